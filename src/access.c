@@ -1,0 +1,339 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.c
+ *	  Who may act for a provider.
+ *
+ * Decided on every call, by the caller's effective role and the roles whose
+ * privileges it has: superusers and the owner act for every provider, others
+ * for those that awspool.provider_role names.  Never by an argument, which
+ * only says for whom the caller wants to act, and never by a setting, which
+ * the client can set.
+ *
+ * A grant holds the name and the oid of its role, and counts only while a
+ * role has both.  So a role that was dropped, renamed or made anew under the
+ * same name has nothing until it is granted again.  Within one cluster oids
+ * say who somebody is; a dump, and a replica, carry names.  So a row that is
+ * inserted gets the oid that its name has there, and a dump leaves out the
+ * rows whose role is gone.
+ *
+ * Grants are read with the latest snapshot: a revocation works at once, also
+ * in transactions that began before it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(awspool_acts_for_all_sql);
+PG_FUNCTION_INFO_V1(awspool_my_providers);
+PG_FUNCTION_INFO_V1(awspool_grant_provider);
+PG_FUNCTION_INFO_V1(awspool_revoke_provider);
+PG_FUNCTION_INFO_V1(awspool_resolve_provider_role);
+
+/* Columns of awspool.provider_role */
+enum GrantColumn
+{
+	Anum_grant_provider = 1,
+	Anum_grant_role,
+	Anum_grant_role_oid,
+};
+
+static const char *const every_provider = "*";
+
+static bool is_owner(void);
+static bool granted(const char *provider);
+static List *granted_providers(const char *provider);
+static bool has_role(Oid role, const char *name);
+static void check_owner(void);
+static void change_grant(FunctionCallInfo fcinfo, OwnerQuery *query,
+						 bool role_may_be_gone);
+
+/*
+ * awspool.acts_for_all()
+ *
+ * Whether the caller may act for every provider.
+ */
+Datum
+awspool_acts_for_all_sql(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(awspool_acts_for_all());
+}
+
+/*
+ * awspool.my_providers()
+ *
+ * The providers granted to the caller by name, in alphabetical order.
+ */
+Datum
+awspool_my_providers(PG_FUNCTION_ARGS)
+{
+	List	   *providers = granted_providers(NULL);
+	Datum	   *values = palloc(Max(list_length(providers), 1) * sizeof(Datum));
+	int			n = 0;
+	ListCell   *cell;
+
+	foreach(cell, providers)
+	{
+		if (strcmp(lfirst(cell), every_provider) != 0)
+			values[n++] = CStringGetTextDatum(lfirst(cell));
+	}
+	PG_RETURN_ARRAYTYPE_P(construct_array(values, n, TEXTOID, -1, false,
+										  TYPALIGN_INT));
+}
+
+/*
+ * awspool.grant_provider(provider, role_name)
+ *
+ * Lets a role act for a provider, or for every one.  Granting again to a role
+ * of the same name, made since, replaces the old grant.
+ */
+Datum
+awspool_grant_provider(PG_FUNCTION_ARGS)
+{
+	/* The trigger finds the oid. */
+	static OwnerQuery grant = {
+		.sql = "INSERT INTO awspool.provider_role (provider, role, role_oid)"
+		" VALUES ($1, $2, 0)"
+		" ON CONFLICT (provider, role) DO UPDATE SET role_oid = 0",
+		.nargs = 2,
+		.argtypes = {TEXTOID, TEXTOID}
+	};
+
+	change_grant(fcinfo, &grant, false);
+	PG_RETURN_VOID();
+}
+
+/*
+ * awspool.revoke_provider(provider, role_name)
+ *
+ * The name is that which was granted; whether a role has it still is no
+ * matter.
+ */
+Datum
+awspool_revoke_provider(PG_FUNCTION_ARGS)
+{
+	static OwnerQuery revoke = {
+		.sql = "DELETE FROM awspool.provider_role WHERE provider = $1 AND role = $2",
+		.nargs = 2,
+		.argtypes = {TEXTOID, TEXTOID}
+	};
+
+	change_grant(fcinfo, &revoke, true);
+	PG_RETURN_VOID();
+}
+
+/*
+ * Trigger of awspool.provider_role: the oid is that of the role which has the
+ * name here and now; none, and no access, if no role has.
+ */
+Datum
+awspool_resolve_provider_role(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = awspool_trigger_data(fcinfo, "provider_role");
+	HeapTuple	tuple = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
+		trigdata->tg_newtuple : trigdata->tg_trigtuple;
+	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+	int			column = Anum_grant_role_oid;
+	bool		isnull;
+	Datum		role = heap_getattr(tuple, Anum_grant_role, desc, &isnull);
+	Datum		oid;
+
+	if (isnull)
+		return PointerGetDatum(tuple);	/* NOT NULL will complain */
+
+	oid = ObjectIdGetDatum(get_role_oid(TextDatumGetCString(role), true));
+	return PointerGetDatum(heap_modify_tuple_by_cols(tuple, desc, 1, &column,
+													 &oid, &isnull));
+}
+
+/*
+ * The owner of the base table, as whom the extension's statements run.
+ */
+Oid
+awspool_owner(void)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID,
+										ObjectIdGetDatum(awspool_relation("account")));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for table awspool.account");
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * Whether the caller may act for every provider.
+ */
+bool
+awspool_acts_for_all(void)
+{
+	return is_owner() || granted(every_provider);
+}
+
+/*
+ * Whether the caller may act for a provider.
+ */
+bool
+awspool_may_act_for(const char *provider)
+{
+	return is_owner() || granted(provider) || granted(every_provider);
+}
+
+/*
+ * Raises 42501 unless the caller may act for the provider.  The answer is the
+ * same whether such a provider exists or not.
+ */
+void
+awspool_check_provider(const char *provider)
+{
+	if (!awspool_may_act_for(provider))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for provider \"%s\"", provider)));
+}
+
+/*
+ * The provider that is meant where none is given: the one that the setting
+ * names, or else the caller's only one.  Whether the caller may act for it
+ * has still to be checked.
+ */
+char *
+awspool_default_provider(void)
+{
+	List	   *providers;
+
+	if (awspool_provider_setting != NULL && awspool_provider_setting[0] != '\0')
+		return awspool_provider_setting;
+
+	providers = granted_providers(NULL);
+	if (list_length(providers) != 1 ||
+		strcmp(linitial(providers), every_provider) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("no provider given"),
+				 errhint("Name it in the column \"provider\", or with SET awspool.provider.")));
+	return linitial(providers);
+}
+
+/* Superusers have the privileges of everybody, so of the owner. */
+static bool
+is_owner(void)
+{
+	return has_privs_of_role(GetUserId(), awspool_owner());
+}
+
+static bool
+granted(const char *provider)
+{
+	return granted_providers(provider) != NIL;
+}
+
+/*
+ * The providers that are granted to the caller, or "provider" alone if that
+ * one is.  "*" stands among them as it was granted.
+ */
+static List *
+granted_providers(const char *provider)
+{
+	Relation	rel = table_open(awspool_relation("provider_role"),
+								 AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	List	   *providers = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (provider != NULL)
+		ScanKeyInit(&key, Anum_grant_provider, BTEqualStrategyNumber,
+					F_TEXTEQ, CStringGetTextDatum(provider));
+
+	/* In the order of the primary key, so each provider's grants together. */
+	scan = systable_beginscan(rel, awspool_relation("provider_role_pkey"),
+							  true, snapshot, provider != NULL ? 1 : 0, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Anum_grant_role_oid];
+		bool		isnull[Anum_grant_role_oid];
+		char	   *name;
+
+		heap_deform_tuple(tuple, desc, values, isnull);
+		if (!has_role(DatumGetObjectId(values[Anum_grant_role_oid - 1]),
+					  TextDatumGetCString(values[Anum_grant_role - 1])))
+			continue;
+
+		name = TextDatumGetCString(values[Anum_grant_provider - 1]);
+		if (providers == NIL || strcmp(llast(providers), name) != 0)
+			providers = lappend(providers, name);
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+	return providers;
+}
+
+/*
+ * Whether a role still has the name it was granted under, and the caller has
+ * its privileges.
+ */
+static bool
+has_role(Oid role, const char *name)
+{
+	char	   *now = GetUserNameFromId(role, true);
+
+	return now != NULL && strcmp(now, name) == 0 &&
+		has_privs_of_role(GetUserId(), role);
+}
+
+static void
+check_owner(void)
+{
+	if (!is_owner())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to change who may act for a provider"),
+				 errdetail("Only the owner of extension \"awspool\" and superusers may.")));
+}
+
+/*
+ * Grants or revokes: argument 0 is the provider, argument 1 the role.
+ */
+static void
+change_grant(FunctionCallInfo fcinfo, OwnerQuery *query, bool role_may_be_gone)
+{
+	char	   *provider = awspool_text_argument(fcinfo, 0);
+	char	   *role = awspool_text_argument(fcinfo, 1);
+	Datum		values[2];
+	Caller		caller;
+
+	check_owner();
+	if (provider == NULL || strcmp(provider, every_provider) != 0)
+		awspool_check_field(FIELD_PROVIDER, provider);
+	if (role == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("role name must not be null")));
+	(void) get_role_oid(role, role_may_be_gone);
+
+	values[0] = CStringGetTextDatum(provider);
+	values[1] = CStringGetTextDatum(role);
+	awspool_require_durable_commit();
+	awspool_begin_queries(&caller);
+	(void) awspool_query(query, values, NULL);
+	awspool_end_queries(&caller);
+}

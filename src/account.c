@@ -1,0 +1,362 @@
+/*-------------------------------------------------------------------------
+ *
+ * account.c
+ *	  What an account looks like: the form of its values, and its public row.
+ *
+ * There is one validator.  The functions, the views, both ways to import and
+ * the constraint of the base table all ask the table "forms" below.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/htup_details.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(awspool_is_well_formed);
+
+/* Bytes in a provider's or order's name, or in a marketplace, at most. */
+#define MAX_NAME_LENGTH		64
+
+/* Bytes of a value that a message shows, at most. */
+#define MAX_PRINTED_LENGTH	64
+
+#define ACCOUNT_ID_LENGTH	12
+
+static bool is_account_id(const char *value, size_t len);
+static bool is_marketplace(const char *value, size_t len);
+static bool is_model(const char *value, size_t len);
+static bool is_name(const char *value, size_t len);
+static bool is_provider(const char *value, size_t len);
+
+static const struct
+{
+	const char *label;
+	bool		(*fits) (const char *value, size_t len);
+	const char *rule;			/* completes "It must be ..." */
+}			forms[] =
+{
+	[FIELD_PROVIDER] = {
+		"provider", is_provider,
+		"1 to 64 bytes, without control characters, without spaces at either end, and not \"*\""
+	},
+	[FIELD_ACCOUNT_ID] = {
+		"account id", is_account_id, "exactly 12 digits"
+	},
+	[FIELD_MARKETPLACE] = {
+		"marketplace", is_marketplace,
+		"\"MP-\" and at least four digits"
+	},
+	[FIELD_MODEL] = {
+		"model", is_model, "\"SPAM\" or \"ECAM\""
+	},
+	[FIELD_ORDER_ID] = {
+		"order id", is_name,
+		"1 to 64 bytes, without control characters, without spaces at either end"
+	},
+};
+
+static size_t digits(const char *value, size_t len);
+static int	control_character(const char *value, size_t len);
+static void append_problem(StringInfo problems, AccountField field,
+						   const char *value);
+static bool lost_a_zero(AccountField field, const char *value);
+
+/*
+ * awspool.is_well_formed(provider, account_id, marketplace, model, order_id)
+ *
+ * Whether each of the values that is not NULL has its form.  The constraint
+ * of the base table; NOT NULL is the table's own affair.
+ */
+Datum
+awspool_is_well_formed(PG_FUNCTION_ARGS)
+{
+	static const AccountField fields[] = {
+		FIELD_PROVIDER, FIELD_ACCOUNT_ID, FIELD_MARKETPLACE, FIELD_MODEL,
+		FIELD_ORDER_ID
+	};
+
+	for (size_t i = 0; i < lengthof(fields); i++)
+	{
+		text	   *value;
+
+		if (PG_ARGISNULL(i))
+			continue;
+		value = PG_GETARG_TEXT_PP(i);
+		if (!forms[fields[i]].fits(VARDATA_ANY(value),
+								   VARSIZE_ANY_EXHDR(value)))
+			PG_RETURN_BOOL(false);
+	}
+	PG_RETURN_BOOL(true);
+}
+
+/*
+ * Raises 22023 unless the value has the form of the field.  NULL has not.
+ */
+void
+awspool_check_field(AccountField field, const char *value)
+{
+	if (value == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be null", forms[field].label)));
+
+	if (!forms[field].fits(value, strlen(value)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid %s: \"%s\"", forms[field].label,
+						awspool_printable(value)),
+				 errdetail("It must be %s.", forms[field].rule),
+				 lost_a_zero(field, value) ?
+				 errhint("A spreadsheet may have dropped a leading zero.") :
+				 0));
+}
+
+/*
+ * All that is wrong with the values of an account somebody wants to store, as
+ * one text; NULL if nothing is.
+ */
+char *
+awspool_problems(const NewAccount *account)
+{
+	StringInfoData problems = {0};
+
+	append_problem(&problems, FIELD_ACCOUNT_ID, account->account_id);
+	append_problem(&problems, FIELD_MARKETPLACE, account->marketplace);
+	append_problem(&problems, FIELD_MODEL, account->model);
+	return problems.data;
+}
+
+/* The buffer is made only for the few rows that have a problem. */
+static void
+append_problem(StringInfo problems, AccountField field, const char *value)
+{
+	if (value != NULL && forms[field].fits(value, strlen(value)))
+		return;
+
+	if (problems->data == NULL)
+		initStringInfo(problems);
+	else
+		appendStringInfoString(problems, "; ");
+
+	if (value == NULL)
+	{
+		appendStringInfo(problems, "%s is missing", forms[field].label);
+		return;
+	}
+	appendStringInfo(problems, "%s \"%s\" must be %s", forms[field].label,
+					 awspool_printable(value), forms[field].rule);
+	if (lost_a_zero(field, value))
+		appendStringInfoString(problems,
+							   " (a spreadsheet may have dropped a leading zero)");
+}
+
+/*
+ * A value as a message may show it: not too long, and without characters that
+ * a terminal obeys.
+ */
+const char *
+awspool_printable(const char *value)
+{
+	size_t		len = strlen(value);
+	size_t		shown = pg_mbcliplen(value, len, MAX_PRINTED_LENGTH);
+	StringInfoData result;
+
+	initStringInfo(&result);
+	for (size_t i = 0; i < shown;)
+	{
+		int			control = control_character(value + i, shown - i);
+
+		if (control == 0)
+			appendStringInfoChar(&result, value[i++]);
+		for (; control > 0; control--)
+			appendStringInfo(&result, "\\x%02x", (unsigned char) value[i++]);
+	}
+	if (shown < len)
+		appendStringInfoString(&result, "...");
+	return result.data;
+}
+
+/*
+ * Argument n as a string, or NULL.
+ */
+char *
+awspool_text_argument(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/*
+ * Argument n as a value of the field; raises 22023 if it is not one.
+ */
+char *
+awspool_field_argument(FunctionCallInfo fcinfo, int n, AccountField field)
+{
+	char	   *value = awspool_text_argument(fcinfo, n);
+
+	awspool_check_field(field, value);
+	return value;
+}
+
+/*
+ * The same, where NULL means "not given" and comes back as NULL.
+ */
+char *
+awspool_optional_field_argument(FunctionCallInfo fcinfo, int n,
+								AccountField field)
+{
+	return PG_ARGISNULL(n) ? NULL : awspool_field_argument(fcinfo, n, field);
+}
+
+/*
+ * Argument 0 as a provider that the caller may act for.  Raises 22023 if it
+ * is malformed, 42501 if it is not the caller's.
+ */
+char *
+awspool_provider_argument(FunctionCallInfo fcinfo)
+{
+	char	   *provider = awspool_field_argument(fcinfo, 0, FIELD_PROVIDER);
+
+	awspool_check_provider(provider);
+	return provider;
+}
+
+/*
+ * A text for a string; for NULL, a Datum that nobody may look at.
+ */
+Datum
+awspool_text_datum(const char *value)
+{
+	return value == NULL ? (Datum) 0 : CStringGetTextDatum(value);
+}
+
+/*
+ * The public row of an account, in the caller's memory context.  "accounts"
+ * describes view awspool.accounts, or rows like its.
+ */
+HeapTuple
+awspool_public_row(TupleDesc accounts, TupleTableSlot *account)
+{
+	slot_getsomeattrs(account, Natts_accounts);
+	return heap_form_tuple(accounts, account->tts_values, account->tts_isnull);
+}
+
+/*
+ * Prepares to return rows of "natts" columns; they go to setResult of what is
+ * returned, and setDesc there describes them.
+ */
+ReturnSetInfo *
+awspool_begin_rows(FunctionCallInfo fcinfo, int natts)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+
+	/* A later version of the script may return other rows. */
+	if (rsinfo->setDesc->natts != natts)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("library and script of extension \"awspool\" do not fit together"),
+				 errhint("Run ALTER EXTENSION awspool UPDATE.")));
+	return rsinfo;
+}
+
+/*
+ * What a trigger function was called with.  Raises an error if it was not
+ * called as a trigger, or on any other relation of schema awspool, or another
+ * schema, than the one it is made for.
+ */
+TriggerData *
+awspool_trigger_data(FunctionCallInfo fcinfo, const char *relation)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		RelationGetRelid(trigdata->tg_relation) != awspool_relation(relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("this function is for the triggers of awspool.%s only",
+						relation)));
+	return trigdata;
+}
+
+static bool
+is_account_id(const char *value, size_t len)
+{
+	return len == ACCOUNT_ID_LENGTH && digits(value, len) == len;
+}
+
+static bool
+is_marketplace(const char *value, size_t len)
+{
+	return len >= strlen("MP-0000") && len <= MAX_NAME_LENGTH &&
+		memcmp(value, "MP-", 3) == 0 && digits(value + 3, len - 3) == len - 3;
+}
+
+static bool
+is_model(const char *value, size_t len)
+{
+	return len == 4 &&
+		(memcmp(value, "SPAM", 4) == 0 || memcmp(value, "ECAM", 4) == 0);
+}
+
+static bool
+is_name(const char *value, size_t len)
+{
+	if (len == 0 || len > MAX_NAME_LENGTH ||
+		value[0] == ' ' || value[len - 1] == ' ')
+		return false;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		if (control_character(value + i, len - i) > 0)
+			return false;
+	}
+	return true;
+}
+
+/* "*" means every provider where roles are granted; nobody is called so. */
+static bool
+is_provider(const char *value, size_t len)
+{
+	return is_name(value, len) && !(len == 1 && value[0] == '*');
+}
+
+/* How many of the first bytes are ASCII digits. */
+static size_t
+digits(const char *value, size_t len)
+{
+	size_t		n = 0;
+
+	while (n < len && value[n] >= '0' && value[n] <= '9')
+		n++;
+	return n;
+}
+
+/*
+ * The length of the control character (Unicode category Cc) that the value
+ * begins with; 0 if it begins with something else.
+ */
+static int
+control_character(const char *value, size_t len)
+{
+	unsigned char first = value[0];
+
+	if (first < 0x20 || first == 0x7f)
+		return 1;
+	if (first == 0xc2 && len > 1 && (unsigned char) value[1] < 0xa0 &&
+		GetDatabaseEncoding() == PG_UTF8)
+		return 2;
+	return 0;
+}
+
+static bool
+lost_a_zero(AccountField field, const char *value)
+{
+	size_t		len = strlen(value);
+
+	return field == FIELD_ACCOUNT_ID &&
+		len == ACCOUNT_ID_LENGTH - 1 && digits(value, len) == len;
+}

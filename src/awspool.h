@@ -1,0 +1,291 @@
+/*-------------------------------------------------------------------------
+ *
+ * awspool.h
+ *	  A pool of preconfigured AWS accounts: everything the rooms share.
+ *
+ * The vocabulary, used in the code as in the documentation:
+ *
+ *	provider	who owns accounts; only its roles act for it
+ *	marketplace	where accounts are sold
+ *	pool		the accounts of one provider and one marketplace
+ *	order		what an account is claimed for; named by the application
+ *	position	an account's age: lower is older; drawn when it is stored
+ *	claim		an order takes the oldest ready account of a pool
+ *	close		the order, or somebody for it, ends the account's life
+ *
+ * Every difference between server versions is in this file.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef AWSPOOL_H
+#define AWSPOOL_H
+
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "nodes/lockoptions.h"
+#include "parser/parse_relation.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+#if PG_VERSION_NUM < 150000
+#error "awspool needs PostgreSQL 15 or later"
+#endif
+
+/* Error codes of the extension's own; doc/awspool.md explains each. */
+#define ERRCODE_AWSPOOL_ILLEGAL_STATUS_CHANGE	MAKE_SQLSTATE('W','S','0','0','1')
+#define ERRCODE_AWSPOOL_OTHER_ORDER				MAKE_SQLSTATE('W','S','0','0','2')
+#define ERRCODE_AWSPOOL_NO_SUCH_ACCOUNT			MAKE_SQLSTATE('W','S','0','0','3')
+#define ERRCODE_AWSPOOL_IN_USE					MAKE_SQLSTATE('W','S','0','0','4')
+#define ERRCODE_AWSPOOL_USED_BEFORE				MAKE_SQLSTATE('W','S','0','0','5')
+#define ERRCODE_AWSPOOL_REJECTED_ROWS			MAKE_SQLSTATE('W','S','0','0','6')
+
+/*
+ * The columns of awspool.account, in the order of the install script.  All
+ * but the last are the public row, the columns of view awspool.accounts.
+ */
+enum AccountColumn
+{
+	Anum_account_provider = 1,
+	Anum_account_account_id,
+	Anum_account_marketplace,
+	Anum_account_model,
+	Anum_account_status,
+	Anum_account_order_id,
+	Anum_account_order_model,	/* the model when the order claimed it */
+	Anum_account_reason,
+	Anum_account_added_at,
+	Anum_account_added_by,
+	Anum_account_claimed_at,
+	Anum_account_claimed_by,
+	Anum_account_closed_at,
+	Anum_account_closed_by,
+	Anum_account_position,
+};
+
+#define Natts_account	Anum_account_position
+#define Natts_accounts	(Natts_account - 1)
+
+/* The arguments and columns that have a form of their own (account.c). */
+typedef enum AccountField
+{
+	FIELD_PROVIDER,
+	FIELD_ACCOUNT_ID,
+	FIELD_MARKETPLACE,
+	FIELD_MODEL,
+	FIELD_ORDER_ID,
+} AccountField;
+
+/* An account as somebody wants to store it; any value may still be wrong. */
+typedef struct NewAccount
+{
+	const char *account_id;		/* NULL: missing */
+	const char *marketplace;	/* NULL: missing */
+	const char *model;			/* NULL: missing */
+} NewAccount;
+
+/* What an account is doing (lifecycle.c). */
+typedef enum AccountStatus
+{
+	STATUS_READY,
+	STATUS_IN_PROGRESS,
+	STATUS_ALLOCATED,
+	STATUS_FAILED,
+	STATUS_INVALID,
+} AccountStatus;
+
+/*
+ * awspool.account opened for changing rows without a query (row.c).
+ *
+ * "found" is the row last found; its buffer stays pinned until the next one
+ * is.  "changed" is what that row becomes, or became.
+ */
+typedef struct AccountTable
+{
+	Relation	rel;
+	EState	   *estate;
+	ResultRelInfo *result;
+	EPQState	epq;
+	TupleTableSlot *found;
+	TupleTableSlot *changed;
+	Bitmapset **updated;		/* columns set since the row was found */
+} AccountTable;
+
+/* The caller's identity while the owner's is in force (query.c). */
+typedef struct Caller
+{
+	Oid			userid;
+	int			sec_context;
+	int			guc_level;
+} Caller;
+
+/* A constant statement that the extension runs as its owner (query.c). */
+#define MAX_QUERY_ARGS	12
+
+typedef struct OwnerQuery
+{
+	const char *sql;
+	int			nargs;
+	Oid			argtypes[MAX_QUERY_ARGS];
+	SPIPlanPtr	plan;			/* NULL until first used; then kept */
+} OwnerQuery;
+
+/* What became of an account that was to be stored (stock.c). */
+typedef enum StoreOutcome
+{
+	STORE_ADDED,
+	STORE_PRESENT,				/* there already, with the same values */
+	STORE_DIFFERENT,			/* there already, with other values */
+	STORE_USED,					/* used once and deleted: never again */
+	STORE_USED_ELSEWHERE,		/* the same, by another provider */
+	STORE_TAKEN,				/* somebody else's; say no more */
+} StoreOutcome;
+
+/* awspool.c */
+extern char *awspool_provider_setting;
+
+/* durability.c */
+extern void awspool_init_durability(void);
+extern void awspool_require_durable_commit(void);
+
+/* lifecycle.c */
+extern const char *awspool_status_name(AccountStatus status);
+extern AccountStatus awspool_status_from_name(const char *name);
+extern AccountStatus awspool_status_of(TupleTableSlot *account);
+extern void awspool_check_transition(const char *account_id,
+									 AccountStatus from, AccountStatus to);
+
+/* account.c */
+extern const char *awspool_printable(const char *value);
+extern void awspool_check_field(AccountField field, const char *value);
+extern char *awspool_problems(const NewAccount *account);
+extern char *awspool_text_argument(FunctionCallInfo fcinfo, int n);
+extern char *awspool_field_argument(FunctionCallInfo fcinfo, int n,
+									AccountField field);
+extern char *awspool_optional_field_argument(FunctionCallInfo fcinfo, int n,
+											 AccountField field);
+extern char *awspool_provider_argument(FunctionCallInfo fcinfo);
+extern Datum awspool_text_datum(const char *value);
+extern HeapTuple awspool_public_row(TupleDesc accounts,
+									TupleTableSlot *account);
+extern ReturnSetInfo *awspool_begin_rows(FunctionCallInfo fcinfo, int natts);
+extern TriggerData *awspool_trigger_data(FunctionCallInfo fcinfo,
+										 const char *relation);
+
+/* row.c */
+extern Oid	awspool_relation(const char *name);
+extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
+											  Snapshot snapshot, int nkeys,
+											  const Datum *values);
+extern AccountTable *awspool_open_account_table(void);
+extern void awspool_close_account_table(AccountTable *table);
+extern char *awspool_column(TupleTableSlot *account, int column);
+extern bool awspool_column_is(TupleTableSlot *account, int column,
+							  const char *value);
+extern bool awspool_see_account(AccountTable *table, const char *provider,
+								const char *account_id);
+extern bool awspool_lock_found(AccountTable *table, LockWaitPolicy wait);
+extern bool awspool_lock_account(AccountTable *table, const char *provider,
+								 const char *account_id);
+extern void awspool_need_account(AccountTable *table, const char *provider,
+								 const char *account_id);
+extern void awspool_no_such_account(const char *provider,
+									const char *account_id);
+extern void awspool_begin_change(AccountTable *table);
+extern void awspool_set_column(AccountTable *table, int column,
+							   const char *value);
+extern void awspool_update_row(AccountTable *table);
+extern void awspool_delete_row(AccountTable *table);
+
+/* query.c */
+extern void awspool_begin_queries(Caller *caller);
+extern uint64 awspool_query(OwnerQuery *query, const Datum *values,
+							const char *nulls);
+extern void awspool_end_queries(const Caller *caller);
+
+/* access.c */
+extern Oid	awspool_owner(void);
+extern bool awspool_acts_for_all(void);
+extern bool awspool_may_act_for(const char *provider);
+extern void awspool_check_provider(const char *provider);
+extern char *awspool_default_provider(void);
+
+/* history.c */
+extern void awspool_refuse_used(const char *account_id);
+
+/* stock.c */
+extern StoreOutcome awspool_store(const char *provider,
+								  const NewAccount *account,
+								  HeapTuple *row, int64 *position);
+extern void awspool_check_new_account(const NewAccount *account);
+extern void awspool_refuse_stored(StoreOutcome outcome,
+								  const NewAccount *account);
+extern HeapTuple awspool_add(const char *provider, const NewAccount *account);
+extern HeapTuple awspool_edit(TupleDesc accounts, AccountTable *table,
+							  const char *marketplace, const char *model);
+
+/* claim.c */
+extern void awspool_lock_order(const char *provider, const char *order_id);
+extern bool awspool_find_order(AccountTable *table, const char *provider,
+							   const char *order_id);
+extern bool awspool_reserve_oldest(AccountTable *table, const char *provider,
+								   const char *marketplace);
+extern HeapTuple awspool_take_reserved(TupleDesc accounts,
+									   AccountTable *table,
+									   const char *order_id);
+
+/* order.c */
+extern HeapTuple awspool_close_account(TupleDesc accounts,
+									   AccountTable *table,
+									   AccountStatus to, const char *reason,
+									   const char *order_id);
+
+/*
+ * Server versions.
+ */
+#if PG_VERSION_NUM >= 180000
+#define awspool_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define awspool_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define awspool_eval_plan_qual_init(epq, estate) \
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1, NIL)
+#else
+#define awspool_eval_plan_qual_init(epq, estate) \
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1)
+#endif
+
+/*
+ * Enters the one table that "estate" is about in its range table, and returns
+ * where the columns that an update sets are noted.
+ */
+static inline Bitmapset **
+awspool_init_range_table(EState *estate, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	List	   *permissions = NIL;
+	RTEPermissionInfo *permission = addRTEPermissionInfo(&permissions, rte);
+
+#if PG_VERSION_NUM >= 180000
+	ExecInitRangeTable(estate, list_make1(rte), permissions,
+					   bms_make_singleton(1));
+#else
+	ExecInitRangeTable(estate, list_make1(rte), permissions);
+#endif
+	return &permission->updatedCols;
+#else
+	ExecInitRangeTable(estate, list_make1(rte));
+	return &rte->updatedCols;
+#endif
+}
+
+#endif							/* AWSPOOL_H */

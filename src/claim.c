@@ -1,0 +1,222 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.c
+ *	  An order takes the oldest ready account of a pool.
+ *
+ * Three steps, kept apart: find the oldest account that nobody is changing,
+ * reserve it by locking its row, and change the row.
+ *
+ * Finding scans the index of ready accounts, oldest first, with a dirty
+ * snapshot.  That shows the present, and tells of each row whether a running
+ * transaction has inserted, changed or deleted it, without taking any lock.
+ * Such rows are stepped over: a claim never waits for another order's claim.
+ * If that one rolls back, the account is ready again, in its old place.
+ *
+ * Reserving locks the row and skips it if somebody was faster.  The lock
+ * follows the row to its newest version, which is then looked at again: an
+ * account that was edited meanwhile is still the oldest, one that was claimed
+ * or moved is not.
+ *
+ * Under REPEATABLE READ and SERIALIZABLE, too, a claim acts on the present and
+ * not on the snapshot of the transaction, as a unique constraint does.  What
+ * the snapshot shows as ready may be sold by now; taking an account that it
+ * does not show yet harms nobody.
+ *
+ * An order holds at most one account.  Callers that claim for the same order
+ * wait for each other on a lock of the order, held until the transaction ends
+ * and passed on to a prepared transaction; then they look for what the order
+ * holds, and only if that is nothing do they take the next account.  The
+ * unique index account_order stands underneath.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/tableam.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+PG_FUNCTION_INFO_V1(awspool_claim_account);
+
+/*
+ * Sets the locks of orders apart from those of SQL's advisory lock functions,
+ * whose tags have 1 and 2 here.
+ */
+#define ORDER_LOCK_CLASS	0x5750
+
+static bool claimable(AccountTable *table, const char *provider,
+					  const char *marketplace);
+
+/*
+ * awspool.claim_account(provider, marketplace, order_id)
+ *
+ * Returns the oldest ready account of the pool, now in progress, or the one
+ * that the order holds already; no row if there is none.
+ */
+Datum
+awspool_claim_account(PG_FUNCTION_ARGS)
+{
+	char	   *provider = awspool_provider_argument(fcinfo);
+	char	   *marketplace = awspool_field_argument(fcinfo, 1,
+													 FIELD_MARKETPLACE);
+	char	   *order_id = awspool_optional_field_argument(fcinfo, 2,
+														   FIELD_ORDER_ID);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts);
+	AccountTable *table = awspool_open_account_table();
+	HeapTuple	row = NULL;
+
+	if (order_id != NULL)
+		awspool_lock_order(provider, order_id);
+
+	if (order_id != NULL && awspool_find_order(table, provider, order_id))
+	{
+		if (!awspool_column_is(table->found, Anum_account_marketplace,
+							   marketplace))
+			ereport(ERROR,
+					(errcode(ERRCODE_AWSPOOL_OTHER_ORDER),
+					 errmsg("order \"%s\" holds an account of another marketplace",
+							order_id),
+					 errdetail("It holds account \"%s\" of marketplace \"%s\".",
+							   awspool_column(table->found,
+											  Anum_account_account_id),
+							   awspool_column(table->found,
+											  Anum_account_marketplace))));
+		row = awspool_public_row(rsinfo->setDesc, table->found);
+	}
+	else if (awspool_reserve_oldest(table, provider, marketplace))
+		row = awspool_take_reserved(rsinfo->setDesc, table, order_id);
+
+	if (row != NULL)
+		tuplestore_puttuple(rsinfo->setResult, row);
+	awspool_close_account_table(table);
+	return (Datum) 0;
+}
+
+/*
+ * Waits until no other transaction is claiming for the order, and keeps
+ * others from it until this one ends.
+ *
+ * Two orders whose hashes are equal only wait for each other.
+ */
+void
+awspool_lock_order(const char *provider, const char *order_id)
+{
+	uint64		hash;
+	LOCKTAG		tag;
+
+	hash = DatumGetUInt64(hash_any_extended((const unsigned char *) provider,
+											strlen(provider), 0));
+	hash = DatumGetUInt64(hash_any_extended((const unsigned char *) order_id,
+											strlen(order_id), hash));
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32),
+						 (uint32) hash, ORDER_LOCK_CLASS);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+/*
+ * Finds the account that an order holds, in progress or allocated, and locks
+ * it, waiting for whoever is changing it.  False if it holds none.  The
+ * caller has locked the order.
+ *
+ * The lock on the row is also what makes a repeated claim wait for the
+ * standby, see durability.c.
+ */
+bool
+awspool_find_order(AccountTable *table, const char *provider,
+				   const char *order_id)
+{
+	Datum		keys[] = {CStringGetTextDatum(provider),
+	CStringGetTextDatum(order_id)};
+	Relation	index = index_open(awspool_relation("account_order"),
+								   RowExclusiveLock);
+	bool		seen;
+	bool		held = false;
+
+	do
+	{
+		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+		IndexScanDesc scan = awspool_begin_index_scan(table->rel, index,
+													  snapshot, 2, keys);
+
+		seen = index_getnext_slot(scan, ForwardScanDirection, table->found);
+		index_endscan(scan);
+		UnregisterSnapshot(snapshot);
+
+		if (seen && awspool_lock_found(table, LockWaitBlock))
+		{
+			AccountStatus status = awspool_status_of(table->found);
+
+			held = (status == STATUS_IN_PROGRESS ||
+					status == STATUS_ALLOCATED);
+		}
+
+		/* Closed or deleted while we waited: see what the order holds now. */
+	} while (seen && !held);
+
+	index_close(index, NoLock);
+	return held;
+}
+
+/*
+ * Finds the oldest account of the pool that is ready and not being changed,
+ * locks it and leaves it in "found".  False if there is none.
+ */
+bool
+awspool_reserve_oldest(AccountTable *table, const char *provider,
+					   const char *marketplace)
+{
+	Datum		keys[] = {CStringGetTextDatum(provider),
+	CStringGetTextDatum(marketplace)};
+	Relation	index = index_open(awspool_relation("account_ready"),
+								   RowExclusiveLock);
+	SnapshotData dirty;
+	IndexScanDesc scan;
+	bool		reserved = false;
+
+	InitDirtySnapshot(dirty);
+	scan = awspool_begin_index_scan(table->rel, index, &dirty, 2, keys);
+	while (!reserved &&
+		   index_getnext_slot(scan, ForwardScanDirection, table->found))
+	{
+		CHECK_FOR_INTERRUPTS();
+
+		/* Being inserted, or being changed, by somebody else? */
+		if (TransactionIdIsValid(dirty.xmin) ||
+			TransactionIdIsValid(dirty.xmax))
+			continue;
+
+		reserved = awspool_lock_found(table, LockWaitSkip) &&
+			claimable(table, provider, marketplace);
+	}
+	index_endscan(scan);
+	index_close(index, NoLock);
+	return reserved;
+}
+
+/*
+ * Gives the reserved account to the order, or to nobody by name, and returns
+ * its public row.  The transition trigger stamps who claimed it and when.
+ */
+HeapTuple
+awspool_take_reserved(TupleDesc accounts, AccountTable *table,
+					  const char *order_id)
+{
+	awspool_begin_change(table);
+	awspool_set_column(table, Anum_account_status,
+					   awspool_status_name(STATUS_IN_PROGRESS));
+	awspool_set_column(table, Anum_account_order_id, order_id);
+	awspool_update_row(table);
+	return awspool_public_row(accounts, table->changed);
+}
+
+/* Whether the row that was locked is what the index promised. */
+static bool
+claimable(AccountTable *table, const char *provider, const char *marketplace)
+{
+	return awspool_status_of(table->found) == STATUS_READY &&
+		awspool_column_is(table->found, Anum_account_provider, provider) &&
+		awspool_column_is(table->found, Anum_account_marketplace, marketplace);
+}

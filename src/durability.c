@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * durability.c
+ *	  What was acknowledged is durable.
+ *
+ * An account whose claim was acknowledged and then forgotten by a crash is
+ * sold twice, so the durability of our changes is not the client's to choose.
+ * Two things are needed, because the server decides them apart:
+ *
+ * - ForceSyncCommit() makes the commit flush the local WAL even when
+ *	 synchronous_commit is off.
+ *
+ * - The wait for a synchronous standby depends on synchronous_commit at the
+ *	 moment of the commit alone.  A client could lower it after the claim, so
+ *	 it is raised at the last moment before the commit, or before the PREPARE
+ *	 TRANSACTION, for that transaction only.
+ *
+ * COMMIT PREPARED runs in a transaction of its own, which may be another
+ * session's: there the local flush is the server's own doing, and the wait for
+ * the standby follows that session's synchronous_commit.
+ *
+ * A commit that wrote nothing waits for nobody.  So a call that only confirms
+ * an earlier change, such as a repeated claim, locks the row that it returns:
+ * the lock is WAL, and the commit then waits for all WAL before it, the
+ * earlier change's included, even if that one's wait had been cancelled.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/xact.h"
+#include "utils/guc.h"
+
+/* Whether this transaction did something that must be durable. */
+static bool durable_commit = false;
+
+static void before_commit(XactEvent event, void *arg);
+static void raise_synchronous_commit(void);
+
+void
+awspool_init_durability(void)
+{
+	RegisterXactCallback(before_commit, NULL);
+}
+
+/*
+ * Makes the commit of this transaction durable, whatever the client set.  To
+ * be called by whatever changes an account, or confirms a change.
+ */
+void
+awspool_require_durable_commit(void)
+{
+	ForceSyncCommit();
+	durable_commit = true;
+}
+
+static void
+before_commit(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			if (durable_commit && synchronous_commit < SYNCHRONOUS_COMMIT_ON)
+				raise_synchronous_commit();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			durable_commit = false;
+			break;
+		default:
+			break;
+	}
+}
+
+/* The end of the transaction puts the client's choice back. */
+static void
+raise_synchronous_commit(void)
+{
+	(void) set_config_option("synchronous_commit", "on",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}

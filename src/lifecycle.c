@@ -1,0 +1,349 @@
+/*-------------------------------------------------------------------------
+ *
+ * lifecycle.c
+ *	  The statuses of an account, the legal moves, and the trigger that
+ *	  enforces them.
+ *
+ * An account moves forward only, so its row is its own history.  The trigger
+ * account_transition sees every UPDATE and DELETE of awspool.account, whoever
+ * sends it, and is the one place that
+ *
+ * - refuses a move that is not in the table below,
+ * - refuses a change of what never changes, or not at that time, and
+ * - stamps who moved the account and when: a claim or a closing carries the
+ *	 role and the clock of the moment, even if the UPDATE said otherwise.
+ *
+ * It says nothing about INSERT: rows of every status come back from a dump,
+ * and the constraints of the table see to it that they make sense.  Rows that
+ * logical replication applies passed this trigger where they came from.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/htup_details.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(awspool_account_transition);
+
+#define MAY_BECOME(status)	(1 << (status))
+
+static const struct
+{
+	const char *name;
+	int			next;			/* MAY_BECOME of the statuses it may take */
+}			lifecycle[] =
+{
+	[STATUS_READY] = {
+		"ready",
+		MAY_BECOME(STATUS_IN_PROGRESS) | MAY_BECOME(STATUS_INVALID)
+	},
+	[STATUS_IN_PROGRESS] = {
+		"provisioning_in_progress",
+		MAY_BECOME(STATUS_ALLOCATED) | MAY_BECOME(STATUS_FAILED) |
+		MAY_BECOME(STATUS_INVALID)
+	},
+	[STATUS_ALLOCATED] = {"allocated", 0},
+	[STATUS_FAILED] = {"provisioning_failed", 0},
+	[STATUS_INVALID] = {"invalid", 0},
+};
+
+/* When an UPDATE may change a column. */
+typedef enum ColumnRule
+{
+	NEVER,
+	AT_ANY_TIME,
+	WHILE_READY,
+	BY_CLAIM,
+	BY_CLOSING,
+} ColumnRule;
+
+static const ColumnRule column_rules[Natts_account + 1] =
+{
+	[Anum_account_provider] = NEVER,
+	[Anum_account_account_id] = NEVER,
+	[Anum_account_marketplace] = WHILE_READY,
+	[Anum_account_model] = AT_ANY_TIME,
+	[Anum_account_status] = AT_ANY_TIME,	/* the lifecycle judges it */
+	[Anum_account_order_id] = BY_CLAIM,
+	[Anum_account_order_model] = BY_CLAIM,
+	[Anum_account_reason] = BY_CLOSING,
+	[Anum_account_added_at] = NEVER,
+	[Anum_account_added_by] = NEVER,
+	[Anum_account_claimed_at] = BY_CLAIM,
+	[Anum_account_claimed_by] = BY_CLAIM,
+	[Anum_account_closed_at] = BY_CLOSING,
+	[Anum_account_closed_by] = BY_CLOSING,
+	[Anum_account_position] = NEVER,
+};
+
+/* A version of a row, taken apart. */
+typedef struct RowVersion
+{
+	Datum	   *values;
+	bool	   *isnull;
+	char	   *account_id;
+	AccountStatus status;
+} RowVersion;
+
+static RowVersion take_apart(HeapTuple tuple, TupleDesc desc);
+static AccountStatus status_from_text(Datum status);
+static void check_columns(TupleDesc desc, const RowVersion *old,
+						  const RowVersion *new);
+static void refuse_column(TupleDesc desc, int column, const RowVersion *old);
+static HeapTuple stamp_claim(HeapTuple tuple, TupleDesc desc, Datum model);
+static HeapTuple stamp_closing(HeapTuple tuple, TupleDesc desc);
+static void check_delete(const RowVersion *old);
+
+/*
+ * The trigger: for each row, before it is updated or deleted.
+ */
+Datum
+awspool_account_transition(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = awspool_trigger_data(fcinfo, "account");
+	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+	RowVersion	old = take_apart(trigdata->tg_trigtuple, desc);
+	RowVersion	new;
+	HeapTuple	tuple;
+
+	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+	{
+		check_delete(&old);
+		return PointerGetDatum(trigdata->tg_trigtuple);
+	}
+
+	tuple = trigdata->tg_newtuple;
+	new = take_apart(tuple, desc);
+
+	if (new.status != old.status)
+		awspool_check_transition(old.account_id, old.status, new.status);
+	check_columns(desc, &old, &new);
+
+	if (new.status == old.status)
+		return PointerGetDatum(tuple);
+	if (new.status == STATUS_IN_PROGRESS)
+		tuple = stamp_claim(tuple, desc,
+							new.values[Anum_account_model - 1]);
+	else
+		tuple = stamp_closing(tuple, desc);
+	return PointerGetDatum(tuple);
+}
+
+const char *
+awspool_status_name(AccountStatus status)
+{
+	return lifecycle[status].name;
+}
+
+/*
+ * The status of that name; any other name is the caller's mistake.
+ */
+AccountStatus
+awspool_status_from_name(const char *name)
+{
+	for (size_t status = 0; status < lengthof(lifecycle); status++)
+	{
+		if (strcmp(name, lifecycle[status].name) == 0)
+			return (AccountStatus) status;
+	}
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid status: \"%s\"", awspool_printable(name)),
+			 errhint("The statuses are \"ready\", \"provisioning_in_progress\", \"allocated\", \"provisioning_failed\" and \"invalid\".")));
+	pg_unreachable();
+}
+
+/*
+ * The status of a row of awspool.account.
+ */
+AccountStatus
+awspool_status_of(TupleTableSlot *account)
+{
+	bool		isnull;
+	Datum		status = slot_getattr(account, Anum_account_status, &isnull);
+
+	return status_from_text(status);
+}
+
+/*
+ * Raises WS001 unless an account may move from one status to the other.
+ */
+void
+awspool_check_transition(const char *account_id,
+						 AccountStatus from, AccountStatus to)
+{
+	StringInfoData allowed;
+
+	if (lifecycle[from].next & MAY_BECOME(to))
+		return;
+
+	initStringInfo(&allowed);
+	for (size_t next = 0; next < lengthof(lifecycle); next++)
+	{
+		if (lifecycle[from].next & MAY_BECOME(next))
+			appendStringInfo(&allowed, "%s\"%s\"",
+							 allowed.len > 0 ? " or " : "",
+							 lifecycle[next].name);
+	}
+
+	ereport(ERROR,
+			(errcode(ERRCODE_AWSPOOL_ILLEGAL_STATUS_CHANGE),
+			 errmsg("cannot change account \"%s\" from \"%s\" to \"%s\"",
+					account_id, lifecycle[from].name, lifecycle[to].name),
+			 allowed.len > 0 ?
+			 errdetail("An account that is \"%s\" may become %s.",
+					   lifecycle[from].name, allowed.data) :
+			 errdetail("An account that is \"%s\" stays so.",
+					   lifecycle[from].name)));
+}
+
+static RowVersion
+take_apart(HeapTuple tuple, TupleDesc desc)
+{
+	RowVersion	row;
+
+	row.values = palloc(desc->natts * sizeof(Datum));
+	row.isnull = palloc(desc->natts * sizeof(bool));
+	heap_deform_tuple(tuple, desc, row.values, row.isnull);
+
+	/* A BEFORE trigger runs before NOT NULL is checked. */
+	if (row.isnull[Anum_account_account_id - 1] ||
+		row.isnull[Anum_account_status - 1] ||
+		row.isnull[Anum_account_model - 1])
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("account id, status and model of an account must not be null")));
+
+	row.account_id =
+		TextDatumGetCString(row.values[Anum_account_account_id - 1]);
+	row.status = status_from_text(row.values[Anum_account_status - 1]);
+	return row;
+}
+
+/* Compares in place, for the claim's sake; copies only to complain. */
+static AccountStatus
+status_from_text(Datum status)
+{
+	text	   *value = DatumGetTextPP(status);
+	size_t		len = VARSIZE_ANY_EXHDR(value);
+
+	for (size_t i = 0; i < lengthof(lifecycle); i++)
+	{
+		if (len == strlen(lifecycle[i].name) &&
+			memcmp(VARDATA_ANY(value), lifecycle[i].name, len) == 0)
+			return (AccountStatus) i;
+	}
+	return awspool_status_from_name(TextDatumGetCString(status));
+}
+
+/*
+ * Raises an error if a column changed that may not change in this move.
+ */
+static void
+check_columns(TupleDesc desc, const RowVersion *old, const RowVersion *new)
+{
+	bool		moved = (old->status != new->status);
+
+	for (int column = 1; column <= Natts_account; column++)
+	{
+		int			i = column - 1;
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		bool		allowed = false;
+
+		if (old->isnull[i] == new->isnull[i] &&
+			(old->isnull[i] ||
+			 datum_image_eq(old->values[i], new->values[i],
+							attr->attbyval, attr->attlen)))
+			continue;
+
+		switch (column_rules[column])
+		{
+			case NEVER:
+				break;
+			case AT_ANY_TIME:
+				allowed = true;
+				break;
+			case WHILE_READY:
+				allowed = (new->status == STATUS_READY);
+				break;
+			case BY_CLAIM:
+				allowed = moved && new->status == STATUS_IN_PROGRESS;
+				break;
+			case BY_CLOSING:
+				allowed = moved && new->status != STATUS_IN_PROGRESS;
+				break;
+		}
+		if (!allowed)
+			refuse_column(desc, column, old);
+	}
+}
+
+static void
+refuse_column(TupleDesc desc, int column, const RowVersion *old)
+{
+	if (column_rules[column] == WHILE_READY)
+		ereport(ERROR,
+				(errcode(ERRCODE_AWSPOOL_IN_USE),
+				 errmsg("cannot move account \"%s\" to another marketplace",
+						old->account_id),
+				 errdetail("Only an account that is and stays \"ready\" can be moved; this one is \"%s\".",
+						   lifecycle[old->status].name)));
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("cannot change column \"%s\" of account \"%s\"",
+					NameStr(TupleDescAttr(desc, column - 1)->attname),
+					old->account_id),
+			 column_rules[column] == NEVER ?
+			 errdetail("It never changes.") :
+			 errdetail("It is set when the account is %s, and never changes.",
+					   column_rules[column] == BY_CLAIM ?
+					   "claimed" : "closed")));
+}
+
+static Datum
+current_role_name(void)
+{
+	return CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+}
+
+static HeapTuple
+stamp_claim(HeapTuple tuple, TupleDesc desc, Datum model)
+{
+	int			columns[] = {Anum_account_claimed_at,
+		Anum_account_claimed_by, Anum_account_order_model};
+	Datum		values[] = {TimestampTzGetDatum(GetCurrentTimestamp()),
+	current_role_name(), model};
+	bool		isnull[] = {false, false, false};
+
+	return heap_modify_tuple_by_cols(tuple, desc, lengthof(columns),
+									 columns, values, isnull);
+}
+
+static HeapTuple
+stamp_closing(HeapTuple tuple, TupleDesc desc)
+{
+	int			columns[] = {Anum_account_closed_at, Anum_account_closed_by};
+	Datum		values[] = {TimestampTzGetDatum(GetCurrentTimestamp()),
+	current_role_name()};
+	bool		isnull[] = {false, false};
+
+	return heap_modify_tuple_by_cols(tuple, desc, lengthof(columns),
+									 columns, values, isnull);
+}
+
+static void
+check_delete(const RowVersion *old)
+{
+	if (old->status == STATUS_IN_PROGRESS)
+		ereport(ERROR,
+				(errcode(ERRCODE_AWSPOOL_IN_USE),
+				 errmsg("cannot delete account \"%s\"", old->account_id),
+				 errdetail("An order is using it."),
+				 errhint("Allocate, fail or invalidate it first.")));
+}

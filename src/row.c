@@ -1,0 +1,328 @@
+/*-------------------------------------------------------------------------
+ *
+ * row.c
+ *	  Finding, locking and changing single rows of awspool.account without a
+ *	  query.
+ *
+ * A claim is one row; planning and starting a query for it would cost more
+ * than the change itself.  So the rows are reached as logical replication's
+ * apply reaches them: found by an index, locked with table_tuple_lock(), and
+ * changed by ExecSimpleRelationUpdate(), which fires row triggers, computes
+ * generated columns, checks constraints and maintains indexes.  What this
+ * path does not do is to fire triggers FOR EACH STATEMENT.
+ *
+ * What is read is the present, not the snapshot of the caller's transaction:
+ * an account is looked up with the latest snapshot, and then locked in its
+ * newest version.  A transaction that must not see the present (REPEATABLE
+ * READ, SERIALIZABLE) gets the usual serialization failure where it names an
+ * account that changed since its snapshot.  Claims are meant to see the
+ * present and are exempt; claim.c says why.
+ *
+ * No privilege is checked here: callers have asked access.c before.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+static void check_snapshot(AccountTable *table);
+
+/*
+ * The OID of a table, view or index of schema awspool.  Looked up each time:
+ * after DROP and CREATE EXTENSION it is another one.
+ */
+Oid
+awspool_relation(const char *name)
+{
+	Oid			schema = get_namespace_oid("awspool", true);
+	Oid			relation = OidIsValid(schema) ?
+		get_relname_relid(name, schema) : InvalidOid;
+
+	if (!OidIsValid(relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation awspool.%s does not exist", name),
+				 errhint("Run CREATE EXTENSION awspool.")));
+	return relation;
+}
+
+/*
+ * Opens awspool.account for changing rows, until awspool_close_account_table.
+ * Whatever changes an account must be durable, so this sees to that as well.
+ * Raises 25006 in a read-only transaction and on a standby.
+ */
+AccountTable *
+awspool_open_account_table(void)
+{
+	AccountTable *table = palloc0(sizeof(AccountTable));
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+
+	PreventCommandIfReadOnly("changing an account");
+	awspool_require_durable_commit();
+
+	table->rel = table_open(awspool_relation("account"), RowExclusiveLock);
+	table->estate = CreateExecutorState();
+
+	rte->rtekind = RTE_RELATION;
+	rte->relid = RelationGetRelid(table->rel);
+	rte->relkind = table->rel->rd_rel->relkind;
+	rte->rellockmode = RowExclusiveLock;
+	table->updated = awspool_init_range_table(table->estate, rte);
+
+	table->result = makeNode(ResultRelInfo);
+	InitResultRelInfo(table->result, table->rel, 1, NULL, 0);
+	/* where AFTER triggers look for it */
+	table->estate->es_opened_result_relations =
+		lappend(table->estate->es_opened_result_relations, table->result);
+
+	table->estate->es_output_cid = GetCurrentCommandId(true);
+	ExecOpenIndices(table->result, false);
+	awspool_eval_plan_qual_init(&table->epq, table->estate);
+	table->found = table_slot_create(table->rel,
+									 &table->estate->es_tupleTable);
+	table->changed = table_slot_create(table->rel,
+									   &table->estate->es_tupleTable);
+	AfterTriggerBeginQuery();
+	return table;
+}
+
+/*
+ * Fires the AFTER triggers of what was changed, makes it visible to the
+ * commands that follow, and closes the table.  The locks stay until the end
+ * of the transaction.
+ */
+void
+awspool_close_account_table(AccountTable *table)
+{
+	AfterTriggerEndQuery(table->estate);
+	EvalPlanQualEnd(&table->epq);
+	ExecCloseIndices(table->result);
+	ExecResetTupleTable(table->estate->es_tupleTable, false);
+	FreeExecutorState(table->estate);
+	table_close(table->rel, NoLock);
+	pfree(table);
+	CommandCounterIncrement();
+}
+
+/*
+ * Begins to scan an index of text columns for the rows whose first columns
+ * equal the values, in the order of the index.
+ */
+IndexScanDesc
+awspool_begin_index_scan(Relation rel, Relation index, Snapshot snapshot,
+						 int nkeys, const Datum *values)
+{
+	ScanKeyData keys[2];
+	IndexScanDesc scan;
+
+	Assert(nkeys <= lengthof(keys));
+	for (int i = 0; i < nkeys; i++)
+		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber,
+							   InvalidOid, index->rd_indcollation[i],
+							   F_TEXTEQ, values[i]);
+
+	scan = awspool_index_beginscan(rel, index, snapshot, nkeys);
+	index_rescan(scan, keys, nkeys, NULL, 0);
+	return scan;
+}
+
+/*
+ * A text column of a row as a string, or NULL.
+ */
+char *
+awspool_column(TupleTableSlot *account, int column)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(account, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/*
+ * Whether a text column of a row has that value; NULL equals NULL.
+ */
+bool
+awspool_column_is(TupleTableSlot *account, int column, const char *value)
+{
+	bool		isnull;
+	Datum		datum = slot_getattr(account, column, &isnull);
+	text	   *stored;
+
+	if (isnull || value == NULL)
+		return isnull && value == NULL;
+	stored = DatumGetTextPP(datum);
+	return VARSIZE_ANY_EXHDR(stored) == strlen(value) &&
+		memcmp(VARDATA_ANY(stored), value, strlen(value)) == 0;
+}
+
+/*
+ * Looks up an account of the provider and leaves it in "found", not locked.
+ * False if there is none, or if it is somebody else's: that is the same.
+ */
+bool
+awspool_see_account(AccountTable *table, const char *provider,
+					const char *account_id)
+{
+	Datum		key = CStringGetTextDatum(account_id);
+	Relation	index = index_open(awspool_relation("account_pkey"),
+								   RowExclusiveLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	IndexScanDesc scan;
+	bool		seen;
+
+	scan = awspool_begin_index_scan(table->rel, index, snapshot, 1, &key);
+	seen = index_getnext_slot(scan, ForwardScanDirection, table->found) &&
+		awspool_column_is(table->found, Anum_account_provider, provider);
+	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	index_close(index, NoLock);
+	return seen;
+}
+
+/*
+ * Locks the newest version of the row in "found" until the end of the
+ * transaction, and leaves that version there.  False if there is none any
+ * more or, with LockWaitSkip, if somebody else has it.
+ */
+bool
+awspool_lock_found(AccountTable *table, LockWaitPolicy wait)
+{
+	ItemPointerData tid = table->found->tts_tid;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_lock(table->rel, &tid, GetActiveSnapshot(),
+							  table->found, GetCurrentCommandId(false),
+							  LockTupleNoKeyExclusive, wait,
+							  TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
+							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
+							  &failure);
+	if (result == TM_SelfModified)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("account was already changed by the current command")));
+	return result == TM_Ok;
+}
+
+/*
+ * Finds an account of the provider and locks it, waiting for whoever is
+ * changing it.  False if there is none.  Raises 40001 if the transaction has a
+ * snapshot that does not show the account as it is.
+ */
+bool
+awspool_lock_account(AccountTable *table, const char *provider,
+					 const char *account_id)
+{
+	if (!awspool_see_account(table, provider, account_id) ||
+		!awspool_lock_found(table, LockWaitBlock))
+		return false;
+
+	check_snapshot(table);
+	return true;
+}
+
+/*
+ * The same, but it is an error if there is none.
+ */
+void
+awspool_need_account(AccountTable *table, const char *provider,
+					 const char *account_id)
+{
+	if (!awspool_lock_account(table, provider, account_id))
+		awspool_no_such_account(provider, account_id);
+}
+
+/*
+ * Raises WS003: the provider has no such account, or nobody has.
+ */
+void
+awspool_no_such_account(const char *provider, const char *account_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_AWSPOOL_NO_SUCH_ACCOUNT),
+			 errmsg("provider \"%s\" has no account \"%s\"", provider,
+					awspool_printable(account_id))));
+}
+
+/*
+ * Begins to change the row in "found": "changed" becomes a copy of it.
+ */
+void
+awspool_begin_change(AccountTable *table)
+{
+	TupleTableSlot *found = table->found;
+	TupleTableSlot *changed = table->changed;
+	int			natts = RelationGetDescr(table->rel)->natts;
+
+	slot_getallattrs(found);
+	ExecClearTuple(changed);
+	memcpy(changed->tts_values, found->tts_values, natts * sizeof(Datum));
+	memcpy(changed->tts_isnull, found->tts_isnull, natts * sizeof(bool));
+	ExecStoreVirtualTuple(changed);
+	*table->updated = NULL;
+}
+
+/*
+ * Sets a text column of "changed"; NULL makes it null.
+ */
+void
+awspool_set_column(AccountTable *table, int column, const char *value)
+{
+	table->changed->tts_values[column - 1] = awspool_text_datum(value);
+	table->changed->tts_isnull[column - 1] = (value == NULL);
+	*table->updated =
+		bms_add_member(*table->updated,
+					   column - FirstLowInvalidHeapAttributeNumber);
+}
+
+/*
+ * Replaces the row in "found", which is locked, by "changed".  Afterwards
+ * "changed" is what was stored, triggers included.
+ */
+void
+awspool_update_row(AccountTable *table)
+{
+	ItemPointerSetInvalid(&table->changed->tts_tid);
+	ExecSimpleRelationUpdate(table->result, table->estate, &table->epq,
+							 table->found, table->changed);
+
+	/* A trigger of the user's may turn an update into nothing. */
+	if (!ItemPointerIsValid(&table->changed->tts_tid))
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+				 errmsg("a trigger on table awspool.account prevented the change of an account")));
+}
+
+/*
+ * Deletes the row in "found", which is locked.
+ */
+void
+awspool_delete_row(AccountTable *table)
+{
+	ExecSimpleRelationDelete(table->result, table->estate, &table->epq,
+							 table->found);
+}
+
+/*
+ * A transaction with one snapshot for all its commands must not change what
+ * that snapshot does not show.
+ */
+static void
+check_snapshot(AccountTable *table)
+{
+	if (IsolationUsesXactSnapshot() &&
+		!table_tuple_satisfies_snapshot(table->rel, table->found,
+										GetTransactionSnapshot()))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update")));
+}

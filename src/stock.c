@@ -1,0 +1,397 @@
+/*-------------------------------------------------------------------------
+ *
+ * stock.c
+ *	  The stock of a provider, one account at a time: add, edit, delete.
+ *
+ * An account is stored by INSERT ... ON CONFLICT DO NOTHING, which waits for
+ * whoever is storing or deleting the same id and then tells without an error
+ * that the id is taken.  Only then is it worth asking by whom.  What a caller
+ * may learn of another provider's account is that one bit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(awspool_add_account);
+PG_FUNCTION_INFO_V1(awspool_edit_account);
+PG_FUNCTION_INFO_V1(awspool_delete_account);
+PG_FUNCTION_INFO_V1(awspool_delete_accounts);
+
+/* One of the accounts that delete_accounts was asked to delete. */
+typedef struct Deletion
+{
+	int			asked;			/* at which place of the array */
+	char	   *account_id;
+	const char *outcome;
+	char	   *detail;			/* may be NULL */
+} Deletion;
+
+static StoreOutcome judge_conflict(const char *provider,
+								   const NewAccount *account,
+								   int64 *position);
+static bool spi_column_is(int column, const char *value);
+static Deletion *deletions_asked_for(ArrayType *ids, int *n);
+static void delete_if_possible(AccountTable *table, const char *provider,
+							   Deletion *deletion);
+static int	compare_ids(const void *a, const void *b);
+static int	compare_places(const void *a, const void *b);
+
+/*
+ * awspool.add_account(provider, account_id, marketplace, model)
+ */
+Datum
+awspool_add_account(PG_FUNCTION_ARGS)
+{
+	char	   *provider = awspool_provider_argument(fcinfo);
+	NewAccount	account = {
+		awspool_text_argument(fcinfo, 1),
+		awspool_text_argument(fcinfo, 2),
+		awspool_text_argument(fcinfo, 3)
+	};
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts);
+
+	tuplestore_puttuple(rsinfo->setResult, awspool_add(provider, &account));
+	return (Datum) 0;
+}
+
+/*
+ * awspool.edit_account(provider, account_id, marketplace, model)
+ *
+ * NULL leaves as is; an edit that changes nothing is not logged.
+ */
+Datum
+awspool_edit_account(PG_FUNCTION_ARGS)
+{
+	char	   *provider = awspool_provider_argument(fcinfo);
+	char	   *account_id = awspool_field_argument(fcinfo, 1,
+													FIELD_ACCOUNT_ID);
+	char	   *marketplace = awspool_optional_field_argument(fcinfo, 2,
+															  FIELD_MARKETPLACE);
+	char	   *model = awspool_optional_field_argument(fcinfo, 3,
+														FIELD_MODEL);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts);
+	AccountTable *table = awspool_open_account_table();
+
+	awspool_need_account(table, provider, account_id);
+	tuplestore_puttuple(rsinfo->setResult,
+						awspool_edit(rsinfo->setDesc, table, marketplace,
+									 model));
+	awspool_close_account_table(table);
+	return (Datum) 0;
+}
+
+/*
+ * awspool.delete_account(provider, account_id)
+ *
+ * Returns the account as it was.  That no order may be using it is for the
+ * transition trigger to say.
+ */
+Datum
+awspool_delete_account(PG_FUNCTION_ARGS)
+{
+	char	   *provider = awspool_provider_argument(fcinfo);
+	char	   *account_id = awspool_field_argument(fcinfo, 1,
+													FIELD_ACCOUNT_ID);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts);
+	AccountTable *table = awspool_open_account_table();
+
+	awspool_need_account(table, provider, account_id);
+	tuplestore_puttuple(rsinfo->setResult,
+						awspool_public_row(rsinfo->setDesc, table->found));
+	awspool_delete_row(table);
+	awspool_close_account_table(table);
+	return (Datum) 0;
+}
+
+/*
+ * awspool.delete_accounts(provider, account_ids)
+ *
+ * Locks the accounts in the order of their ids, so that two calls with the
+ * same ids never wait for each other in a circle; answers in the order of the
+ * array.  An id that is asked for twice is not found the second time.
+ */
+Datum
+awspool_delete_accounts(PG_FUNCTION_ARGS)
+{
+	char	   *provider = awspool_provider_argument(fcinfo);
+	ReturnSetInfo *rsinfo;
+	AccountTable *table;
+	Deletion   *deletions;
+	int			n;
+
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("account ids must not be null")));
+	deletions = deletions_asked_for(PG_GETARG_ARRAYTYPE_P(1), &n);
+	rsinfo = awspool_begin_rows(fcinfo, 3);
+
+	table = awspool_open_account_table();
+	qsort(deletions, n, sizeof(Deletion), compare_ids);
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (i > 0 && strcmp(deletions[i].account_id,
+							deletions[i - 1].account_id) == 0)
+			continue;			/* deletions_asked_for says "not_found" */
+		delete_if_possible(table, provider, &deletions[i]);
+	}
+	awspool_close_account_table(table);
+
+	qsort(deletions, n, sizeof(Deletion), compare_places);
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[] = {
+			CStringGetTextDatum(deletions[i].account_id),
+			CStringGetTextDatum(deletions[i].outcome),
+			awspool_text_datum(deletions[i].detail)
+		};
+		bool		isnull[] = {false, false, deletions[i].detail == NULL};
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+							 isnull);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * Stores a ready account, or raises the error that says why not: 22023,
+ * 23505 or WS005.  Returns its public row.
+ */
+HeapTuple
+awspool_add(const char *provider, const NewAccount *account)
+{
+	StoreOutcome outcome;
+	HeapTuple	row;
+	int64		position;
+
+	awspool_check_new_account(account);
+	outcome = awspool_store(provider, account, &row, &position);
+	if (outcome != STORE_ADDED)
+		awspool_refuse_stored(outcome, account);
+	return row;
+}
+
+/*
+ * Raises 22023 if any value of the account is malformed.
+ */
+void
+awspool_check_new_account(const NewAccount *account)
+{
+	char	   *problems = awspool_problems(account);
+
+	if (problems != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid account: %s", problems)));
+}
+
+/*
+ * Stores a well-formed account at the end of its pool, waiting for whoever is
+ * storing or deleting the same id.  Its public row goes to *row, in the
+ * caller's memory context, if it was added; the position of the account that
+ * is there already goes to *position if it is the provider's.
+ *
+ * The caller may act for the provider.
+ */
+StoreOutcome
+awspool_store(const char *provider, const NewAccount *account,
+			  HeapTuple *row, int64 *position)
+{
+	static OwnerQuery insert = {
+		.sql = "INSERT INTO awspool.account"
+		" (provider, account_id, marketplace, model, added_by)"
+		" SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS ("
+		"  SELECT FROM awspool.account_log l WHERE l.account_id = $2 AND l.used)"
+		" ON CONFLICT (account_id) DO NOTHING"
+		" RETURNING provider, account_id, marketplace, model, status,"
+		" order_id, order_model, reason, added_at, added_by, claimed_at,"
+		" claimed_by, closed_at, closed_by",
+		.nargs = 5,
+		.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+	};
+	Datum		values[] = {
+		CStringGetTextDatum(provider),
+		CStringGetTextDatum(account->account_id),
+		CStringGetTextDatum(account->marketplace),
+		CStringGetTextDatum(account->model),
+		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false))
+	};
+	StoreOutcome outcome = STORE_ADDED;
+	Caller		caller;
+
+	awspool_require_durable_commit();
+	awspool_begin_queries(&caller);
+	if (awspool_query(&insert, values, NULL) == 1)
+		*row = SPI_copytuple(SPI_tuptable->vals[0]);
+	else
+		outcome = judge_conflict(provider, account, position);
+	awspool_end_queries(&caller);
+
+	/* Whose it was is no secret to who may act for every provider. */
+	if (outcome == STORE_USED_ELSEWHERE)
+		outcome = awspool_acts_for_all() ? STORE_USED : STORE_TAKEN;
+	return outcome;
+}
+
+/*
+ * Raises the error for an account that could not be stored.
+ */
+void
+awspool_refuse_stored(StoreOutcome outcome, const NewAccount *account)
+{
+	if (outcome == STORE_USED)
+		awspool_refuse_used(account->account_id);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("account id \"%s\" is taken", account->account_id)));
+}
+
+/*
+ * Edits the account in "found", which is locked, and returns its public row.
+ * NULL leaves as is.
+ */
+HeapTuple
+awspool_edit(TupleDesc accounts, AccountTable *table,
+			 const char *marketplace, const char *model)
+{
+	if (marketplace != NULL &&
+		awspool_column_is(table->found, Anum_account_marketplace, marketplace))
+		marketplace = NULL;
+	if (model != NULL &&
+		awspool_column_is(table->found, Anum_account_model, model))
+		model = NULL;
+	if (marketplace == NULL && model == NULL)
+		return awspool_public_row(accounts, table->found);
+
+	awspool_begin_change(table);
+	if (marketplace != NULL)
+		awspool_set_column(table, Anum_account_marketplace, marketplace);
+	if (model != NULL)
+		awspool_set_column(table, Anum_account_model, model);
+	awspool_update_row(table);
+	return awspool_public_row(accounts, table->changed);
+}
+
+/*
+ * Why an account could not be stored.  Runs between queries.
+ */
+static StoreOutcome
+judge_conflict(const char *provider, const NewAccount *account,
+			   int64 *position)
+{
+	/* The live account of that id, or else the used one that was deleted. */
+	static OwnerQuery conflict = {
+		.sql = "SELECT a.provider, a.marketplace, a.model, a.position"
+		" FROM awspool.account a WHERE a.account_id = $1"
+		" UNION ALL"
+		" SELECT l.provider, NULL, NULL, NULL"
+		" FROM awspool.account_log l WHERE l.account_id = $1 AND l.used",
+		.nargs = 1,
+		.argtypes = {TEXTOID}
+	};
+	Datum		account_id = CStringGetTextDatum(account->account_id);
+	bool		isnull;
+	Datum		found;
+
+	/* Gone by now?  Then it was taken a moment ago. */
+	if (awspool_query(&conflict, &account_id, NULL) == 0)
+		return STORE_TAKEN;
+
+	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 4,
+						  &isnull);
+	if (!spi_column_is(1, provider))
+		return isnull ? STORE_USED_ELSEWHERE : STORE_TAKEN;
+	if (isnull)
+		return STORE_USED;
+
+	*position = DatumGetInt64(found);
+	return spi_column_is(2, account->marketplace) &&
+		spi_column_is(3, account->model) ? STORE_PRESENT : STORE_DIFFERENT;
+}
+
+static bool
+spi_column_is(int column, const char *value)
+{
+	char	   *found = SPI_getvalue(SPI_tuptable->vals[0],
+									 SPI_tuptable->tupdesc, column);
+
+	return found != NULL && strcmp(found, value) == 0;
+}
+
+/* The accounts that an array names, each not found as yet. */
+static Deletion *
+deletions_asked_for(ArrayType *ids, int *n)
+{
+	Datum	   *elements;
+	bool	   *isnull;
+	Deletion   *deletions;
+
+	deconstruct_array(ids, TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &isnull, n);
+	deletions = palloc(Max(*n, 1) * sizeof(Deletion));
+	for (int i = 0; i < *n; i++)
+	{
+		if (isnull[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("account ids must not be null")));
+		deletions[i].asked = i;
+		deletions[i].account_id = TextDatumGetCString(elements[i]);
+		deletions[i].outcome = "not_found";
+		deletions[i].detail = NULL;
+	}
+	return deletions;
+}
+
+static void
+delete_if_possible(AccountTable *table, const char *provider,
+				   Deletion *deletion)
+{
+	AccountStatus status;
+	char	   *order_id;
+
+	if (!awspool_lock_account(table, provider, deletion->account_id))
+		return;
+
+	status = awspool_status_of(table->found);
+	if (status == STATUS_IN_PROGRESS)
+	{
+		order_id = awspool_column(table->found, Anum_account_order_id);
+		deletion->outcome = "in_use";
+		deletion->detail = order_id == NULL ? "an order is using it" :
+			psprintf("order \"%s\" is using it", order_id);
+		return;
+	}
+
+	awspool_delete_row(table);
+	deletion->outcome = "deleted";
+	deletion->detail = psprintf("it was %s", awspool_status_name(status));
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	const Deletion *x = a;
+	const Deletion *y = b;
+	int			result = strcmp(x->account_id, y->account_id);
+
+	return result != 0 ? result : compare_places(a, b);
+}
+
+static int
+compare_places(const void *a, const void *b)
+{
+	const Deletion *x = a;
+	const Deletion *y = b;
+
+	return (x->asked > y->asked) - (x->asked < y->asked);
+}

@@ -1,0 +1,264 @@
+/*-------------------------------------------------------------------------
+ *
+ * view.c
+ *	  Writing to view awspool.accounts: what the functions do, row by row.
+ *
+ * INSERT adds an account, UPDATE of marketplace or model edits it, UPDATE of
+ * status, with a reason if there is one, closes it, DELETE deletes it.  A row
+ * that sets any other column is refused as a whole.
+ *
+ * A statement's WHERE was judged by its snapshot.  On a table, the server
+ * would judge it again after waiting for somebody who changed the row; on a
+ * view it cannot.  So a row that is not any more what the statement saw is
+ * refused with a serialization failure: "DELETE ... WHERE status = 'ready'"
+ * must not delete what was claimed a moment ago.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/htup_details.h"
+#include "access/tableam.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+
+PG_FUNCTION_INFO_V1(awspool_change_accounts);
+
+/* A row of the view, taken apart. */
+typedef struct ViewRow
+{
+	TupleDesc	desc;
+	Datum		values[Natts_accounts];
+	bool		isnull[Natts_accounts];
+} ViewRow;
+
+static HeapTuple insert_row(const ViewRow *new);
+static HeapTuple update_row(const ViewRow *old, const ViewRow *new);
+static void delete_row(const ViewRow *old);
+static void edit(const ViewRow *old, const ViewRow *new);
+static HeapTuple close_row(const ViewRow *new);
+static AccountTable *open_row(const ViewRow *old);
+static void check_settable(const ViewRow *old, const ViewRow *new);
+static char *get(const ViewRow *row, int column);
+static char *get_field(const ViewRow *row, int column, AccountField field);
+static bool same(const ViewRow *a, const ViewRow *b, int column);
+
+/*
+ * The trigger: for each row, instead of what the statement does.
+ */
+Datum
+awspool_change_accounts(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = awspool_trigger_data(fcinfo, "accounts");
+	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+	ViewRow		row = {.desc = desc};
+	ViewRow		new = {.desc = desc};
+
+	heap_deform_tuple(trigdata->tg_trigtuple, desc, row.values, row.isnull);
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+		return PointerGetDatum(insert_row(&row));
+	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+	{
+		delete_row(&row);
+		return PointerGetDatum(trigdata->tg_trigtuple);
+	}
+	heap_deform_tuple(trigdata->tg_newtuple, desc, new.values, new.isnull);
+	return PointerGetDatum(update_row(&row, &new));
+}
+
+static HeapTuple
+insert_row(const ViewRow *new)
+{
+	NewAccount	account = {
+		get(new, Anum_account_account_id),
+		get(new, Anum_account_marketplace),
+		get(new, Anum_account_model)
+	};
+	char	   *provider = get_field(new, Anum_account_provider,
+									 FIELD_PROVIDER);
+
+	awspool_check_provider(provider);
+	check_settable(NULL, new);
+	return awspool_add(provider, &account);
+}
+
+static HeapTuple
+update_row(const ViewRow *old, const ViewRow *new)
+{
+	AccountTable *table;
+	HeapTuple	row;
+
+	awspool_check_provider(get(old, Anum_account_provider));
+	check_settable(old, new);
+
+	edit(old, new);
+	if (!same(old, new, Anum_account_status))
+		return close_row(new);
+
+	table = awspool_open_account_table();
+	awspool_need_account(table, get(old, Anum_account_provider),
+						 get(old, Anum_account_account_id));
+	row = awspool_public_row(old->desc, table->found);
+	awspool_close_account_table(table);
+	return row;
+}
+
+static void
+delete_row(const ViewRow *old)
+{
+	AccountTable *table;
+
+	awspool_check_provider(get(old, Anum_account_provider));
+	table = open_row(old);
+	awspool_delete_row(table);
+	awspool_close_account_table(table);
+}
+
+/*
+ * Sets marketplace and model, if they changed.
+ */
+static void
+edit(const ViewRow *old, const ViewRow *new)
+{
+	char	   *marketplace = get_field(new, Anum_account_marketplace,
+										FIELD_MARKETPLACE);
+	char	   *model = get_field(new, Anum_account_model, FIELD_MODEL);
+	AccountTable *table = open_row(old);
+
+	(void) awspool_edit(old->desc, table, marketplace, model);
+	awspool_close_account_table(table);
+}
+
+/*
+ * Moves the account, as edited, to its new status.
+ */
+static HeapTuple
+close_row(const ViewRow *new)
+{
+	char	   *provider = get(new, Anum_account_provider);
+	char	   *account_id = get(new, Anum_account_account_id);
+	char	   *name = get(new, Anum_account_status);
+	AccountStatus to = awspool_status_from_name(name == NULL ? "" : name);
+	AccountTable *table = awspool_open_account_table();
+	HeapTuple	row;
+
+	awspool_need_account(table, provider, account_id);
+	awspool_check_transition(account_id, awspool_status_of(table->found), to);
+	if (to == STATUS_IN_PROGRESS)
+		ereport(ERROR,
+				(errcode(ERRCODE_AWSPOOL_ILLEGAL_STATUS_CHANGE),
+				 errmsg("cannot claim account \"%s\" by an update",
+						account_id),
+				 errhint("Use awspool.claim_account, which takes the oldest ready account.")));
+
+	row = awspool_close_account(new->desc, table, to,
+								get(new, Anum_account_reason), NULL);
+	awspool_close_account_table(table);
+	return row;
+}
+
+/*
+ * Finds and locks the account of a row, and sees that it is still as the
+ * statement saw it.
+ */
+static AccountTable *
+open_row(const ViewRow *old)
+{
+	AccountTable *table = awspool_open_account_table();
+	char	   *account_id = get(old, Anum_account_account_id);
+
+	awspool_need_account(table, get(old, Anum_account_provider), account_id);
+	for (int column = 1; column <= Natts_accounts; column++)
+	{
+		ViewRow		found = {.desc = old->desc};
+
+		found.values[column - 1] = slot_getattr(table->found, column,
+												&found.isnull[column - 1]);
+		if (!same(old, &found, column))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("account \"%s\" was changed by somebody else meanwhile",
+							account_id),
+					 errhint("Run the statement again.")));
+	}
+	return table;
+}
+
+/*
+ * Raises 22023 if a row sets a column that is not the caller's to set.  For
+ * an INSERT "old" is NULL.
+ */
+static void
+check_settable(const ViewRow *old, const ViewRow *new)
+{
+	char	   *status = get(new, Anum_account_status);
+	bool		closes = old != NULL && status != NULL &&
+		!same(old, new, Anum_account_status);
+
+	for (int column = 1; column <= Natts_accounts; column++)
+	{
+		bool		settable;
+
+		switch (column)
+		{
+			case Anum_account_marketplace:
+			case Anum_account_model:
+				settable = true;
+				break;
+			case Anum_account_provider:
+			case Anum_account_account_id:
+				settable = (old == NULL);
+				break;
+			case Anum_account_status:
+				settable = (old != NULL);
+				break;
+			case Anum_account_reason:
+				settable = closes &&
+					strcmp(status, awspool_status_name(STATUS_ALLOCATED)) != 0;
+				break;
+			default:
+				settable = false;
+				break;
+		}
+
+		if (!settable &&
+			!(old == NULL ? new->isnull[column - 1] : same(old, new, column)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("column \"%s\" cannot be set here",
+							NameStr(TupleDescAttr(new->desc, column - 1)->attname)),
+					 column == Anum_account_reason ?
+					 errhint("Set it together with status \"provisioning_failed\" or \"invalid\".") :
+					 errhint("INSERT sets provider, account_id, marketplace and model; UPDATE sets marketplace, model, or status and reason.")));
+	}
+}
+
+/* A text column as a string, or NULL. */
+static char *
+get(const ViewRow *row, int column)
+{
+	return row->isnull[column - 1] ? NULL :
+		TextDatumGetCString(row->values[column - 1]);
+}
+
+/* The same, but it has to be a value of the field. */
+static char *
+get_field(const ViewRow *row, int column, AccountField field)
+{
+	char	   *value = get(row, column);
+
+	awspool_check_field(field, value);
+	return value;
+}
+
+static bool
+same(const ViewRow *a, const ViewRow *b, int column)
+{
+	int			i = column - 1;
+	Form_pg_attribute attr = TupleDescAttr(a->desc, i);
+
+	if (a->isnull[i] || b->isnull[i])
+		return a->isnull[i] && b->isnull[i];
+	return datum_image_eq(a->values[i], b->values[i],
+						  attr->attbyval, attr->attlen);
+}
