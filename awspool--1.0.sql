@@ -33,6 +33,12 @@ CREATE SEQUENCE awspool.account_position;
 COMMENT ON SEQUENCE awspool.account_position IS
   'The age of accounts: a lower position is an older account.';
 
+-- Moves on whenever an account may have arrived before others in its pool.
+CREATE SEQUENCE awspool.account_arrival;
+
+COMMENT ON SEQUENCE awspool.account_arrival IS
+  'Moves on whenever an account may have arrived before others in its pool, other than by being added: by an edit, a restore, replication or hand. Tells sessions to look at their pools anew.';
+
 -- Every account of every provider, one row each, which is its own history.
 CREATE TABLE awspool.account (
   provider    text COLLATE "C" NOT NULL,
@@ -150,16 +156,31 @@ COMMENT ON TABLE awspool.provider_role IS
 COMMENT ON COLUMN awspool.provider_role.role_oid IS
   'The role that had this name when it was granted, or restored. A role counts only while it has both.';
 
+-- Where to start looking in a pool, kept for sessions to come: a mere hint.
+CREATE UNLOGGED TABLE awspool.pool_start (
+  position    bigint NOT NULL,  -- the C code changes the first two in place
+  arrivals    bigint NOT NULL,
+  provider    text COLLATE "C" NOT NULL,
+  marketplace text COLLATE "C" NOT NULL,
+  CONSTRAINT pool_start_pkey PRIMARY KEY (provider, marketplace)
+);
+
+COMMENT ON TABLE awspool.pool_start IS
+  'Where to start looking in a pool, kept for sessions to come: a mere hint, worth nothing once account_arrival has moved on. Empty after a crash, and not dumped.';
+
 REVOKE ALL ON SEQUENCE awspool.account_position FROM PUBLIC;
+REVOKE ALL ON SEQUENCE awspool.account_arrival FROM PUBLIC;
 REVOKE ALL ON SEQUENCE awspool.account_log_log_id_seq FROM PUBLIC;
 REVOKE ALL ON TABLE awspool.account FROM PUBLIC;
 REVOKE ALL ON TABLE awspool.account_log FROM PUBLIC;
 REVOKE ALL ON TABLE awspool.provider_role FROM PUBLIC;
+REVOKE ALL ON TABLE awspool.pool_start FROM PUBLIC;
 
 -- A second wall, for roles such as pg_read_all_data that need no grant.
 ALTER TABLE awspool.account ENABLE ROW LEVEL SECURITY;
 ALTER TABLE awspool.account_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE awspool.provider_role ENABLE ROW LEVEL SECURITY;
+ALTER TABLE awspool.pool_start ENABLE ROW LEVEL SECURITY;
 
 --
 -- Triggers: what holds for whoever writes, superusers included.
@@ -175,6 +196,9 @@ COMMENT ON FUNCTION awspool.account_transition() IS
 CREATE TRIGGER account_transition
   BEFORE UPDATE OR DELETE ON awspool.account
   FOR EACH ROW EXECUTE FUNCTION awspool.account_transition();
+
+-- ALWAYS: what replication applies is not judged here, but noted.
+ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_transition;
 
 COMMENT ON TRIGGER account_transition ON awspool.account IS
   'Lets an account move forward only, and stamps who moved it and when.';
@@ -203,6 +227,8 @@ COMMENT ON FUNCTION awspool.refuse_used_account() IS
 CREATE TRIGGER account_refuse_used
   AFTER INSERT ON awspool.account
   FOR EACH ROW EXECUTE FUNCTION awspool.refuse_used_account();
+
+ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_refuse_used;
 
 COMMENT ON TRIGGER account_refuse_used ON awspool.account IS
   'Refuses the id of an account that was used and deleted.';
@@ -578,6 +604,7 @@ REVOKE ALL ON FUNCTION awspool.revoke_provider(text, text) FROM PUBLIC;
 --
 
 SELECT pg_catalog.pg_extension_config_dump('awspool.account_position', '');
+SELECT pg_catalog.pg_extension_config_dump('awspool.account_arrival', '');
 SELECT pg_catalog.pg_extension_config_dump('awspool.account', '');
 SELECT pg_catalog.pg_extension_config_dump('awspool.account_log_log_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('awspool.account_log', '');
@@ -585,3 +612,5 @@ SELECT pg_catalog.pg_extension_config_dump('awspool.account_log', '');
 -- database its name may be somebody else's.
 SELECT pg_catalog.pg_extension_config_dump('awspool.provider_role',
   'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) role_oid AND r.rolname OPERATOR(pg_catalog.=) role::pg_catalog.name)');
+-- Marked, so that it is not forgotten by mistake, but never dumped.
+SELECT pg_catalog.pg_extension_config_dump('awspool.pool_start', 'WHERE false');

@@ -17,9 +17,6 @@
 
 PG_FUNCTION_INFO_V1(awspool_is_well_formed);
 
-/* Bytes in a provider's or order's name, or in a marketplace, at most. */
-#define MAX_NAME_LENGTH		64
-
 /* Bytes of a value that a message shows, at most. */
 #define MAX_PRINTED_LENGTH	64
 
@@ -291,7 +288,7 @@ is_account_id(const char *value, size_t len)
 static bool
 is_marketplace(const char *value, size_t len)
 {
-	return len >= strlen("MP-0000") && len <= MAX_NAME_LENGTH &&
+	return len >= strlen("MP-0000") && len <= AWSPOOL_NAME_LENGTH &&
 		memcmp(value, "MP-", 3) == 0 && digits(value + 3, len - 3) == len - 3;
 }
 
@@ -305,7 +302,7 @@ is_model(const char *value, size_t len)
 static bool
 is_name(const char *value, size_t len)
 {
-	if (len == 0 || len > MAX_NAME_LENGTH ||
+	if (len == 0 || len > AWSPOOL_NAME_LENGTH ||
 		value[0] == ' ' || value[len - 1] == ' ')
 		return false;
 

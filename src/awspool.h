@@ -45,6 +45,9 @@
 #define ERRCODE_AWSPOOL_USED_BEFORE				MAKE_SQLSTATE('W','S','0','0','5')
 #define ERRCODE_AWSPOOL_REJECTED_ROWS			MAKE_SQLSTATE('W','S','0','0','6')
 
+/* Bytes in the name of a provider or order, or in a marketplace, at most. */
+#define AWSPOOL_NAME_LENGTH		64
+
 /*
  * The columns of awspool.account, in the order of the install script.  All
  * but the last are the public row, the columns of view awspool.accounts.
@@ -116,6 +119,16 @@ typedef struct AccountTable
 	Bitmapset **updated;		/* columns set since the row was found */
 } AccountTable;
 
+/*
+ * What a lock on two names is for (row.c).  Sets these locks apart from those
+ * of SQL's advisory lock functions, which have 1 and 2 in their place.
+ */
+typedef enum LockClass
+{
+	AWSPOOL_LOCK_ORDER = 0x5750,
+	AWSPOOL_LOCK_POOL_START,
+} LockClass;
+
 /* The caller's identity while the owner's is in force (query.c). */
 typedef struct Caller
 {
@@ -178,10 +191,13 @@ extern TriggerData *awspool_trigger_data(FunctionCallInfo fcinfo,
 										 const char *relation);
 
 /* row.c */
+extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  Snapshot snapshot, int nkeys,
 											  const Datum *values);
+extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
+							   bool wait);
 extern AccountTable *awspool_open_account_table(void);
 extern void awspool_close_account_table(AccountTable *table);
 extern char *awspool_column(TupleTableSlot *account, int column);
@@ -229,12 +245,24 @@ extern HeapTuple awspool_add(const char *provider, const NewAccount *account);
 extern HeapTuple awspool_edit(TupleDesc accounts, AccountTable *table,
 							  const char *marketplace, const char *model);
 
+/* pool_start.c */
+extern int64 awspool_read_start(const char *provider, const char *marketplace,
+								int64 arrivals);
+extern void awspool_keep_start(const char *provider, const char *marketplace,
+							   int64 position, int64 arrivals);
+
+/* head.c */
+extern void awspool_init_head(void);
+extern bool awspool_reserve_oldest(AccountTable *table, const char *provider,
+								   const char *marketplace);
+extern void awspool_begin_storing(void);
+extern void awspool_end_storing(void);
+extern void awspool_note_arrival(bool inserted);
+
 /* claim.c */
 extern void awspool_lock_order(const char *provider, const char *order_id);
 extern bool awspool_find_order(AccountTable *table, const char *provider,
 							   const char *order_id);
-extern bool awspool_reserve_oldest(AccountTable *table, const char *provider,
-								   const char *marketplace);
 extern HeapTuple awspool_take_reserved(TupleDesc accounts,
 									   AccountTable *table,
 									   const char *order_id);

@@ -6,11 +6,10 @@
  * Three steps, kept apart: find the oldest account that nobody is changing,
  * reserve it by locking its row, and change the row.
  *
- * Finding scans the index of ready accounts, oldest first, with a dirty
- * snapshot.  That shows the present, and tells of each row whether a running
- * transaction has inserted, changed or deleted it, without taking any lock.
- * Such rows are stepped over: a claim never waits for another order's claim.
- * If that one rolls back, the account is ready again, in its old place.
+ * Finding is head.c's affair.  Rows that a running transaction has inserted,
+ * changed or deleted are stepped over: a claim never waits for another order's
+ * claim.  If that one rolls back, the account is ready again, in its old
+ * place.
  *
  * Reserving locks the row and skips it if somebody was faster.  The lock
  * follows the row to its newest version, which is then looked at again: an
@@ -33,22 +32,10 @@
 #include "awspool.h"
 
 #include "access/tableam.h"
-#include "common/hashfn.h"
-#include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(awspool_claim_account);
-
-/*
- * Sets the locks of orders apart from those of SQL's advisory lock functions,
- * whose tags have 1 and 2 here.
- */
-#define ORDER_LOCK_CLASS	0x5750
-
-static bool claimable(AccountTable *table, const char *provider,
-					  const char *marketplace);
 
 /*
  * awspool.claim_account(provider, marketplace, order_id)
@@ -98,22 +85,11 @@ awspool_claim_account(PG_FUNCTION_ARGS)
 /*
  * Waits until no other transaction is claiming for the order, and keeps
  * others from it until this one ends.
- *
- * Two orders whose hashes are equal only wait for each other.
  */
 void
 awspool_lock_order(const char *provider, const char *order_id)
 {
-	uint64		hash;
-	LOCKTAG		tag;
-
-	hash = DatumGetUInt64(hash_any_extended((const unsigned char *) provider,
-											strlen(provider), 0));
-	hash = DatumGetUInt64(hash_any_extended((const unsigned char *) order_id,
-											strlen(order_id), hash));
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32),
-						 (uint32) hash, ORDER_LOCK_CLASS);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	(void) awspool_lock_names(AWSPOOL_LOCK_ORDER, provider, order_id, true);
 }
 
 /*
@@ -161,42 +137,6 @@ awspool_find_order(AccountTable *table, const char *provider,
 }
 
 /*
- * Finds the oldest account of the pool that is ready and not being changed,
- * locks it and leaves it in "found".  False if there is none.
- */
-bool
-awspool_reserve_oldest(AccountTable *table, const char *provider,
-					   const char *marketplace)
-{
-	Datum		keys[] = {CStringGetTextDatum(provider),
-	CStringGetTextDatum(marketplace)};
-	Relation	index = index_open(awspool_relation("account_ready"),
-								   RowExclusiveLock);
-	SnapshotData dirty;
-	IndexScanDesc scan;
-	bool		reserved = false;
-
-	InitDirtySnapshot(dirty);
-	scan = awspool_begin_index_scan(table->rel, index, &dirty, 2, keys);
-	while (!reserved &&
-		   index_getnext_slot(scan, ForwardScanDirection, table->found))
-	{
-		CHECK_FOR_INTERRUPTS();
-
-		/* Being inserted, or being changed, by somebody else? */
-		if (TransactionIdIsValid(dirty.xmin) ||
-			TransactionIdIsValid(dirty.xmax))
-			continue;
-
-		reserved = awspool_lock_found(table, LockWaitSkip) &&
-			claimable(table, provider, marketplace);
-	}
-	index_endscan(scan);
-	index_close(index, NoLock);
-	return reserved;
-}
-
-/*
  * Gives the reserved account to the order, or to nobody by name, and returns
  * its public row.  The transition trigger stamps who claimed it and when.
  */
@@ -210,13 +150,4 @@ awspool_take_reserved(TupleDesc accounts, AccountTable *table,
 	awspool_set_column(table, Anum_account_order_id, order_id);
 	awspool_update_row(table);
 	return awspool_public_row(accounts, table->changed);
-}
-
-/* Whether the row that was locked is what the index promised. */
-static bool
-claimable(AccountTable *table, const char *provider, const char *marketplace)
-{
-	return awspool_status_of(table->found) == STATUS_READY &&
-		awspool_column_is(table->found, Anum_account_provider, provider) &&
-		awspool_column_is(table->found, Anum_account_marketplace, marketplace);
 }

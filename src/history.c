@@ -71,6 +71,10 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 	TupleTableSlot *slot;
 	bool		used;
 
+	awspool_note_arrival(true);
+	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		return PointerGetDatum(NULL);
+
 	account_id = heap_getattr(trigdata->tg_trigtuple, Anum_account_account_id,
 							  RelationGetDescr(trigdata->tg_relation),
 							  &isnull);

@@ -607,6 +607,7 @@ store_added(const char *provider, const char *actor, const Tally *tally)
 	Datum		values[] = {CStringGetTextDatum(provider),
 	CStringGetTextDatum(actor)};
 
+	awspool_begin_storing();
 	SPI_execute_with_args("INSERT INTO awspool.account"
 						  " (provider, account_id, marketplace, model, added_by)"
 						  " SELECT $1, r.account_id, r.marketplace, r.model, $2"
@@ -614,6 +615,7 @@ store_added(const char *provider, const char *actor, const Tally *tally)
 						  " ORDER BY r.line"
 						  " ON CONFLICT (account_id) DO NOTHING",
 						  2, argtypes, values, NULL, false, 0);
+	awspool_end_storing();
 	if (SPI_processed != (uint64) tally->added)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),

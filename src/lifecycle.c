@@ -14,8 +14,9 @@
  *	 role and the clock of the moment, even if the UPDATE said otherwise.
  *
  * It says nothing about INSERT: rows of every status come back from a dump,
- * and the constraints of the table see to it that they make sense.  Rows that
- * logical replication applies passed this trigger where they came from.
+ * and the constraints of the table see to it that they make sense.  Changes
+ * that logical replication applies passed this trigger where they came from;
+ * here it lets them pass, and only notes what head.c has to know.
  *
  *-------------------------------------------------------------------------
  */
@@ -89,6 +90,7 @@ typedef struct RowVersion
 	AccountStatus status;
 } RowVersion;
 
+static bool applying_changes(void);
 static RowVersion take_apart(HeapTuple tuple, TupleDesc desc);
 static AccountStatus status_from_text(Datum status);
 static void check_columns(TupleDesc desc, const RowVersion *old,
@@ -112,12 +114,17 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 	{
-		check_delete(&old);
+		if (!applying_changes())
+			check_delete(&old);
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	}
 
 	tuple = trigdata->tg_newtuple;
 	new = take_apart(tuple, desc);
+	if (new.status == STATUS_READY)
+		awspool_note_arrival(false);
+	if (applying_changes())
+		return PointerGetDatum(tuple);
 
 	if (new.status != old.status)
 		awspool_check_transition(old.account_id, old.status, new.status);
@@ -200,6 +207,13 @@ awspool_check_transition(const char *account_id,
 					   lifecycle[from].name, allowed.data) :
 			 errdetail("An account that is \"%s\" stays so.",
 					   lifecycle[from].name)));
+}
+
+/* Whether they are not made here, but come from logical replication. */
+static bool
+applying_changes(void)
+{
+	return SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA;
 }
 
 static RowVersion

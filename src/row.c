@@ -28,7 +28,9 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -37,15 +39,25 @@
 static void check_snapshot(AccountTable *table);
 
 /*
- * The OID of a table, view or index of schema awspool.  Looked up each time:
- * after DROP and CREATE EXTENSION it is another one.
+ * The OID of a table, view, index or sequence of schema awspool; invalid if
+ * there is none.  Looked up each time: after DROP and CREATE EXTENSION it is
+ * another one.
+ */
+Oid
+awspool_find_relation(const char *name)
+{
+	Oid			schema = get_namespace_oid("awspool", true);
+
+	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+/*
+ * The same, but it is an error if there is none.
  */
 Oid
 awspool_relation(const char *name)
 {
-	Oid			schema = get_namespace_oid("awspool", true);
-	Oid			relation = OidIsValid(schema) ?
-		get_relname_relid(name, schema) : InvalidOid;
+	Oid			relation = awspool_find_relation(name);
 
 	if (!OidIsValid(relation))
 		ereport(ERROR,
@@ -133,6 +145,30 @@ awspool_begin_index_scan(Relation rel, Relation index, Snapshot snapshot,
 	scan = awspool_index_beginscan(rel, index, snapshot, nkeys);
 	index_rescan(scan, keys, nkeys, NULL, 0);
 	return scan;
+}
+
+/*
+ * Locks two names together, for what "class" says, until the end of the
+ * transaction; a prepared transaction keeps the lock.  Waits for whoever has
+ * it or, if that is not wanted, returns false.
+ *
+ * The lock is on a hash of the names.  Where two are equal, their owners only
+ * wait for each other.
+ */
+bool
+awspool_lock_names(LockClass class, const char *a, const char *b, bool wait)
+{
+	uint64		hash;
+	LOCKTAG		tag;
+
+	hash = DatumGetUInt64(hash_any_extended((const unsigned char *) a,
+											strlen(a), 0));
+	hash = DatumGetUInt64(hash_any_extended((const unsigned char *) b,
+											strlen(b), hash));
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32),
+						 (uint32) hash, class);
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) !=
+		LOCKACQUIRE_NOT_AVAIL;
 }
 
 /*

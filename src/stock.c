@@ -225,11 +225,15 @@ awspool_store(const char *provider, const NewAccount *account,
 		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false))
 	};
 	StoreOutcome outcome = STORE_ADDED;
+	uint64		added;
 	Caller		caller;
 
 	awspool_require_durable_commit();
 	awspool_begin_queries(&caller);
-	if (awspool_query(&insert, values, NULL) == 1)
+	awspool_begin_storing();
+	added = awspool_query(&insert, values, NULL);
+	awspool_end_storing();
+	if (added == 1)
 		*row = SPI_copytuple(SPI_tuptable->vals[0]);
 	else
 		outcome = judge_conflict(provider, account, position);

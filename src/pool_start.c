@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * pool_start.c
+ *	  The starts of pools, kept for backends to come.
+ *
+ * A new backend does not know where the head of a pool is (head.c) and has to
+ * walk there from the very start.  If that was long, it leaves a note of where
+ * to start in awspool.pool_start, a row for each pool, so that a connection
+ * for every claim is no disaster while some old snapshot keeps all the dead
+ * entries alive.
+ *
+ * The note is changed in place, not by an update: it would gather versions
+ * itself, under that very snapshot, and it must not wait for anybody, nor
+ * depend on whether this transaction commits.  So what is noted must hold
+ * whatever becomes of this transaction: the caller sees to that.  The row
+ * holds the count of arrivals for which the note is true, and under any other
+ * it is worth nothing.  That also guards against writing late: what a walk
+ * found is noted under the count it began with.
+ *
+ * The table is unlogged.  After a crash, on a standby and in a replica it is
+ * empty, as it should be, since nothing tells there whether the notes hold.
+ *
+ * A missing row is inserted without a note.  Who finds that somebody else is
+ * just doing so leaves it to them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_type.h"
+#include "storage/bufmgr.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+/* The columns of awspool.pool_start that are changed in place come first. */
+typedef struct Note
+{
+	int64		position;
+	int64		arrivals;
+} Note;
+
+/* A row of the table, whose page stays pinned. */
+typedef struct NoteRow
+{
+	Relation	rel;
+	TupleTableSlot *slot;
+	Buffer		buffer;			/* invalid if there is no such row */
+	Note	   *note;
+} NoteRow;
+
+static NoteRow open_note(const char *provider, const char *marketplace);
+static void close_note(NoteRow *row);
+static void insert_note(const char *provider, const char *marketplace);
+
+/*
+ * Where to start in a pool, if there is a note of it that holds at this count
+ * of arrivals; otherwise PG_INT64_MIN, the very start.
+ */
+int64
+awspool_read_start(const char *provider, const char *marketplace,
+				   int64 arrivals)
+{
+	NoteRow		row = open_note(provider, marketplace);
+	int64		position = PG_INT64_MIN;
+
+	if (BufferIsValid(row.buffer))
+	{
+		LockBuffer(row.buffer, BUFFER_LOCK_SHARE);
+		if (row.note->arrivals == arrivals)
+			position = row.note->position;
+		LockBuffer(row.buffer, BUFFER_LOCK_UNLOCK);
+	}
+	close_note(&row);
+	return position;
+}
+
+/*
+ * Notes where to start in a pool: nothing before the position can be claimed,
+ * now or later, whether this transaction commits or not, at that count of
+ * arrivals.
+ */
+void
+awspool_keep_start(const char *provider, const char *marketplace,
+				   int64 position, int64 arrivals)
+{
+	NoteRow		row = open_note(provider, marketplace);
+
+	if (BufferIsValid(row.buffer))
+	{
+		LockBuffer(row.buffer, BUFFER_LOCK_EXCLUSIVE);
+		if (row.note->arrivals < arrivals ||
+			(row.note->arrivals == arrivals &&
+			 row.note->position < position))
+		{
+			row.note->position = position;
+			row.note->arrivals = arrivals;
+			MarkBufferDirty(row.buffer);
+		}
+		LockBuffer(row.buffer, BUFFER_LOCK_UNLOCK);
+	}
+	else
+		insert_note(provider, marketplace);
+	close_note(&row);
+}
+
+static NoteRow
+open_note(const char *provider, const char *marketplace)
+{
+	Datum		keys[] = {CStringGetTextDatum(provider),
+	CStringGetTextDatum(marketplace)};
+	NoteRow		row = {.buffer = InvalidBuffer};
+	Relation	index;
+	Snapshot	snapshot;
+	IndexScanDesc scan;
+
+	row.rel = table_open(awspool_relation("pool_start"), AccessShareLock);
+	row.slot = table_slot_create(row.rel, NULL);
+	index = index_open(awspool_relation("pool_start_pkey"), AccessShareLock);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = awspool_begin_index_scan(row.rel, index, snapshot, 2, keys);
+
+	if (index_getnext_slot(scan, ForwardScanDirection, row.slot) &&
+		row.rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+	{
+		BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) row.slot;
+
+		row.buffer = slot->buffer;
+		row.note = (Note *) GETSTRUCT(slot->base.tuple);
+	}
+
+	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	index_close(index, AccessShareLock);
+	return row;
+}
+
+static void
+close_note(NoteRow *row)
+{
+	ExecDropSingleTupleTableSlot(row->slot);
+	table_close(row->rel, AccessShareLock);
+}
+
+static void
+insert_note(const char *provider, const char *marketplace)
+{
+	static OwnerQuery insert = {
+		.sql = "INSERT INTO awspool.pool_start"
+		" (position, arrivals, provider, marketplace)"
+		" VALUES ($1, -1, $2, $3) ON CONFLICT DO NOTHING",
+		.nargs = 3,
+		.argtypes = {INT8OID, TEXTOID, TEXTOID}
+	};
+	Datum		values[] = {Int64GetDatum(PG_INT64_MIN),
+		CStringGetTextDatum(provider), CStringGetTextDatum(marketplace)};
+	Caller		caller;
+
+	if (!awspool_lock_names(AWSPOOL_LOCK_POOL_START, provider, marketplace,
+							false))
+		return;
+	awspool_begin_queries(&caller);
+	(void) awspool_query(&insert, values, NULL);
+	awspool_end_queries(&caller);
+}
