@@ -332,7 +332,7 @@ change_grant(FunctionCallInfo fcinfo, OwnerQuery *query, bool role_may_be_gone)
 
 	values[0] = CStringGetTextDatum(provider);
 	values[1] = CStringGetTextDatum(role);
-	awspool_require_durable_commit();
+	awspool_begin_writing();
 	awspool_begin_queries(&caller);
 	(void) awspool_query(query, values, NULL);
 	awspool_end_queries(&caller);

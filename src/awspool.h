@@ -164,7 +164,7 @@ extern char *awspool_provider_setting;
 
 /* durability.c */
 extern void awspool_init_durability(void);
-extern void awspool_require_durable_commit(void);
+extern void awspool_begin_writing(void);
 
 /* lifecycle.c */
 extern const char *awspool_status_name(AccountStatus status);

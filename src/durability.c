@@ -29,6 +29,7 @@
 #include "awspool.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 /* Whether this transaction did something that must be durable. */
@@ -44,12 +45,14 @@ awspool_init_durability(void)
 }
 
 /*
- * Makes the commit of this transaction durable, whatever the client set.  To
- * be called by whatever changes an account, or confirms a change.
+ * To be called by whatever changes the pool, or confirms a change: makes the
+ * commit of this transaction durable, whatever the client set.  Raises 25006
+ * in a read-only transaction, and on a standby.
  */
 void
-awspool_require_durable_commit(void)
+awspool_begin_writing(void)
 {
+	PreventCommandIfReadOnly("a change of the pool");
 	ForceSyncCommit();
 	durable_commit = true;
 }

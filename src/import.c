@@ -161,8 +161,7 @@ awspool_import_begin(PG_FUNCTION_ARGS)
 
 /*
  * Trigger of awspool.import: instead of inserting a row.  A row that is there
- * already with the same values is passed over, so that the server's count
- * says how many were added.
+ * already with the same values is passed over.
  */
 Datum
 awspool_import_row(PG_FUNCTION_ARGS)
@@ -222,10 +221,7 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 				 errmsg("csv must not be null")));
 	rsinfo = awspool_begin_rows(fcinfo, Natts_report);
 	if (store)
-	{
-		PreventCommandIfReadOnly("awspool.import_csv()");
-		awspool_require_durable_commit();
-	}
+		awspool_begin_writing();
 
 	file = read_file(PG_GETARG_TEXT_PP(1), &desc, &rows);
 
@@ -474,7 +470,8 @@ put_row(Tuplestorestate *file, TupleDesc desc, uint64 line,
 		problem = awspool_problems(&account);
 	}
 	else
-		problem = psprintf("%d fields instead of %d", nfields, FILE_FIELDS);
+		problem = psprintf("wrong number of fields: %d instead of %d",
+						   nfields, FILE_FIELDS);
 
 	values[Anum_file_line - 1] = Int64GetDatum(line);
 	isnull[Anum_file_line - 1] = false;
@@ -546,9 +543,11 @@ judge(const char *provider, bool may_act_for_all, ReturnSetInfo *rsinfo)
 	ParamListInfo params = makeParamList(2);
 
 	params->params[0].value = CStringGetTextDatum(provider);
+	params->params[0].isnull = false;
 	params->params[0].ptype = TEXTOID;
 	params->params[0].pflags = PARAM_FLAG_CONST;
 	params->params[1].value = BoolGetDatum(may_act_for_all);
+	params->params[1].isnull = false;
 	params->params[1].ptype = BOOLOID;
 	params->params[1].pflags = PARAM_FLAG_CONST;
 

@@ -147,11 +147,16 @@ awspool_status_name(AccountStatus status)
 }
 
 /*
- * The status of that name; any other name is the caller's mistake.
+ * The status of that name; any other name, or NULL, is the caller's mistake.
  */
 AccountStatus
 awspool_status_from_name(const char *name)
 {
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("status must not be null")));
+
 	for (size_t status = 0; status < lengthof(lifecycle); status++)
 	{
 		if (strcmp(name, lifecycle[status].name) == 0)

@@ -37,6 +37,7 @@
 #include "utils/snapmgr.h"
 
 static void check_snapshot(AccountTable *table);
+static void prevented_by_trigger(void);
 
 /*
  * The OID of a table, view, index or sequence of schema awspool; invalid if
@@ -69,7 +70,6 @@ awspool_relation(const char *name)
 
 /*
  * Opens awspool.account for changing rows, until awspool_close_account_table.
- * Whatever changes an account must be durable, so this sees to that as well.
  * Raises 25006 in a read-only transaction and on a standby.
  */
 AccountTable *
@@ -78,8 +78,7 @@ awspool_open_account_table(void)
 	AccountTable *table = palloc0(sizeof(AccountTable));
 	RangeTblEntry *rte = makeNode(RangeTblEntry);
 
-	PreventCommandIfReadOnly("changing an account");
-	awspool_require_durable_commit();
+	awspool_begin_writing();
 
 	table->rel = table_open(awspool_relation("account"), RowExclusiveLock);
 	table->estate = CreateExecutorState();
@@ -331,11 +330,8 @@ awspool_update_row(AccountTable *table)
 	ExecSimpleRelationUpdate(table->result, table->estate, &table->epq,
 							 table->found, table->changed);
 
-	/* A trigger of the user's may turn an update into nothing. */
 	if (!ItemPointerIsValid(&table->changed->tts_tid))
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
-				 errmsg("a trigger on table awspool.account prevented the change of an account")));
+		prevented_by_trigger();
 }
 
 /*
@@ -346,6 +342,8 @@ awspool_delete_row(AccountTable *table)
 {
 	ExecSimpleRelationDelete(table->result, table->estate, &table->epq,
 							 table->found);
+	if (table_tuple_satisfies_snapshot(table->rel, table->found, SnapshotSelf))
+		prevented_by_trigger();
 }
 
 /*
@@ -361,4 +359,16 @@ check_snapshot(AccountTable *table)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access due to concurrent update")));
+}
+
+/*
+ * A BEFORE trigger of the user's may turn a change into nothing.  Nobody who
+ * called us expects that.
+ */
+static void
+prevented_by_trigger(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+			 errmsg("a trigger on table awspool.account prevented the change of an account")));
 }

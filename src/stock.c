@@ -228,7 +228,7 @@ awspool_store(const char *provider, const NewAccount *account,
 	uint64		added;
 	Caller		caller;
 
-	awspool_require_durable_commit();
+	awspool_begin_writing();
 	awspool_begin_queries(&caller);
 	awspool_begin_storing();
 	added = awspool_query(&insert, values, NULL);
@@ -256,7 +256,9 @@ awspool_refuse_stored(StoreOutcome outcome, const NewAccount *account)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
-			 errmsg("account id \"%s\" is taken", account->account_id)));
+			 errmsg("account id \"%s\" is taken", account->account_id),
+			 outcome == STORE_TAKEN ? 0 :
+			 errdetail("The provider has this account already.")));
 }
 
 /*

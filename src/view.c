@@ -137,8 +137,7 @@ close_row(const ViewRow *new)
 {
 	char	   *provider = get(new, Anum_account_provider);
 	char	   *account_id = get(new, Anum_account_account_id);
-	char	   *name = get(new, Anum_account_status);
-	AccountStatus to = awspool_status_from_name(name == NULL ? "" : name);
+	AccountStatus to = awspool_status_from_name(get(new, Anum_account_status));
 	AccountTable *table = awspool_open_account_table();
 	HeapTuple	row;
 
