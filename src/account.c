@@ -262,19 +262,24 @@ awspool_begin_rows(FunctionCallInfo fcinfo, int natts)
 
 /*
  * What a trigger function was called with.  Raises an error if it was not
- * called as a trigger, or on any other relation of schema awspool, or another
- * schema, than the one it is made for.
+ * called as a trigger, or not as the install script has it: on that relation
+ * of schema awspool, at that moment and level ("when"), for one of those
+ * operations (a set of bits, 1 << TRIGGER_EVENT_INSERT and so on).
  */
 TriggerData *
-awspool_trigger_data(FunctionCallInfo fcinfo, const char *relation)
+awspool_trigger_data(FunctionCallInfo fcinfo, const char *relation,
+					 TriggerEvent when, int operations)
 {
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		RelationGetRelid(trigdata->tg_relation) != awspool_relation(relation))
+		RelationGetRelid(trigdata->tg_relation) != awspool_relation(relation) ||
+		(trigdata->tg_event &
+		 (TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW)) != when ||
+		!(operations & (1 << (trigdata->tg_event & TRIGGER_EVENT_OPMASK))))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("this function is for the triggers of awspool.%s only",
+				 errmsg("this function is for the triggers that extension \"awspool\" has on awspool.%s",
 						relation)));
 	return trigdata;
 }

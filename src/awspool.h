@@ -157,7 +157,15 @@ typedef enum StoreOutcome
 	STORE_USED,					/* used once and deleted: never again */
 	STORE_USED_ELSEWHERE,		/* the same, by another provider */
 	STORE_TAKEN,				/* somebody else's; say no more */
+	STORE_AGAIN,				/* it was, but is not there any more */
 } StoreOutcome;
+
+/* An account that the provider has already, when it is to be stored. */
+typedef struct Existing
+{
+	int64		position;
+	bool		is_ours;		/* made or changed by this transaction */
+} Existing;
 
 /* awspool.c */
 extern char *awspool_provider_setting;
@@ -188,7 +196,8 @@ extern HeapTuple awspool_public_row(TupleDesc accounts,
 									TupleTableSlot *account);
 extern ReturnSetInfo *awspool_begin_rows(FunctionCallInfo fcinfo, int natts);
 extern TriggerData *awspool_trigger_data(FunctionCallInfo fcinfo,
-										 const char *relation);
+										 const char *relation,
+										 TriggerEvent when, int operations);
 
 /* row.c */
 extern Oid	awspool_find_relation(const char *name);
@@ -203,13 +212,13 @@ extern void awspool_close_account_table(AccountTable *table);
 extern char *awspool_column(TupleTableSlot *account, int column);
 extern bool awspool_column_is(TupleTableSlot *account, int column,
 							  const char *value);
-extern bool awspool_see_account(AccountTable *table, const char *provider,
-								const char *account_id);
-extern bool awspool_lock_found(AccountTable *table, LockWaitPolicy wait);
+extern bool awspool_lock_found(AccountTable *table);
+extern bool awspool_try_lock_found(AccountTable *table);
 extern bool awspool_lock_account(AccountTable *table, const char *provider,
 								 const char *account_id);
 extern void awspool_need_account(AccountTable *table, const char *provider,
 								 const char *account_id);
+extern void awspool_check_snapshot(AccountTable *table);
 extern void awspool_no_such_account(const char *provider,
 									const char *account_id);
 extern void awspool_begin_change(AccountTable *table);
@@ -217,6 +226,11 @@ extern void awspool_set_column(AccountTable *table, int column,
 							   const char *value);
 extern void awspool_update_row(AccountTable *table);
 extern void awspool_delete_row(AccountTable *table);
+extern void awspool_prevented_by_trigger(void);
+
+/* constraint.c */
+extern void awspool_init_constraints(void);
+extern void awspool_lend_constraints(ResultRelInfo *result);
 
 /* query.c */
 extern void awspool_begin_queries(Caller *caller);
@@ -231,13 +245,10 @@ extern bool awspool_may_act_for(const char *provider);
 extern void awspool_check_provider(const char *provider);
 extern char *awspool_default_provider(void);
 
-/* history.c */
-extern void awspool_refuse_used(const char *account_id);
-
 /* stock.c */
 extern StoreOutcome awspool_store(const char *provider,
 								  const NewAccount *account,
-								  HeapTuple *row, int64 *position);
+								  HeapTuple *row, Existing *existing);
 extern void awspool_check_new_account(const NewAccount *account);
 extern void awspool_refuse_stored(StoreOutcome outcome,
 								  const NewAccount *account);
@@ -290,6 +301,14 @@ extern HeapTuple awspool_close_account(TupleDesc accounts,
 #else
 #define awspool_eval_plan_qual_init(epq, estate) \
 	EvalPlanQualInit(epq, estate, NULL, NIL, -1)
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define awspool_ri_constraints ri_CheckConstraintExprs
+#define awspool_is_enforced(check) ((check)->ccenforced)
+#else
+#define awspool_ri_constraints ri_ConstraintExprs
+#define awspool_is_enforced(check) true
 #endif
 
 /*

@@ -11,15 +11,14 @@
  * claim.  If that one rolls back, the account is ready again, in its old
  * place.
  *
- * Reserving locks the row and skips it if somebody was faster.  The lock
- * follows the row to its newest version, which is then looked at again: an
- * account that was edited meanwhile is still the oldest, one that was claimed
- * or moved is not.
+ * Reserving locks the row, and skips it if somebody was faster.
  *
  * Under REPEATABLE READ and SERIALIZABLE, too, a claim acts on the present and
  * not on the snapshot of the transaction, as a unique constraint does.  What
  * the snapshot shows as ready may be sold by now; taking an account that it
- * does not show yet harms nobody.
+ * does not show yet harms nobody.  Only an account that was edited since would
+ * appear twice to that transaction, so there the claim fails with the usual
+ * serialization failure.
  *
  * An order holds at most one account.  Callers that claim for the same order
  * wait for each other on a lock of the order, held until the transaction ends
@@ -32,6 +31,8 @@
 #include "awspool.h"
 
 #include "access/tableam.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
@@ -99,6 +100,12 @@ awspool_lock_order(const char *provider, const char *order_id)
  *
  * The lock on the row is also what makes a repeated claim wait for the
  * standby, see durability.c.
+ *
+ * The present is looked up with a dirty snapshot, which leaves no traces for
+ * serializable transactions to stumble over: all of them insert into the same
+ * few pages of this index.  Whoever gives the order an account, or changes
+ * the one it has, has locked the order, unless it is a superuser who updates
+ * the table by hand; then the row is waited for.
  */
 bool
 awspool_find_order(AccountTable *table, const char *provider,
@@ -113,15 +120,18 @@ awspool_find_order(AccountTable *table, const char *provider,
 
 	do
 	{
-		Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-		IndexScanDesc scan = awspool_begin_index_scan(table->rel, index,
-													  snapshot, 2, keys);
+		SnapshotData dirty;
+		IndexScanDesc scan;
 
+		CHECK_FOR_INTERRUPTS();
+		InitDirtySnapshot(dirty);
+		scan = awspool_begin_index_scan(table->rel, index, &dirty, 2, keys);
 		seen = index_getnext_slot(scan, ForwardScanDirection, table->found);
 		index_endscan(scan);
-		UnregisterSnapshot(snapshot);
 
-		if (seen && awspool_lock_found(table, LockWaitBlock))
+		if (seen && TransactionIdIsValid(dirty.xmin))
+			XactLockTableWait(dirty.xmin, NULL, NULL, XLTW_None);
+		else if (seen && awspool_lock_found(table))
 		{
 			AccountStatus status = awspool_status_of(table->found);
 

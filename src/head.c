@@ -59,6 +59,7 @@
  */
 #include "awspool.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/tableam.h"
 #include "access/transam.h"
@@ -90,6 +91,9 @@
 
 /* And for no more than this part of the time. */
 #define FULL_WALK_SHARE		100
+
+/* A walk goes at least so far in search of the next account. */
+#define SHORT_REACH			32
 
 #define VERY_START			PG_INT64_MIN
 #define VERY_END			PG_INT64_MAX
@@ -123,6 +127,7 @@ typedef struct Pool
 	Start		before;			/* before this transaction, if "learnt" */
 	bool		learnt;			/* in this transaction; then in the list */
 	struct Pool *next_learnt;
+	int64		reach;			/* how far the last account was from there */
 	TimestampTz next_full_walk;
 } Pool;
 
@@ -130,6 +135,7 @@ typedef struct Pool
 typedef struct Walk
 {
 	Start		seen;			/* nothing to be claimed before it */
+	int64		reserved;		/* the position that was, or VERY_END */
 	bool		pinned;			/* seen.position does not move any more */
 	bool		blocked;		/* somebody else was about to take a row */
 	bool		is_long;
@@ -160,6 +166,8 @@ static Pool *get_pool(Relation rel, const char *provider,
 					  const char *marketplace);
 static void forget_pools(void);
 static bool reserve_doubtful(AccountTable *table, Relation index, Pool *pool);
+static bool reserve_from_start(AccountTable *table, Relation index,
+							   Pool *pool);
 static bool is_running(TransactionId xid, Snapshot snapshot);
 static bool walk(AccountTable *table, Relation index, const PoolKey *pool,
 				 int64 first, int64 last, Walk *walk);
@@ -168,9 +176,9 @@ static IndexScanDesc begin_walk(Relation rel, Relation index,
 								int64 first, int64 last);
 static void add_doubt(Walk *walk, int64 position, TransactionId xid);
 static void pin(Walk *walk, int64 position);
-static bool claimable(AccountTable *table, const PoolKey *pool);
+static void refuse_edited(AccountTable *table);
 static void learn(Pool *pool, const Walk *walk);
-static void keep(Pool *pool, const Walk *walk, bool reserved);
+static void keep(Pool *pool, const Walk *walk);
 static void begin_learning(Pool *pool);
 static void settle(void);
 static int64 last_drawn(Oid sequence);
@@ -196,29 +204,20 @@ bool
 awspool_reserve_oldest(AccountTable *table, const char *provider,
 					   const char *marketplace)
 {
-	Pool	   *pool = get_pool(table->rel, provider, marketplace);
 	Relation	index = index_open(awspool_relation("account_ready"),
 								   RowExclusiveLock);
-	bool		reserved = reserve_doubtful(table, index, pool);
+	bool		reserved;
 
-	if (!reserved)
+	do
 	{
-		Walk		found;
-		int64		first = pool->start.position;
-		bool		wrote = TransactionIdIsValid(GetTopTransactionIdIfAny());
+		Pool	   *pool = get_pool(table->rel, provider, marketplace);
 
-		if (first >= settled)
-			settle();
-		reserved = walk(table, index, &pool->key, first, VERY_END, &found);
-		learn(pool, &found);
+		reserved = reserve_doubtful(table, index, pool) ||
+			reserve_from_start(table, index, pool);
 
-		/* What this transaction changed before, the walk took for dead. */
-		if (found.is_long && !wrote)
-			keep(pool, &found, reserved);
-
-		if (!reserved && first > VERY_START)
-			reserved = walk_fully(table, index, pool);
-	}
+		/* An arrival may have slipped by while we walked. */
+	} while (!reserved &&
+			 last_drawn(awspool_relation("account_arrival")) != pools_arrivals);
 
 	index_close(index, NoLock);
 	return reserved;
@@ -285,6 +284,7 @@ get_pool(Relation rel, const char *provider, const char *marketplace)
 			awspool_read_start(provider, marketplace, arrivals);
 		pool->start.ndoubts = 0;
 		pool->learnt = false;
+		pool->reach = 0;
 		pool->next_full_walk = 0;
 	}
 	return pool;
@@ -356,6 +356,42 @@ reserve_doubtful(AccountTable *table, Relation index, Pool *pool)
 }
 
 /*
+ * Reserves the oldest account from the start of the pool on, and learns from
+ * the walk.
+ *
+ * To begin with the walk goes only twice as far as the last one had to: the
+ * index reads, and checks, all entries of a page that are within its bounds.
+ */
+static bool
+reserve_from_start(AccountTable *table, Relation index, Pool *pool)
+{
+	int64		first = pool->start.position;
+	bool		wrote = TransactionIdIsValid(GetTopTransactionIdIfAny());
+	bool		reserved = false;
+	Walk		found;
+
+	if (first >= settled)
+		settle();
+
+	if (first > VERY_START)
+		reserved = walk(table, index, &pool->key, first,
+						first + Max(2 * pool->reach, SHORT_REACH), &found);
+	if (!reserved)
+		reserved = walk(table, index, &pool->key, first, VERY_END, &found);
+	if (reserved)
+		pool->reach = first > VERY_START ? found.reserved - first : 0;
+	learn(pool, &found);
+
+	/* What this transaction changed before, the walk took for dead. */
+	if (found.is_long && !wrote)
+		keep(pool, &found);
+
+	if (!reserved && first > VERY_START)
+		reserved = walk_fully(table, index, pool);
+	return reserved;
+}
+
+/*
  * Whether a transaction, which was running once, is running still.
  */
 static bool
@@ -385,6 +421,7 @@ walk(AccountTable *table, Relation index, const PoolKey *pool,
 	bool		reserved = false;
 
 	walk->seen.ndoubts = 0;
+	walk->reserved = VERY_END;
 	walk->pinned = false;
 	walk->blocked = false;
 
@@ -405,10 +442,11 @@ walk(AccountTable *table, Relation index, const PoolKey *pool,
 			add_doubt(walk, position, dirty.xmin);
 		else if (TransactionIdIsValid(dirty.xmax))
 			add_doubt(walk, position, dirty.xmax);
-		else if (awspool_lock_found(table, LockWaitSkip) &&
-				 claimable(table, pool))
+		else if (awspool_try_lock_found(table))
 		{
+			refuse_edited(table);
 			reserved = true;
+			walk->reserved = position;
 			pin(walk, position + 1);
 		}
 		else
@@ -476,15 +514,17 @@ pin(Walk *walk, int64 position)
 	walk->seen.position = position;
 }
 
-/* Whether the row that was locked is what the index promised. */
-static bool
-claimable(AccountTable *table, const PoolKey *pool)
+/*
+ * To a transaction that has one snapshot for all its commands, an account that
+ * was edited since would appear twice: as it was then, and as claimed.
+ */
+static void
+refuse_edited(AccountTable *table)
 {
-	return awspool_status_of(table->found) == STATUS_READY &&
-		awspool_column_is(table->found, Anum_account_provider,
-						  pool->provider) &&
-		awspool_column_is(table->found, Anum_account_marketplace,
-						  pool->marketplace);
+	HeapTuple	tuple = ((BufferHeapTupleTableSlot *) table->found)->base.tuple;
+
+	if (tuple->t_data->t_infomask & HEAP_UPDATED)
+		awspool_check_snapshot(table);
 }
 
 /*
@@ -527,14 +567,12 @@ learn(Pool *pool, const Walk *walk)
  * claimed before the first account that is in doubt, or was reserved.
  */
 static void
-keep(Pool *pool, const Walk *walk, bool reserved)
+keep(Pool *pool, const Walk *walk)
 {
-	int64		position = walk->seen.position;
+	int64		position = Min(walk->seen.position, walk->reserved);
 
 	if (arrived || settled == VERY_START)
 		return;
-	if (reserved)
-		position--;
 	if (walk->seen.ndoubts > 0)
 		position = Min(position, walk->seen.doubts[0].first);
 	if (pool->start.ndoubts > 0)

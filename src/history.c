@@ -29,6 +29,10 @@ PG_FUNCTION_INFO_V1(awspool_log_account_change);
 PG_FUNCTION_INFO_V1(awspool_refuse_used_account);
 PG_FUNCTION_INFO_V1(awspool_account_history);
 
+/* The column of awspool.account_log that is read without a query. */
+#define Anum_log_provider	2
+
+static char *user_of(const char *account_id);
 static void log_edit(TupleDesc desc, HeapTuple old, HeapTuple new);
 static void append_edit(StringInfo detail, TupleDesc desc, HeapTuple old,
 						HeapTuple new, int column);
@@ -45,7 +49,9 @@ static char *column_of(TupleDesc desc, HeapTuple account, int column);
 Datum
 awspool_log_account_change(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = awspool_trigger_data(fcinfo, "account");
+	TriggerData *trigdata = awspool_trigger_data(fcinfo, "account",
+												 TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW,
+												 1 << TRIGGER_EVENT_UPDATE | 1 << TRIGGER_EVENT_DELETE);
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
@@ -61,51 +67,27 @@ awspool_log_account_change(PG_FUNCTION_ARGS)
 Datum
 awspool_refuse_used_account(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = awspool_trigger_data(fcinfo, "account");
-	bool		isnull;
-	Datum		account_id;
-	Relation	log;
-	Relation	index;
-	Snapshot	snapshot;
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
-	bool		used;
+	TriggerData *trigdata = awspool_trigger_data(fcinfo, "account",
+												 TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW,
+												 1 << TRIGGER_EVENT_INSERT);
+	NewAccount	account = {NULL};
+	char	   *provider;
 
 	awspool_note_arrival(true);
 	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
 		return PointerGetDatum(NULL);
 
-	account_id = heap_getattr(trigdata->tg_trigtuple, Anum_account_account_id,
-							  RelationGetDescr(trigdata->tg_relation),
-							  &isnull);
-
-	log = table_open(awspool_relation("account_log"), AccessShareLock);
-	index = index_open(awspool_relation("account_log_used"), AccessShareLock);
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	slot = table_slot_create(log, NULL);
-	scan = awspool_begin_index_scan(log, index, snapshot, 1, &account_id);
-	used = index_getnext_slot(scan, ForwardScanDirection, slot);
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
-	index_close(index, AccessShareLock);
-	table_close(log, AccessShareLock);
-
-	if (used)
-		awspool_refuse_used(TextDatumGetCString(account_id));
+	account.account_id = column_of(RelationGetDescr(trigdata->tg_relation),
+								   trigdata->tg_trigtuple,
+								   Anum_account_account_id);
+	provider = user_of(account.account_id);
+	if (provider != NULL)
+		awspool_refuse_stored(strcmp(provider,
+									 column_of(RelationGetDescr(trigdata->tg_relation),
+											   trigdata->tg_trigtuple,
+											   Anum_account_provider)) == 0 ?
+							  STORE_USED : STORE_TAKEN, &account);
 	return PointerGetDatum(NULL);
-}
-
-/*
- * Raises WS005.
- */
-void
-awspool_refuse_used(const char *account_id)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_AWSPOOL_USED_BEFORE),
-			 errmsg("account \"%s\" was used before and cannot be added again",
-					account_id)));
 }
 
 /*
@@ -150,6 +132,34 @@ awspool_account_history(PG_FUNCTION_ARGS)
 	if (events == 0)
 		awspool_no_such_account(provider, account_id);
 	return (Datum) 0;
+}
+
+/*
+ * The provider that used an account and deleted it; NULL if nobody did.
+ */
+static char *
+user_of(const char *account_id)
+{
+	Datum		key = CStringGetTextDatum(account_id);
+	Relation	log = table_open(awspool_relation("account_log"),
+								 AccessShareLock);
+	Relation	index = index_open(awspool_relation("account_log_used"),
+								   AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TupleTableSlot *slot = table_slot_create(log, NULL);
+	IndexScanDesc scan = awspool_begin_index_scan(log, index, snapshot, 1,
+												  &key);
+	char	   *provider = NULL;
+
+	if (index_getnext_slot(scan, ForwardScanDirection, slot))
+		provider = awspool_column(slot, Anum_log_provider);
+
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	index_close(index, AccessShareLock);
+	table_close(log, AccessShareLock);
+	return provider;
 }
 
 static void

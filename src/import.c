@@ -23,8 +23,9 @@
  * A file that is too large to be a value streams through COPY into the view
  * awspool.import.  COPY knows the line, so each row is judged and stored when
  * it comes, and the first bad one ends the import.  An id that comes twice in
- * the file meets itself in the table: at a position that was drawn after the
- * statement began, by this transaction.
+ * the file meets itself: in the table, if it was added, where this transaction
+ * has it at a position that was drawn after the statement began; otherwise
+ * among the accounts that were passed over, because they were there already.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,6 +43,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/queryenvironment.h"
 #include "utils/tuplestore.h"
@@ -100,8 +102,22 @@ typedef struct Tally
 	char	   *first_rejected; /* the first ten, a line each */
 } Tally;
 
-/* The position after which the rows of the running COPY are. */
+/*
+ * The statement that is inserting into awspool.import: the position after
+ * which its rows are, and the accounts that it passed over, by position, since
+ * accounts that were stored together have positions close together.
+ */
 static int64 import_began_at;
+static HTAB *import_passed_over;
+
+/* A stretch of positions, one bit each. */
+#define STRETCH		512
+
+typedef struct Stretch
+{
+	int64		number;
+	uint8		passed_over[STRETCH / 8];
+} Stretch;
 
 static Datum import(FunctionCallInfo fcinfo, bool store, bool skip_rejected);
 static Tuplestorestate *read_file(text *csv, TupleDesc *desc, int64 *rows);
@@ -121,8 +137,11 @@ static Tally count_outcomes(void);
 static void refuse_rejected(const Tally *tally, int64 rows);
 static void store_added(const char *provider, const char *actor,
 						const Tally *tally);
-static void refuse_row(StoreOutcome outcome, const NewAccount *account,
-					   int64 position);
+static void begin_import(void);
+static void end_import(void *arg);
+static void pass_over(StoreOutcome outcome, const NewAccount *account,
+					  const Existing *existing);
+static bool was_passed_over(int64 position);
 
 /*
  * awspool.import_csv(provider, csv, skip_rejected)
@@ -153,9 +172,9 @@ awspool_check_csv(PG_FUNCTION_ARGS)
 Datum
 awspool_import_begin(PG_FUNCTION_ARGS)
 {
-	(void) awspool_trigger_data(fcinfo, "import");
-	import_began_at = nextval_internal(awspool_relation("account_position"),
-									   false);
+	(void) awspool_trigger_data(fcinfo, "import", TRIGGER_EVENT_BEFORE,
+								1 << TRIGGER_EVENT_INSERT);
+	begin_import();
 	return PointerGetDatum(NULL);
 }
 
@@ -166,14 +185,16 @@ awspool_import_begin(PG_FUNCTION_ARGS)
 Datum
 awspool_import_row(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = awspool_trigger_data(fcinfo, "import");
+	TriggerData *trigdata = awspool_trigger_data(fcinfo, "import",
+												 TRIGGER_EVENT_INSTEAD | TRIGGER_EVENT_ROW,
+												 1 << TRIGGER_EVENT_INSERT);
 	HeapTuple	tuple = trigdata->tg_trigtuple;
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
 	char	   *fields[FILE_FIELDS + 1];
 	NewAccount	account;
 	StoreOutcome outcome;
 	HeapTuple	row;
-	int64		position = 0;
+	Existing	existing;
 
 	for (int i = 0; i <= FILE_FIELDS; i++)
 	{
@@ -182,6 +203,8 @@ awspool_import_row(PG_FUNCTION_ARGS)
 
 		fields[i] = isnull ? NULL : TextDatumGetCString(value);
 	}
+	if (import_passed_over == NULL)
+		begin_import();			/* somebody took import_begin away */
 	if (fields[0] == NULL)
 		fields[0] = awspool_default_provider();
 	awspool_check_field(FIELD_PROVIDER, fields[0]);
@@ -192,10 +215,10 @@ awspool_import_row(PG_FUNCTION_ARGS)
 	account.model = fields[1 + FILE_MODEL];
 	awspool_check_new_account(&account);
 
-	outcome = awspool_store(fields[0], &account, &row, &position);
+	outcome = awspool_store(fields[0], &account, &row, &existing);
 	if (outcome == STORE_ADDED)
 		return PointerGetDatum(tuple);
-	refuse_row(outcome, &account, position);
+	pass_over(outcome, &account, &existing);
 	return PointerGetDatum(NULL);
 }
 
@@ -624,18 +647,74 @@ store_added(const char *provider, const char *actor, const Tally *tally)
 }
 
 /*
- * Raises the error for a row that COPY could not store; for one that was
- * there before the statement with the same values, does nothing.
+ * Remembers where a statement that inserts into awspool.import begins.
  */
 static void
-refuse_row(StoreOutcome outcome, const NewAccount *account, int64 position)
+begin_import(void)
 {
-	if (position > import_began_at &&
-		(outcome == STORE_PRESENT || outcome == STORE_DIFFERENT))
+	HASHCTL		info = {
+		.keysize = sizeof(int64),
+		.entrysize = sizeof(Stretch),
+		.hcxt = TopTransactionContext
+	};
+
+	MemoryContextCallback *callback =
+		MemoryContextAllocZero(TopTransactionContext, sizeof(*callback));
+
+	import_began_at = nextval_internal(awspool_relation("account_position"),
+									   false);
+	import_passed_over = hash_create("awspool accounts passed over", 256,
+									 &info,
+									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	callback->func = end_import;
+	MemoryContextRegisterResetCallback(TopTransactionContext, callback);
+}
+
+/* With the transaction the memory is gone. */
+static void
+end_import(void *arg)
+{
+	import_passed_over = NULL;
+}
+
+/*
+ * Passes over a row of COPY that was there before the statement with the same
+ * values; raises the error for any other that could not be stored.
+ */
+static void
+pass_over(StoreOutcome outcome, const NewAccount *account,
+		  const Existing *existing)
+{
+	if (outcome != STORE_PRESENT && outcome != STORE_DIFFERENT)
+		awspool_refuse_stored(outcome, account);
+
+	if ((existing->is_ours && existing->position > import_began_at) ||
+		was_passed_over(existing->position))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
 				 errmsg("account id \"%s\" is in the file twice",
 						account->account_id)));
-	if (outcome != STORE_PRESENT)
+	if (outcome == STORE_DIFFERENT)
 		awspool_refuse_stored(outcome, account);
+}
+
+/*
+ * Whether the account at a position was passed over before; notes that it is
+ * now.
+ */
+static bool
+was_passed_over(int64 position)
+{
+	int			place = position & (STRETCH - 1);
+	int64		number = position - place;
+	bool		found;
+	bool		before;
+	Stretch    *stretch = hash_search(import_passed_over, &number, HASH_ENTER,
+									  &found);
+
+	if (!found)
+		memset(stretch->passed_over, 0, sizeof(stretch->passed_over));
+	before = stretch->passed_over[place / 8] & (1 << place % 8);
+	stretch->passed_over[place / 8] |= 1 << place % 8;
+	return before;
 }

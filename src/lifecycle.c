@@ -106,7 +106,9 @@ static void check_delete(const RowVersion *old);
 Datum
 awspool_account_transition(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = awspool_trigger_data(fcinfo, "account");
+	TriggerData *trigdata = awspool_trigger_data(fcinfo, "account",
+												 TRIGGER_EVENT_BEFORE | TRIGGER_EVENT_ROW,
+												 1 << TRIGGER_EVENT_UPDATE | 1 << TRIGGER_EVENT_DELETE);
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
 	RowVersion	old = take_apart(trigdata->tg_trigtuple, desc);
 	RowVersion	new;

@@ -85,9 +85,8 @@ awspool_invalidate_account(PG_FUNCTION_ARGS)
  * replaced as well, and by the account that the order holds, if it does: so
  * the call may be repeated.
  *
- * The order is locked before the row, as a claim does, or the two could wait
- * for each other.  To know the order the row is looked at before; once an
- * account is claimed, its order never changes.
+ * Finding the account locks its order, and then its row.  Once an account is
+ * claimed, its order never changes.
  */
 Datum
 awspool_replace_account(PG_FUNCTION_ARGS)
@@ -105,14 +104,9 @@ awspool_replace_account(PG_FUNCTION_ARGS)
 	AccountStatus status;
 	HeapTuple	row;
 
-	if (!awspool_see_account(failed, provider, account_id))
-		awspool_no_such_account(provider, account_id);
-	holder = awspool_column(failed->found, Anum_account_order_id);
-	if (holder != NULL)
-		awspool_lock_order(provider, holder);
-
 	awspool_need_account(failed, provider, account_id);
 	check_order(failed->found, order_id);
+	holder = awspool_column(failed->found, Anum_account_order_id);
 	status = awspool_status_of(failed->found);
 	if (!(status == STATUS_FAILED && holder != NULL))
 		awspool_check_transition(account_id, status, STATUS_FAILED);

@@ -36,8 +36,9 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
-static void check_snapshot(AccountTable *table);
-static void prevented_by_trigger(void);
+static bool see_account(AccountTable *table, const char *provider,
+						const char *account_id);
+static bool lock_found(AccountTable *table, LockWaitPolicy wait, int flags);
 
 /*
  * The OID of a table, view, index or sequence of schema awspool; invalid if
@@ -97,6 +98,7 @@ awspool_open_account_table(void)
 
 	table->estate->es_output_cid = GetCurrentCommandId(true);
 	ExecOpenIndices(table->result, false);
+	awspool_lend_constraints(table->result);
 	awspool_eval_plan_qual_init(&table->epq, table->estate);
 	table->found = table_slot_create(table->rel,
 									 &table->estate->es_tupleTable);
@@ -200,36 +202,31 @@ awspool_column_is(TupleTableSlot *account, int column, const char *value)
 }
 
 /*
- * Looks up an account of the provider and leaves it in "found", not locked.
- * False if there is none, or if it is somebody else's: that is the same.
+ * Locks the newest version of the row in "found" until the end of the
+ * transaction, waiting for whoever is changing it, and leaves that version
+ * there.  False if there is none any more.
  */
 bool
-awspool_see_account(AccountTable *table, const char *provider,
-					const char *account_id)
+awspool_lock_found(AccountTable *table)
 {
-	Datum		key = CStringGetTextDatum(account_id);
-	Relation	index = index_open(awspool_relation("account_pkey"),
-								   RowExclusiveLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	IndexScanDesc scan;
-	bool		seen;
-
-	scan = awspool_begin_index_scan(table->rel, index, snapshot, 1, &key);
-	seen = index_getnext_slot(scan, ForwardScanDirection, table->found) &&
-		awspool_column_is(table->found, Anum_account_provider, provider);
-	index_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	index_close(index, NoLock);
-	return seen;
+	return lock_found(table, LockWaitBlock,
+					  TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
+					  TUPLE_LOCK_FLAG_FIND_LAST_VERSION);
 }
 
 /*
- * Locks the newest version of the row in "found" until the end of the
- * transaction, and leaves that version there.  False if there is none any
- * more or, with LockWaitSkip, if somebody else has it.
+ * Locks the row in "found" until the end of the transaction, if it is still
+ * the newest version and nobody else has it.  Does not wait, and never locks
+ * another version: that would be somebody else's account.
  */
 bool
-awspool_lock_found(AccountTable *table, LockWaitPolicy wait)
+awspool_try_lock_found(AccountTable *table)
+{
+	return lock_found(table, LockWaitSkip, 0);
+}
+
+static bool
+lock_found(AccountTable *table, LockWaitPolicy wait, int flags)
 {
 	ItemPointerData tid = table->found->tts_tid;
 	TM_FailureData failure;
@@ -237,10 +234,7 @@ awspool_lock_found(AccountTable *table, LockWaitPolicy wait)
 
 	result = table_tuple_lock(table->rel, &tid, GetActiveSnapshot(),
 							  table->found, GetCurrentCommandId(false),
-							  LockTupleNoKeyExclusive, wait,
-							  TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
-							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
-							  &failure);
+							  LockTupleNoKeyExclusive, wait, flags, &failure);
 	if (result == TM_SelfModified)
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
@@ -252,17 +246,31 @@ awspool_lock_found(AccountTable *table, LockWaitPolicy wait)
  * Finds an account of the provider and locks it, waiting for whoever is
  * changing it.  False if there is none.  Raises 40001 if the transaction has a
  * snapshot that does not show the account as it is.
+ *
+ * If an order holds the account, the order is locked before the row, as a
+ * claim does, or the two could wait for each other.
  */
 bool
 awspool_lock_account(AccountTable *table, const char *provider,
 					 const char *account_id)
 {
-	if (!awspool_see_account(table, provider, account_id) ||
-		!awspool_lock_found(table, LockWaitBlock))
-		return false;
+	while (see_account(table, provider, account_id))
+	{
+		char	   *order_id = awspool_column(table->found,
+											  Anum_account_order_id);
 
-	check_snapshot(table);
-	return true;
+		if (order_id != NULL)
+			awspool_lock_order(provider, order_id);
+		if (awspool_lock_found(table))
+		{
+			awspool_check_snapshot(table);
+			return true;
+		}
+
+		/* Deleted meanwhile; it may have been added again. */
+		CHECK_FOR_INTERRUPTS();
+	}
+	return false;
 }
 
 /*
@@ -331,7 +339,7 @@ awspool_update_row(AccountTable *table)
 							 table->found, table->changed);
 
 	if (!ItemPointerIsValid(&table->changed->tts_tid))
-		prevented_by_trigger();
+		awspool_prevented_by_trigger();
 }
 
 /*
@@ -343,15 +351,38 @@ awspool_delete_row(AccountTable *table)
 	ExecSimpleRelationDelete(table->result, table->estate, &table->epq,
 							 table->found);
 	if (table_tuple_satisfies_snapshot(table->rel, table->found, SnapshotSelf))
-		prevented_by_trigger();
+		awspool_prevented_by_trigger();
 }
 
 /*
- * A transaction with one snapshot for all its commands must not change what
- * that snapshot does not show.
+ * Looks up an account of the provider and leaves it in "found", not locked.
+ * False if there is none, or if it is somebody else's: that is the same.
  */
-static void
-check_snapshot(AccountTable *table)
+static bool
+see_account(AccountTable *table, const char *provider, const char *account_id)
+{
+	Datum		key = CStringGetTextDatum(account_id);
+	Relation	index = index_open(awspool_relation("account_pkey"),
+								   RowExclusiveLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	IndexScanDesc scan;
+	bool		seen;
+
+	scan = awspool_begin_index_scan(table->rel, index, snapshot, 1, &key);
+	seen = index_getnext_slot(scan, ForwardScanDirection, table->found) &&
+		awspool_column_is(table->found, Anum_account_provider, provider);
+	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	index_close(index, NoLock);
+	return seen;
+}
+
+/*
+ * Raises 40001 if the transaction has one snapshot for all its commands and
+ * that does not show the row in "found" as it is.
+ */
+void
+awspool_check_snapshot(AccountTable *table)
 {
 	if (IsolationUsesXactSnapshot() &&
 		!table_tuple_satisfies_snapshot(table->rel, table->found,
@@ -365,8 +396,8 @@ check_snapshot(AccountTable *table)
  * A BEFORE trigger of the user's may turn a change into nothing.  Nobody who
  * called us expects that.
  */
-static void
-prevented_by_trigger(void)
+void
+awspool_prevented_by_trigger(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),

@@ -24,6 +24,12 @@ PG_FUNCTION_INFO_V1(awspool_edit_account);
 PG_FUNCTION_INFO_V1(awspool_delete_account);
 PG_FUNCTION_INFO_V1(awspool_delete_accounts);
 
+/*
+ * An account that could not be stored, but is not there either, was deleted
+ * that very moment.  If that happens so often, there is another reason.
+ */
+#define MAX_TRIES	100
+
 /* One of the accounts that delete_accounts was asked to delete. */
 typedef struct Deletion
 {
@@ -35,7 +41,7 @@ typedef struct Deletion
 
 static StoreOutcome judge_conflict(const char *provider,
 								   const NewAccount *account,
-								   int64 *position);
+								   Existing *existing);
 static bool spi_column_is(int column, const char *value);
 static Deletion *deletions_asked_for(ArrayType *ids, int *n);
 static void delete_if_possible(AccountTable *table, const char *provider,
@@ -170,10 +176,10 @@ awspool_add(const char *provider, const NewAccount *account)
 {
 	StoreOutcome outcome;
 	HeapTuple	row;
-	int64		position;
+	Existing	existing;
 
 	awspool_check_new_account(account);
-	outcome = awspool_store(provider, account, &row, &position);
+	outcome = awspool_store(provider, account, &row, &existing);
 	if (outcome != STORE_ADDED)
 		awspool_refuse_stored(outcome, account);
 	return row;
@@ -196,14 +202,14 @@ awspool_check_new_account(const NewAccount *account)
 /*
  * Stores a well-formed account at the end of its pool, waiting for whoever is
  * storing or deleting the same id.  Its public row goes to *row, in the
- * caller's memory context, if it was added; the position of the account that
- * is there already goes to *position if it is the provider's.
+ * caller's memory context, if it was added; if the provider has it already,
+ * what is known of that goes to *existing.
  *
  * The caller may act for the provider.
  */
 StoreOutcome
 awspool_store(const char *provider, const NewAccount *account,
-			  HeapTuple *row, int64 *position)
+			  HeapTuple *row, Existing *existing)
 {
 	static OwnerQuery insert = {
 		.sql = "INSERT INTO awspool.account"
@@ -224,19 +230,28 @@ awspool_store(const char *provider, const NewAccount *account,
 		CStringGetTextDatum(account->model),
 		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false))
 	};
-	StoreOutcome outcome = STORE_ADDED;
-	uint64		added;
+	StoreOutcome outcome = STORE_AGAIN;
 	Caller		caller;
 
 	awspool_begin_writing();
 	awspool_begin_queries(&caller);
-	awspool_begin_storing();
-	added = awspool_query(&insert, values, NULL);
-	awspool_end_storing();
-	if (added == 1)
-		*row = SPI_copytuple(SPI_tuptable->vals[0]);
-	else
-		outcome = judge_conflict(provider, account, position);
+	for (int tries = 0; outcome == STORE_AGAIN; tries++)
+	{
+		uint64		added;
+
+		if (tries == MAX_TRIES)
+			awspool_prevented_by_trigger();
+		awspool_begin_storing();
+		added = awspool_query(&insert, values, NULL);
+		awspool_end_storing();
+		if (added == 1)
+		{
+			*row = SPI_copytuple(SPI_tuptable->vals[0]);
+			outcome = STORE_ADDED;
+		}
+		else
+			outcome = judge_conflict(provider, account, existing);
+	}
 	awspool_end_queries(&caller);
 
 	/* Whose it was is no secret to who may act for every provider. */
@@ -252,7 +267,10 @@ void
 awspool_refuse_stored(StoreOutcome outcome, const NewAccount *account)
 {
 	if (outcome == STORE_USED)
-		awspool_refuse_used(account->account_id);
+		ereport(ERROR,
+				(errcode(ERRCODE_AWSPOOL_USED_BEFORE),
+				 errmsg("account \"%s\" was used before and cannot be added again",
+						account->account_id)));
 
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
@@ -292,14 +310,14 @@ awspool_edit(TupleDesc accounts, AccountTable *table,
  */
 static StoreOutcome
 judge_conflict(const char *provider, const NewAccount *account,
-			   int64 *position)
+			   Existing *existing)
 {
 	/* The live account of that id, or else the used one that was deleted. */
 	static OwnerQuery conflict = {
-		.sql = "SELECT a.provider, a.marketplace, a.model, a.position"
+		.sql = "SELECT a.provider, a.marketplace, a.model, a.position, a.xmin"
 		" FROM awspool.account a WHERE a.account_id = $1"
 		" UNION ALL"
-		" SELECT l.provider, NULL, NULL, NULL"
+		" SELECT l.provider, NULL, NULL, NULL, NULL"
 		" FROM awspool.account_log l WHERE l.account_id = $1 AND l.used",
 		.nargs = 1,
 		.argtypes = {TEXTOID}
@@ -308,9 +326,8 @@ judge_conflict(const char *provider, const NewAccount *account,
 	bool		isnull;
 	Datum		found;
 
-	/* Gone by now?  Then it was taken a moment ago. */
 	if (awspool_query(&conflict, &account_id, NULL) == 0)
-		return STORE_TAKEN;
+		return STORE_AGAIN;
 
 	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 4,
 						  &isnull);
@@ -319,7 +336,11 @@ judge_conflict(const char *provider, const NewAccount *account,
 	if (isnull)
 		return STORE_USED;
 
-	*position = DatumGetInt64(found);
+	existing->position = DatumGetInt64(found);
+	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 5,
+						  &isnull);
+	existing->is_ours =
+		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(found));
 	return spi_column_is(2, account->marketplace) &&
 		spi_column_is(3, account->model) ? STORE_PRESENT : STORE_DIFFERENT;
 }

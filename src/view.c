@@ -49,7 +49,10 @@ static bool same(const ViewRow *a, const ViewRow *b, int column);
 Datum
 awspool_change_accounts(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = awspool_trigger_data(fcinfo, "accounts");
+	TriggerData *trigdata = awspool_trigger_data(fcinfo, "accounts",
+												 TRIGGER_EVENT_INSTEAD | TRIGGER_EVENT_ROW,
+												 1 << TRIGGER_EVENT_INSERT | 1 << TRIGGER_EVENT_UPDATE |
+												 1 << TRIGGER_EVENT_DELETE);
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
 	ViewRow		row = {.desc = desc};
 	ViewRow		new = {.desc = desc};
@@ -165,21 +168,24 @@ open_row(const ViewRow *old)
 {
 	AccountTable *table = awspool_open_account_table();
 	char	   *account_id = get(old, Anum_account_account_id);
+	bool		unchanged;
 
-	awspool_need_account(table, get(old, Anum_account_provider), account_id);
-	for (int column = 1; column <= Natts_accounts; column++)
+	unchanged = awspool_lock_account(table, get(old, Anum_account_provider),
+									 account_id);
+	for (int column = 1; unchanged && column <= Natts_accounts; column++)
 	{
 		ViewRow		found = {.desc = old->desc};
 
 		found.values[column - 1] = slot_getattr(table->found, column,
 												&found.isnull[column - 1]);
-		if (!same(old, &found, column))
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("account \"%s\" was changed by somebody else meanwhile",
-							account_id),
-					 errhint("Run the statement again.")));
+		unchanged = same(old, &found, column);
 	}
+	if (!unchanged)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("account \"%s\" was changed by somebody else meanwhile",
+						account_id),
+				 errhint("Run the statement again.")));
 	return table;
 }
 
