@@ -33,12 +33,6 @@ CREATE SEQUENCE awspool.account_position;
 COMMENT ON SEQUENCE awspool.account_position IS
   'The age of accounts: a lower position is an older account.';
 
--- Moves on whenever an account may have arrived before others in its pool.
-CREATE SEQUENCE awspool.account_arrival;
-
-COMMENT ON SEQUENCE awspool.account_arrival IS
-  'Moves on whenever an account may have arrived before others in its pool, other than by being added: by an edit, a restore, replication or hand. Tells sessions to look at their pools anew.';
-
 -- Every account of every provider, one row each, which is its own history.
 CREATE TABLE awspool.account (
   provider    text COLLATE "C" NOT NULL,
@@ -156,6 +150,15 @@ COMMENT ON TABLE awspool.provider_role IS
 COMMENT ON COLUMN awspool.provider_role.role_oid IS
   'The role that had this name when it was granted, or restored. A role counts only while it has both.';
 
+-- Goes up, in place, whenever an account may have arrived before others.
+CREATE TABLE awspool.arrival_count (
+  arrivals bigint NOT NULL
+);
+INSERT INTO awspool.arrival_count VALUES (0);
+
+COMMENT ON TABLE awspool.arrival_count IS
+  'Goes up whenever an account may have arrived before others in its pool, other than by being added: by an edit, a restore, replication or hand. Tells sessions to look at their pools anew. One row, changed in place, and not dumped.';
+
 -- Where to start looking in a pool, kept for sessions to come: a mere hint.
 CREATE UNLOGGED TABLE awspool.pool_start (
   position    bigint NOT NULL,  -- the C code changes the first two in place
@@ -166,20 +169,21 @@ CREATE UNLOGGED TABLE awspool.pool_start (
 );
 
 COMMENT ON TABLE awspool.pool_start IS
-  'Where to start looking in a pool, kept for sessions to come: a mere hint, worth nothing once account_arrival has moved on. Empty after a crash, and not dumped.';
+  'Where to start looking in a pool, kept for sessions to come: a mere hint, worth nothing once arrival_count has gone up. Empty after a crash, and not dumped.';
 
 REVOKE ALL ON SEQUENCE awspool.account_position FROM PUBLIC;
-REVOKE ALL ON SEQUENCE awspool.account_arrival FROM PUBLIC;
 REVOKE ALL ON SEQUENCE awspool.account_log_log_id_seq FROM PUBLIC;
 REVOKE ALL ON TABLE awspool.account FROM PUBLIC;
 REVOKE ALL ON TABLE awspool.account_log FROM PUBLIC;
 REVOKE ALL ON TABLE awspool.provider_role FROM PUBLIC;
+REVOKE ALL ON TABLE awspool.arrival_count FROM PUBLIC;
 REVOKE ALL ON TABLE awspool.pool_start FROM PUBLIC;
 
 -- A second wall, for roles such as pg_read_all_data that need no grant.
 ALTER TABLE awspool.account ENABLE ROW LEVEL SECURITY;
 ALTER TABLE awspool.account_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE awspool.provider_role ENABLE ROW LEVEL SECURITY;
+ALTER TABLE awspool.arrival_count ENABLE ROW LEVEL SECURITY;
 ALTER TABLE awspool.pool_start ENABLE ROW LEVEL SECURITY;
 
 --
@@ -604,7 +608,6 @@ REVOKE ALL ON FUNCTION awspool.revoke_provider(text, text) FROM PUBLIC;
 --
 
 SELECT pg_catalog.pg_extension_config_dump('awspool.account_position', '');
-SELECT pg_catalog.pg_extension_config_dump('awspool.account_arrival', '');
 SELECT pg_catalog.pg_extension_config_dump('awspool.account', '');
 SELECT pg_catalog.pg_extension_config_dump('awspool.account_log_log_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('awspool.account_log', '');
@@ -612,5 +615,6 @@ SELECT pg_catalog.pg_extension_config_dump('awspool.account_log', '');
 -- database its name may be somebody else's.
 SELECT pg_catalog.pg_extension_config_dump('awspool.provider_role',
   'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) role_oid AND r.rolname OPERATOR(pg_catalog.=) role::pg_catalog.name)');
--- Marked, so that it is not forgotten by mistake, but never dumped.
+-- Marked like the others, but nothing of them is dumped.
+SELECT pg_catalog.pg_extension_config_dump('awspool.arrival_count', 'WHERE false');
 SELECT pg_catalog.pg_extension_config_dump('awspool.pool_start', 'WHERE false');

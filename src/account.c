@@ -44,7 +44,7 @@ static const struct
 	},
 	[FIELD_MARKETPLACE] = {
 		"marketplace", is_marketplace,
-		"\"MP-\" and at least four digits, 61 at most"
+		"\"MP-\" and 4 to 61 digits"
 	},
 	[FIELD_MODEL] = {
 		"model", is_model, "\"SPAM\" or \"ECAM\""

@@ -257,6 +257,8 @@ extern HeapTuple awspool_edit(TupleDesc accounts, AccountTable *table,
 							  const char *marketplace, const char *model);
 
 /* pool_start.c */
+extern int64 awspool_arrivals(void);
+extern void awspool_count_arrival(void);
 extern int64 awspool_read_start(const char *provider, const char *marketplace,
 								int64 arrivals);
 extern void awspool_keep_start(const char *provider, const char *marketplace,
@@ -268,6 +270,7 @@ extern bool awspool_reserve_oldest(AccountTable *table, const char *provider,
 								   const char *marketplace);
 extern void awspool_begin_storing(void);
 extern void awspool_end_storing(void);
+extern bool awspool_is_storing(void);
 extern void awspool_note_arrival(bool inserted);
 
 /* claim.c */

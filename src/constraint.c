@@ -61,9 +61,8 @@ prepare(Relation rel)
 {
 	TupleConstr *constr = RelationGetDescr(rel)->constr;
 	EState	   *estate = CreateExecutorState();
-	ExprState **constraints =
-		MemoryContextAllocZero(estate->es_query_cxt,
-							   constr->num_check * sizeof(ExprState *));
+	MemoryContext caller_context = MemoryContextSwitchTo(estate->es_query_cxt);
+	ExprState **constraints = palloc0(constr->num_check * sizeof(ExprState *));
 
 	kept_valid = true;			/* unless it changes meanwhile */
 	for (int i = 0; i < constr->num_check; i++)
@@ -72,6 +71,7 @@ prepare(Relation rel)
 			constraints[i] =
 				ExecPrepareExpr(stringToNode(constr->check[i].ccbin), estate);
 	}
+	MemoryContextSwitchTo(caller_context);
 
 	if (kept_estate != NULL)
 		MemoryContextSetParent(kept_estate->es_query_cxt,

@@ -44,9 +44,9 @@
  *	  publisher or somebody's hand.  An update may also put a new version of a
  *	  ready row into the index behind the back of a scan that has read that
  *	  index page, but not yet found the old version dead.  Each transaction
- *	  with such an arrival counts it on a sequence, whose changes are seen at
- *	  once, when all its index entries exist and it has not committed yet; who
- *	  sees another count starts over everywhere.
+ *	  with such an arrival counts it when all its index entries exist and it
+ *	  has not committed yet, for everybody to see at once; who sees another
+ *	  count starts over everywhere.
  *
  * A new table (CREATE EXTENSION, TRUNCATE) starts over as well.  A new
  * backend knows only what pool_start.c has kept, and a crash or a promotion
@@ -217,7 +217,7 @@ awspool_reserve_oldest(AccountTable *table, const char *provider,
 
 		/* An arrival may have slipped by while we walked. */
 	} while (!reserved &&
-			 last_drawn(awspool_relation("account_arrival")) != pools_arrivals);
+			 awspool_arrivals() != pools_arrivals);
 
 	index_close(index, NoLock);
 	return reserved;
@@ -241,6 +241,15 @@ awspool_end_storing(void)
 }
 
 /*
+ * Whether a function of the extension is storing accounts.
+ */
+bool
+awspool_is_storing(void)
+{
+	return storing;
+}
+
+/*
  * Notes that a ready account was, or is about to be, inserted or updated in
  * this transaction and may end up before somebody's start.
  */
@@ -257,12 +266,12 @@ awspool_note_arrival(bool inserted)
 static Pool *
 get_pool(Relation rel, const char *provider, const char *marketplace)
 {
-	int64		arrivals = last_drawn(awspool_relation("account_arrival"));
+	int64		arrivals = awspool_arrivals();
 	PoolKey		key;
 	Pool	   *pool;
 	bool		known;
 
-	if (pools == NULL || arrived ||
+	if (pools == NULL || arrived || arrivals < 0 ||
 		pools_arrivals != arrivals ||
 		pools_table != RelationGetRelid(rel) ||
 		pools_file != rel->rd_rel->relfilenode ||
@@ -540,7 +549,7 @@ learn(Pool *pool, const Walk *walk)
 	Start	   *start = &pool->start;
 	int64		position = walk->seen.position;
 
-	if (arrived || settled == VERY_START)
+	if (arrived || pools_arrivals < 0 || settled == VERY_START)
 		return;
 	position = Min(position, settled + 1);
 
@@ -571,7 +580,7 @@ keep(Pool *pool, const Walk *walk)
 {
 	int64		position = Min(walk->seen.position, walk->reserved);
 
-	if (arrived || settled == VERY_START)
+	if (arrived || pools_arrivals < 0 || settled == VERY_START)
 		return;
 	if (walk->seen.ndoubts > 0)
 		position = Min(position, walk->seen.doubts[0].first);
@@ -663,16 +672,12 @@ walk_fully(AccountTable *table, Relation index, Pool *pool)
 static void
 end_transaction(XactEvent event, void *arg)
 {
-	Oid			arrivals;
-
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			/* The extension may have been dropped in this transaction. */
-			if (arrived &&
-				OidIsValid(arrivals = awspool_find_relation("account_arrival")))
-				(void) nextval_internal(arrivals, false);
+			if (arrived)
+				awspool_count_arrival();
 			return;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:

@@ -70,23 +70,25 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = awspool_trigger_data(fcinfo, "account",
 												 TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW,
 												 1 << TRIGGER_EVENT_INSERT);
-	NewAccount	account = {NULL};
+	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
+	NewAccount	account = {.account_id = NULL};
 	char	   *provider;
+	char	   *user;
 
 	awspool_note_arrival(true);
 	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
 		return PointerGetDatum(NULL);
 
-	account.account_id = column_of(RelationGetDescr(trigdata->tg_relation),
-								   trigdata->tg_trigtuple,
+	account.account_id = column_of(desc, trigdata->tg_trigtuple,
 								   Anum_account_account_id);
-	provider = user_of(account.account_id);
-	if (provider != NULL)
-		awspool_refuse_stored(strcmp(provider,
-									 column_of(RelationGetDescr(trigdata->tg_relation),
-											   trigdata->tg_trigtuple,
-											   Anum_account_provider)) == 0 ?
-							  STORE_USED : STORE_TAKEN, &account);
+	provider = column_of(desc, trigdata->tg_trigtuple, Anum_account_provider);
+	user = user_of(account.account_id);
+
+	/* Who adds by a function may not know that it was another provider's. */
+	if (user != NULL)
+		awspool_refuse_stored(awspool_is_storing() &&
+							  strcmp(user, provider) != 0 ?
+							  STORE_TAKEN : STORE_USED, &account);
 	return PointerGetDatum(NULL);
 }
 
