@@ -143,8 +143,8 @@ Datum
 awspool_resolve_provider_role(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = awspool_trigger_data(fcinfo, "provider_role",
-												 TRIGGER_EVENT_BEFORE | TRIGGER_EVENT_ROW,
-												 1 << TRIGGER_EVENT_INSERT | 1 << TRIGGER_EVENT_UPDATE);
+												 BEFORE_ROW,
+												 ON_INSERT | ON_UPDATE);
 	HeapTuple	tuple = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
 		trigdata->tg_newtuple : trigdata->tg_trigtuple;
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);

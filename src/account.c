@@ -263,8 +263,8 @@ awspool_begin_rows(FunctionCallInfo fcinfo, int natts)
 /*
  * What a trigger function was called with.  Raises an error if it was not
  * called as a trigger, or not as the install script has it: on that relation
- * of schema awspool, at that moment and level ("when"), for one of those
- * operations (a set of bits, 1 << TRIGGER_EVENT_INSERT and so on).
+ * of schema awspool, then (BEFORE_ROW and so on), on one of those operations
+ * (ON_INSERT and so on).
  */
 TriggerData *
 awspool_trigger_data(FunctionCallInfo fcinfo, const char *relation,

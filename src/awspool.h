@@ -119,6 +119,15 @@ typedef struct AccountTable
 	Bitmapset **updated;		/* columns set since the row was found */
 } AccountTable;
 
+/* When a trigger fires, and on which operations (a set of bits). */
+#define BEFORE_STATEMENT	TRIGGER_EVENT_BEFORE
+#define BEFORE_ROW			(TRIGGER_EVENT_BEFORE | TRIGGER_EVENT_ROW)
+#define AFTER_ROW			(TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW)
+#define INSTEAD_OF_ROW		(TRIGGER_EVENT_INSTEAD | TRIGGER_EVENT_ROW)
+#define ON_INSERT			(1 << TRIGGER_EVENT_INSERT)
+#define ON_UPDATE			(1 << TRIGGER_EVENT_UPDATE)
+#define ON_DELETE			(1 << TRIGGER_EVENT_DELETE)
+
 /*
  * What a lock on two names is for (row.c).  Sets these locks apart from those
  * of SQL's advisory lock functions, which have 1 and 2 in their place.
@@ -272,6 +281,10 @@ extern void awspool_begin_storing(void);
 extern void awspool_end_storing(void);
 extern bool awspool_is_storing(void);
 extern void awspool_note_arrival(bool inserted);
+
+/* csv.c */
+extern Tuplestorestate *awspool_read_csv(text *csv, TupleDesc *desc,
+										 int64 *rows);
 
 /* claim.c */
 extern void awspool_lock_order(const char *provider, const char *order_id);

@@ -50,8 +50,8 @@ Datum
 awspool_log_account_change(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = awspool_trigger_data(fcinfo, "account",
-												 TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW,
-												 1 << TRIGGER_EVENT_UPDATE | 1 << TRIGGER_EVENT_DELETE);
+												 AFTER_ROW,
+												 ON_UPDATE | ON_DELETE);
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
@@ -68,8 +68,8 @@ Datum
 awspool_refuse_used_account(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = awspool_trigger_data(fcinfo, "account",
-												 TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW,
-												 1 << TRIGGER_EVENT_INSERT);
+												 AFTER_ROW,
+												 ON_INSERT);
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
 	NewAccount	account = {.account_id = NULL};
 	char	   *provider;

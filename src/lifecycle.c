@@ -107,8 +107,8 @@ Datum
 awspool_account_transition(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = awspool_trigger_data(fcinfo, "account",
-												 TRIGGER_EVENT_BEFORE | TRIGGER_EVENT_ROW,
-												 1 << TRIGGER_EVENT_UPDATE | 1 << TRIGGER_EVENT_DELETE);
+												 BEFORE_ROW,
+												 ON_UPDATE | ON_DELETE);
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
 	RowVersion	old = take_apart(trigdata->tg_trigtuple, desc);
 	RowVersion	new;

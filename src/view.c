@@ -50,9 +50,9 @@ Datum
 awspool_change_accounts(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = awspool_trigger_data(fcinfo, "accounts",
-												 TRIGGER_EVENT_INSTEAD | TRIGGER_EVENT_ROW,
-												 1 << TRIGGER_EVENT_INSERT | 1 << TRIGGER_EVENT_UPDATE |
-												 1 << TRIGGER_EVENT_DELETE);
+												 INSTEAD_OF_ROW,
+												 ON_INSERT | ON_UPDATE |
+												 ON_DELETE);
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
 	ViewRow		row = {.desc = desc};
 	ViewRow		new = {.desc = desc};

@@ -1,0 +1,85 @@
+# awspool is built with PGXS: make, make install and make installcheck do what
+# they do for every PostgreSQL extension, with the server of PG_CONFIG.
+#
+#	make demo          see it work on a throw-away server
+#	make demo-psql     the same pool, and you in psql on it
+#	make test          every test, on server 15 (one alone: see test/run.sh)
+#	make test-servers  every test, on 15, 17 and 18
+#	make lint          what gcc and clang have to say, as errors
+#
+# The first four install what they need and leave nothing else behind, so they
+# also work where there is no pg_config yet: PGXS is read for other goals only.
+SCRIPTED = demo demo-psql test test-servers
+
+ifneq ($(filter-out $(SCRIPTED),$(or $(MAKECMDGOALS),all)),)
+
+MODULE_big = awspool
+OBJS = \
+	src/awspool.o \
+	src/durability.o \
+	src/lifecycle.o \
+	src/account.o \
+	src/row.o \
+	src/constraint.o \
+	src/query.o \
+	src/access.o \
+	src/history.o \
+	src/stock.o \
+	src/csv.o \
+	src/import.o \
+	src/pool_start.o \
+	src/head.o \
+	src/claim.o \
+	src/order.o \
+	src/view.o
+
+EXTENSION = awspool
+DATA = awspool--1.0.sql
+PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
+
+# install.sql creates the extension for all that follow, and for one alone.  The
+# database is the same whatever the cluster's locale, so is the order of rows.
+REGRESS = $(basename $(notdir $(wildcard sql/*.sql)))
+override REGRESS := $(if $(REGRESS),install $(filter-out install,$(sort $(REGRESS))))
+REGRESS_OPTS = --encoding=UTF8 --no-locale
+
+ISOLATION = $(sort $(basename $(notdir $(wildcard test/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=test --encoding=UTF8 --no-locale
+
+# These start servers of their own, and a server does not run as root.
+ifneq ($(shell id -u),0)
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+endif
+
+PG_CONFIG = pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(OBJS) $(OBJS:.o=.bc): src/awspool.h
+
+# Warnings in the server's headers are not ours to mend, hence -isystem.
+lint:
+	@for compiler in "$(CC)" "$(or $(CLANG),clang)"; do \
+		for source in $(OBJS:.o=.c); do \
+			$$compiler -O2 -Wall -Wextra -Wno-unused-parameter -Werror \
+				-isystem $(includedir_server) $(CPPFLAGS) \
+				-S -o /dev/null $$source || exit 1; \
+		done; \
+	done
+
+endif
+
+demo:
+	@bash doc/demo.sh
+
+demo-psql:
+	@bash doc/demo.sh psql
+
+test:
+	@bash test/run.sh
+
+test-servers:
+	@bash test/servers.sh 15 17 18
+
+.PHONY: lint $(SCRIPTED)

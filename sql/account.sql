@@ -1,0 +1,126 @@
+--
+-- What the values of an account may look like: the form of account ids,
+-- marketplaces, models, providers and orders, wherever one is given.
+--
+
+-- The SQLSTATE of a statement, or "done"; either way it leaves no trace.
+CREATE FUNCTION pg_temp.outcome(statement text) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE statement;
+  RAISE EXCEPTION USING ERRCODE = 'DONE0';
+EXCEPTION WHEN OTHERS THEN
+  RETURN CASE SQLSTATE WHEN 'DONE0' THEN 'done' ELSE SQLSTATE END;
+END $$;
+
+-- A value as it would be typed; one that is long, or not ASCII, by its size.
+CREATE FUNCTION pg_temp.shown(value text) RETURNS text LANGUAGE sql AS $$
+  SELECT CASE WHEN length(value) > 20 OR length(value) < octet_length(value)
+              THEN length(value) || ' characters, ' || octet_length(value) || ' bytes'
+              ELSE coalesce(quote_literal(regexp_replace(value, '[\u0001-\u001f\u007f]', '<CTL>', 'g')), 'NULL') END
+$$;
+
+-- An account id: exactly 12 digits, in every way to add one.
+CREATE TEMP TABLE id (n serial, value text);
+INSERT INTO id (value) VALUES ('123456789012'), ('000000000000'), ('999999999999'),
+  ('12345678901'), ('1234567890123'), (''), ('            '), (' 23456789012'), ('12345678901 '),
+  ('12345678901x'), ('x23456789012'), ('+12345678901'), ('-12345678901'), ('1234567890.1'), ('1.23457E+11'),
+  ('1234-5678-90'), (E'12345678901\n'), (E'123456789012\n'), (E'\t23456789012'),
+  (U&'\FF11\FF12\FF13\FF14\FF15\FF16\FF17\FF18\FF19\FF10\FF11\FF12'),
+  (U&'\0661\0662\0663\0664'), (U&'12345678901\00b2'), (repeat('1', 1000000)), (NULL);
+SELECT pg_temp.shown(value) AS account_id,
+       pg_temp.outcome(format('SELECT FROM awspool.add_account(%L, %L, %L, %L)', 'acme', value, 'MP-0000', 'SPAM')) AS add,
+       pg_temp.outcome(format('INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES (%L, %L, %L, %L)', 'acme', value, 'MP-0000', 'SPAM')) AS view,
+       pg_temp.outcome(format('INSERT INTO awspool.import VALUES (%L, %L, %L, %L)', 'acme', value, 'MP-0000', 'SPAM')) AS import,
+       pg_temp.outcome(format('SELECT FROM awspool.edit_account(%L, %L)', 'acme', value)) AS edit,
+       pg_temp.outcome(format('SELECT FROM awspool.delete_account(%L, %L)', 'acme', value)) AS delete,
+       pg_temp.outcome(format('SELECT FROM awspool.allocate_account(%L, %L)', 'acme', value)) AS allocate,
+       pg_temp.outcome(format('SELECT FROM awspool.fail_account(%L, %L)', 'acme', value)) AS fail,
+       pg_temp.outcome(format('SELECT FROM awspool.invalidate_account(%L, %L)', 'acme', value)) AS invalidate,
+       pg_temp.outcome(format('SELECT FROM awspool.replace_account(%L, %L, %L)', 'acme', value, 'x')) AS replace,
+       pg_temp.outcome(format('SELECT FROM awspool.account_history(%L, %L)', 'acme', value)) AS history
+FROM id ORDER BY n;
+
+-- Leading zeros are kept, and make another account.
+SELECT account_id FROM awspool.add_account('acme', '000000000012', 'MP-0000', 'SPAM');
+SELECT account_id FROM awspool.add_account('acme', '000000000120', 'MP-0000', 'SPAM');
+SELECT account_id FROM awspool.accounts ORDER BY account_id;
+TRUNCATE awspool.account;
+
+-- A marketplace: "MP-" and at least four digits.
+CREATE TEMP TABLE marketplace (n serial, value text);
+INSERT INTO marketplace (value) VALUES ('MP-0000'), ('MP-9999'), ('MP-00000'), ('MP-1234567890'),
+  ('MP-000'), ('MP-'), ('MP'), (''), ('mp-0000'), ('Mp-0000'), ('MP0000'), ('MP_0000'), ('MP-0000x'), ('xMP-0000'),
+  ('MP-00x0'), ('MP--0000'), (' MP-0000'), ('MP-0000 '), (E'MP-0000\n'), (E'MP-0000\r'), (U&'MP-000\0660'),
+  (U&'MP\20100000'), (repeat('0', 10000)), ('MP-' || repeat('0', 10000)), (NULL);
+SELECT account_id FROM awspool.add_account('acme', '123456789000', 'MP-0000', 'SPAM');
+SELECT pg_temp.shown(value) AS marketplace,
+       pg_temp.outcome(format('SELECT FROM awspool.add_account(%L, %L, %L, %L)', 'acme', '123456789012', value, 'SPAM')) AS add,
+       pg_temp.outcome(format('INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES (%L, %L, %L, %L)', 'acme', '123456789012', value, 'SPAM')) AS view,
+       pg_temp.outcome(format('UPDATE awspool.accounts SET marketplace = %L', value)) AS update,
+       pg_temp.outcome(format('INSERT INTO awspool.import VALUES (%L, %L, %L, %L)', 'acme', '123456789012', value, 'SPAM')) AS import,
+       pg_temp.outcome(format('SELECT FROM awspool.edit_account(%L, %L, %L)', 'acme', '123456789000', value)) AS edit,
+       pg_temp.outcome(format('SELECT FROM awspool.claim_account(%L, %L)', 'acme', value)) AS claim
+FROM marketplace ORDER BY n;
+
+-- A model: "SPAM" or "ECAM".
+CREATE TEMP TABLE model (n serial, value text);
+INSERT INTO model (value) VALUES ('SPAM'), ('ECAM'), ('spam'), ('Ecam'), ('SPA'), ('SPAMS'), ('SPAM '), (' ECAM'), (''), (E'SPAM\n'),
+  (U&'\0405PAM'), (repeat('SPAM', 1000)), (NULL);
+SELECT pg_temp.shown(value) AS model,
+       pg_temp.outcome(format('SELECT FROM awspool.add_account(%L, %L, %L, %L)', 'acme', '123456789012', 'MP-0000', value)) AS add,
+       pg_temp.outcome(format('INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES (%L, %L, %L, %L)', 'acme', '123456789012', 'MP-0000', value)) AS view,
+       pg_temp.outcome(format('UPDATE awspool.accounts SET model = %L', value)) AS update,
+       pg_temp.outcome(format('INSERT INTO awspool.import VALUES (%L, %L, %L, %L)', 'acme', '123456789012', 'MP-0000', value)) AS import,
+       pg_temp.outcome(format('SELECT FROM awspool.edit_account(%L, %L, NULL, %L)', 'acme', '123456789000', value)) AS edit
+FROM model ORDER BY n;
+
+-- A provider and an order: 1 to 64 bytes, no control character, no space at
+-- either end.  "*" stands for every provider, so no provider is called so.
+CREATE TEMP TABLE name (n serial, value text);
+INSERT INTO name (value) VALUES ('a'), ('Acme & Sons'), ('a''b"c\d;--'), ('$1'), ('%s'), ('NULL'), ('*'), ('**'), (repeat('x', 64)), (repeat(U&'\00e9', 32)),
+  (U&'\+01F600'), (U&'\4e2d\6587'), ('.'), ('/'),
+  (''), (' '), (' a'), ('a '), (repeat('x', 65)), (repeat(U&'\00e9', 33)), (repeat(U&'\+01F600', 17)), (repeat('x', 1000000)),
+  (E'a\nb'), (E'a\tb'), (E'a\r'), (E'\x01'), (E'a\x1f'), (E'a\x7fb'), (U&'a\0085b'), (U&'a\009f'), (U&'\0080'), (NULL);
+SELECT pg_temp.shown(value) AS name,
+       pg_temp.outcome(format('SELECT FROM awspool.add_account(%L, %L, %L, %L)', value, '123456789012', 'MP-0000', 'SPAM')) AS add,
+       pg_temp.outcome(format('INSERT INTO awspool.import VALUES (%L, %L, %L, %L)', value, '123456789012', 'MP-0000', 'SPAM')) AS import,
+       pg_temp.outcome(format('SELECT FROM awspool.import_csv(%L, %L)', value, '')) AS import_csv,
+       pg_temp.outcome(format('SELECT FROM awspool.check_csv(%L, %L)', value, '')) AS check_csv,
+       pg_temp.outcome(format('SELECT FROM awspool.delete_accounts(%L, %L)', value, '{}')) AS delete,
+       pg_temp.outcome(format('SELECT awspool.grant_provider(%L, current_user)', value)) AS grant,
+       pg_temp.outcome(format('SELECT FROM awspool.claim_account(%L, %L)', value, 'MP-0000')) AS claim,
+       pg_temp.outcome(format('SELECT FROM awspool.claim_account(%L, %L, %L)', 'acme', 'MP-0000', value)) AS "claim for order"
+FROM name ORDER BY n;
+
+-- The names of orders are checked wherever one is given.
+SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'O-1');
+SELECT pg_temp.outcome($$SELECT FROM awspool.allocate_account('acme', '123456789000', '')$$) AS allocate,
+       pg_temp.outcome($$SELECT FROM awspool.fail_account('acme', '123456789000', 'x', ' O-1')$$) AS fail,
+       pg_temp.outcome($$SELECT FROM awspool.replace_account('acme', '123456789000', 'x', E'O-1\n')$$) AS replace;
+TRUNCATE awspool.account;
+
+-- A name is kept as it was given, to the byte, and means just itself.
+SELECT provider, account_id FROM awspool.add_account('a''b"c\d;--', '123456789001', 'MP-0000', 'SPAM');
+SELECT provider, account_id FROM awspool.add_account('Acme', '123456789002', 'MP-0000', 'SPAM');
+SELECT provider, account_id FROM awspool.add_account('acme', '123456789003', 'MP-0000', 'SPAM');
+SELECT provider = repeat(U&'\00e9', 32) AS same, account_id FROM awspool.add_account(repeat(U&'\00e9', 32), '123456789004', 'MP-0000', 'SPAM');
+SELECT account_id, order_id FROM awspool.claim_account('acme', 'MP-0000', 'o''1"\;--');
+SELECT account_id, order_id FROM awspool.claim_account('acme', 'MP-0000', 'o''1"\;--');
+SELECT count(*) FROM awspool.claim_account('acme', 'MP-0000', 'O''1"\;--');
+SELECT account_id, order_id FROM awspool.claim_account(repeat(U&'\00e9', 32), 'MP-0000', '*');
+SELECT account_id, status FROM awspool.accounts ORDER BY account_id;
+
+-- The wording.  What a terminal would obey is not repeated, nor what is long.
+SELECT awspool.add_account('acme', '123456789', 'MP-0000', 'SPAM');
+SELECT awspool.add_account('acme', '12345678901', 'mp-0', 'PAM');
+SELECT awspool.add_account('acme', NULL, NULL, NULL);
+SELECT awspool.delete_account('acme', '12345678901');
+SELECT awspool.delete_account('acme', E'1\x1b[2J\n\u0085');
+SELECT awspool.delete_account('acme', repeat(U&'\00e9', 500));
+SELECT awspool.claim_account('acme', 'MP-1');
+SELECT awspool.claim_account('acme', 'MP-0000', '');
+SELECT awspool.claim_account(NULL, 'MP-0000');
+SELECT awspool.edit_account('acme', '123456789003', model => 'XXXX');
+
+TRUNCATE awspool.account, awspool.account_log, awspool.provider_role;

@@ -1,0 +1,78 @@
+# What the tests in this folder share: a server with a pool on it, and how to
+# ask it.
+
+package Awspool;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+
+our @EXPORT = qw(start_pool add_accounts claim claim_sql sqlstate statuses);
+
+# Start a server with the extension; the rest are lines of postgresql.conf.
+sub start_pool
+{
+	my ($name, %params) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(%{ $params{init} // {} });
+	$node->append_conf('postgresql.conf', "autovacuum = off");
+	$node->append_conf('postgresql.conf', $params{conf}) if $params{conf};
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION awspool');
+	return $node;
+}
+
+# Add ready accounts to one pool, oldest first.
+sub add_accounts
+{
+	my ($node, @ids) = @_;
+
+	$node->safe_psql('postgres',
+		join "\n",
+		map { "SELECT FROM awspool.add_account('acme', '$_', 'MP-0001', 'SPAM');" }
+		  @ids);
+	return;
+}
+
+# Claim from that pool, for an order or for none, and return the account's id.
+sub claim
+{
+	my ($node, $order, $dbname) = @_;
+
+	return $node->safe_psql($dbname // 'postgres',
+		claim_sql($order) . ';');
+}
+
+sub claim_sql
+{
+	my ($order) = @_;
+
+	return "SELECT account_id FROM awspool.claim_account('acme', 'MP-0001'"
+	  . (defined $order ? ", '$order')" : ')');
+}
+
+# The error code that a script ends with; empty if it succeeds.
+sub sqlstate
+{
+	my ($node, $sql, $dbname) = @_;
+	my ($ret, $stdout, $stderr) =
+	  $node->psql($dbname // 'postgres', "\\set VERBOSITY sqlstate\n$sql");
+
+	return $stderr =~ /ERROR:\s+(\w{5})$/m ? $1 : $stderr;
+}
+
+# The accounts of all pools with their statuses, oldest first.
+sub statuses
+{
+	my ($node, $dbname) = @_;
+
+	return $node->safe_psql($dbname // 'postgres',
+		'SELECT account_id, status, order_id FROM awspool.account ORDER BY position'
+	);
+}
+
+1;
