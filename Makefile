@@ -24,6 +24,7 @@ OBJS = \
 	src/query.o \
 	src/access.o \
 	src/history.o \
+	src/replica.o \
 	src/stock.o \
 	src/csv.o \
 	src/import.o \

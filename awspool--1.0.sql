@@ -237,6 +237,30 @@ ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_refuse_used;
 COMMENT ON TRIGGER account_refuse_used ON awspool.account IS
   'Refuses the id of an account that was used and deleted.';
 
+-- Moves the sequences on when logical replication applies rows.
+CREATE FUNCTION awspool.follow_sequence() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_follow_sequence' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.follow_sequence() IS
+  'Trigger: moves the sequences on when logical replication applies rows.';
+
+CREATE TRIGGER account_follow_sequence
+  AFTER INSERT ON awspool.account
+  FOR EACH ROW EXECUTE FUNCTION awspool.follow_sequence();
+ALTER TABLE awspool.account ENABLE REPLICA TRIGGER account_follow_sequence;
+
+COMMENT ON TRIGGER account_follow_sequence ON awspool.account IS
+  'Moves the sequence on when logical replication applies rows.';
+
+CREATE TRIGGER account_log_follow_sequence
+  AFTER INSERT ON awspool.account_log
+  FOR EACH ROW EXECUTE FUNCTION awspool.follow_sequence();
+ALTER TABLE awspool.account_log
+  ENABLE REPLICA TRIGGER account_log_follow_sequence;
+
+COMMENT ON TRIGGER account_log_follow_sequence ON awspool.account_log IS
+  'Moves the sequence on when logical replication applies rows.';
+
 -- Finds the role of a name, so that grants survive a restore elsewhere.
 CREATE FUNCTION awspool.resolve_provider_role() RETURNS trigger
 AS 'MODULE_PATHNAME', 'awspool_resolve_provider_role' LANGUAGE C;
@@ -595,6 +619,7 @@ GRANT SELECT, INSERT ON awspool.import TO PUBLIC;
 REVOKE ALL ON FUNCTION awspool.account_transition() FROM PUBLIC;
 REVOKE ALL ON FUNCTION awspool.log_account_change() FROM PUBLIC;
 REVOKE ALL ON FUNCTION awspool.refuse_used_account() FROM PUBLIC;
+REVOKE ALL ON FUNCTION awspool.follow_sequence() FROM PUBLIC;
 REVOKE ALL ON FUNCTION awspool.resolve_provider_role() FROM PUBLIC;
 REVOKE ALL ON FUNCTION awspool.import_begin() FROM PUBLIC;
 REVOKE ALL ON FUNCTION awspool.import_row() FROM PUBLIC;

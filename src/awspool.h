@@ -214,6 +214,7 @@ extern Oid	awspool_relation(const char *name);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  Snapshot snapshot, int nkeys,
 											  const Datum *values);
+extern int64 awspool_last_drawn(Oid sequence);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 							   bool wait);
 extern AccountTable *awspool_open_account_table(void);

@@ -60,14 +60,12 @@
 #include "awspool.h"
 
 #include "access/htup_details.h"
-#include "access/relation.h"
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "commands/sequence.h"
 #include "executor/instrument.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
 #include "utils/builtins.h"
@@ -181,7 +179,6 @@ static void learn(Pool *pool, const Walk *walk);
 static void keep(Pool *pool, const Walk *walk);
 static void begin_learning(Pool *pool);
 static void settle(void);
-static int64 last_drawn(Oid sequence);
 static bool walk_fully(AccountTable *table, Relation index, Pool *pool);
 static void end_transaction(XactEvent event, void *arg);
 static void end_subtransaction(SubXactEvent event, SubTransactionId subid,
@@ -616,35 +613,12 @@ settle(void)
 	Oid			sequence = awspool_relation("account_position");
 
 	/* Our own lock does not conflict with that which nextval() took for us. */
-	if (storing || last_drawn(sequence) == settled)
+	if (storing || awspool_last_drawn(sequence) == settled)
 		return;
 	if (!ConditionalLockRelationOid(sequence, ShareLock))
 		return;
-	settled = last_drawn(sequence);
+	settled = awspool_last_drawn(sequence);
 	UnlockRelationOid(sequence, ShareLock);
-}
-
-/*
- * The last value that anybody drew from a sequence; 0 if nobody did.
- */
-static int64
-last_drawn(Oid sequence)
-{
-	Relation	rel = relation_open(sequence, AccessShareLock);
-	Buffer		buffer = ReadBuffer(rel, 0);
-	Page		page;
-	HeapTupleHeader tuple;
-	FormData_pg_sequence_data data;
-
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buffer);
-	tuple = (HeapTupleHeader) PageGetItem(page,
-										  PageGetItemId(page,
-														FirstOffsetNumber));
-	memcpy(&data, (char *) tuple + tuple->t_hoff, sizeof(data));
-	UnlockReleaseBuffer(buffer);
-	relation_close(rel, AccessShareLock);
-	return data.is_called ? data.last_value : data.last_value - 1;
 }
 
 /*

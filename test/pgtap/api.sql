@@ -72,8 +72,9 @@ SELECT results_eq(
   $$ SELECT proname::text COLLATE "default" FROM pg_proc
      WHERE pronamespace = 'awspool'::regnamespace AND prorettype = 'trigger'::regtype
      ORDER BY proname COLLATE "C" $$,
-  ARRAY['account_transition', 'change_accounts', 'import_begin', 'import_row',
-        'log_account_change', 'refuse_used_account', 'resolve_provider_role'],
+  ARRAY['account_transition', 'change_accounts', 'follow_sequence', 'import_begin',
+        'import_row', 'log_account_change', 'refuse_used_account',
+        'resolve_provider_role'],
   'the trigger functions');
 
 -- Everything acts on the present, so nothing may be folded, cached or given to
@@ -242,15 +243,18 @@ SELECT results_eq(
             ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false) $$,
   'the indexes');
 
--- ORIGIN: not while logical replication applies rows.  ALWAYS: then, too.
+-- ORIGIN: not while logical replication applies rows; REPLICA: only then;
+-- ALWAYS: then, too.
 SELECT results_eq(
   $$ SELECT tgrelid::regclass::text, tgname::text COLLATE "default", tgfoid::regproc::text, tgenabled::text
      FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
      WHERE c.relnamespace = 'awspool'::regnamespace AND NOT tgisinternal
      ORDER BY c.relname COLLATE "C", tgname COLLATE "C" $$,
-  $$ VALUES ('awspool.account', 'account_log_change', 'awspool.log_account_change', 'O'),
+  $$ VALUES ('awspool.account', 'account_follow_sequence', 'awspool.follow_sequence', 'R'),
+            ('awspool.account', 'account_log_change', 'awspool.log_account_change', 'O'),
             ('awspool.account', 'account_refuse_used', 'awspool.refuse_used_account', 'A'),
             ('awspool.account', 'account_transition', 'awspool.account_transition', 'A'),
+            ('awspool.account_log', 'account_log_follow_sequence', 'awspool.follow_sequence', 'R'),
             ('awspool.accounts', 'change_accounts', 'awspool.change_accounts', 'O'),
             ('awspool.import', 'import_begin', 'awspool.import_begin', 'O'),
             ('awspool.import', 'import_row', 'awspool.import_row', 'O'),
