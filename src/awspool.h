@@ -235,6 +235,7 @@ extern void awspool_begin_change(AccountTable *table);
 extern void awspool_set_column(AccountTable *table, int column,
 							   const char *value);
 extern void awspool_update_row(AccountTable *table);
+extern void awspool_update_status(AccountTable *table, AccountStatus status);
 extern void awspool_delete_row(AccountTable *table);
 extern void awspool_prevented_by_trigger(void);
 
@@ -281,7 +282,7 @@ extern bool awspool_reserve_oldest(AccountTable *table, const char *provider,
 extern void awspool_begin_storing(void);
 extern void awspool_end_storing(void);
 extern bool awspool_is_storing(void);
-extern void awspool_note_arrival(bool inserted);
+extern void awspool_note_arrival(int64 position);
 
 /* csv.c */
 extern Tuplestorestate *awspool_read_csv(text *csv, TupleDesc *desc,

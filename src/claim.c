@@ -155,9 +155,7 @@ awspool_take_reserved(TupleDesc accounts, AccountTable *table,
 					  const char *order_id)
 {
 	awspool_begin_change(table);
-	awspool_set_column(table, Anum_account_status,
-					   awspool_status_name(STATUS_IN_PROGRESS));
 	awspool_set_column(table, Anum_account_order_id, order_id);
-	awspool_update_row(table);
+	awspool_update_status(table, STATUS_IN_PROGRESS);
 	return awspool_public_row(accounts, table->changed);
 }

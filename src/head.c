@@ -160,6 +160,9 @@ static bool arrived = false;
 /* Whether what is being inserted draws its positions meanwhile (3. above). */
 static bool storing = false;
 
+/* Then: the last position that anybody had drawn before. */
+static int64 stored_from = VERY_END;
+
 static Pool *get_pool(Relation rel, const char *provider,
 					  const char *marketplace);
 static void forget_pools(void);
@@ -228,6 +231,7 @@ awspool_reserve_oldest(AccountTable *table, const char *provider,
 void
 awspool_begin_storing(void)
 {
+	stored_from = awspool_last_drawn(awspool_relation("account_position"));
 	storing = true;
 }
 
@@ -247,13 +251,14 @@ awspool_is_storing(void)
 }
 
 /*
- * Notes that a ready account was, or is about to be, inserted or updated in
- * this transaction and may end up before somebody's start.
+ * Notes that a ready account was inserted in this transaction, at that
+ * position, or is about to be updated (PG_INT64_MIN), and may end up before
+ * somebody's start.
  */
 void
-awspool_note_arrival(bool inserted)
+awspool_note_arrival(int64 position)
 {
-	if (!(inserted && storing))
+	if (!storing || position <= stored_from)
 		arrived = true;
 }
 
@@ -286,12 +291,15 @@ get_pool(Relation rel, const char *provider, const char *marketplace)
 	pool = hash_search(pools, &key, HASH_ENTER, &known);
 	if (!known)
 	{
-		pool->start.position = arrived ? VERY_START :
-			awspool_read_start(provider, marketplace, arrivals);
+		/* Complete before anything that may fail: the entry stays. */
+		pool->start.position = VERY_START;
 		pool->start.ndoubts = 0;
 		pool->learnt = false;
 		pool->reach = 0;
-		pool->next_full_walk = 0;
+		pool->next_full_walk = GetCurrentTimestamp() + FULL_WALK_INTERVAL;
+		if (!arrived)
+			pool->start.position =
+				awspool_read_start(provider, marketplace, arrivals);
 	}
 	return pool;
 }
@@ -304,12 +312,14 @@ forget_pools(void)
 		.entrysize = sizeof(Pool),
 		.hcxt = TopMemoryContext
 	};
+	HTAB	   *old = pools;
 
-	if (pools != NULL)
-		hash_destroy(pools);
+	learnt_pools = NULL;
+	pools = NULL;
+	if (old != NULL)
+		hash_destroy(old);
 	pools = hash_create("awspool starts", 64, &info,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	learnt_pools = NULL;
 	settled = VERY_START;
 }
 
@@ -351,7 +361,7 @@ reserve_doubtful(AccountTable *table, Relation index, Pool *pool)
 							doubt.last, &found);
 			if (found.seen.ndoubts > 0)
 				doubt = found.seen.doubts[0];
-			else if (!found.blocked)
+			else if (!found.blocked && !reserved)
 				continue;		/* claimed, by us or by others */
 		}
 		start->doubts[kept++] = doubt;
@@ -453,7 +463,7 @@ walk(AccountTable *table, Relation index, const PoolKey *pool,
 			refuse_edited(table);
 			reserved = true;
 			walk->reserved = position;
-			pin(walk, position + 1);
+			pin(walk, position);	/* others may have the same position */
 		}
 		else
 		{

@@ -72,10 +72,13 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 												 ON_INSERT);
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
 	NewAccount	account = {.account_id = NULL};
+	bool		isnull;
 	char	   *provider;
 	char	   *user;
 
-	awspool_note_arrival(true);
+	awspool_note_arrival(DatumGetInt64(heap_getattr(trigdata->tg_trigtuple,
+													Anum_account_position,
+													desc, &isnull)));
 	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
 		return PointerGetDatum(NULL);
 

@@ -124,7 +124,7 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 	tuple = trigdata->tg_newtuple;
 	new = take_apart(tuple, desc);
 	if (new.status == STATUS_READY)
-		awspool_note_arrival(false);
+		awspool_note_arrival(PG_INT64_MIN);
 	if (applying_changes())
 		return PointerGetDatum(tuple);
 

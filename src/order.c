@@ -134,10 +134,9 @@ awspool_close_account(TupleDesc accounts, AccountTable *table,
 		return awspool_public_row(accounts, table->found);
 
 	awspool_begin_change(table);
-	awspool_set_column(table, Anum_account_status, awspool_status_name(to));
 	if (reason != NULL)
 		awspool_set_column(table, Anum_account_reason, reason);
-	awspool_update_row(table);
+	awspool_update_status(table, to);
 	return awspool_public_row(accounts, table->changed);
 }
 

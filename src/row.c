@@ -369,6 +369,19 @@ awspool_update_row(AccountTable *table)
 }
 
 /*
+ * The same, and moves the account to a status.
+ */
+void
+awspool_update_status(AccountTable *table, AccountStatus status)
+{
+	awspool_set_column(table, Anum_account_status,
+					   awspool_status_name(status));
+	awspool_update_row(table);
+	if (awspool_status_of(table->changed) != status)
+		awspool_prevented_by_trigger();
+}
+
+/*
  * Deletes the row in "found", which is locked.
  */
 void
@@ -419,8 +432,8 @@ awspool_check_snapshot(AccountTable *table)
 }
 
 /*
- * A BEFORE trigger of the user's may turn a change into nothing.  Nobody who
- * called us expects that.
+ * A BEFORE trigger of the user's may turn a change into nothing, or into
+ * another one.  Nobody who called us expects that.
  */
 void
 awspool_prevented_by_trigger(void)

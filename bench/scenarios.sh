@@ -1,0 +1,318 @@
+# What is measured.  To be sourced.  Each scenario can run alone.
+
+# for_1_8_32 "SIDES" SCRIPT WORDS "TARGETS": a line for so many clients.
+for_1_8_32()
+{
+	local clients targets=($4)
+
+	for clients in 1 8 32; do
+		line "$clients client$([ $clients = 1 ] || echo s)$3" tps ${targets[0]:+">= ${targets[0]}"}
+		targets=("${targets[@]:1}")
+		compare "$1" "$2" $clients
+	done
+}
+
+scenario_hot()
+{
+	local sides="limit awspool skip naive"
+
+	scenario "One hot pool" \
+		"Every client claims from the same pool, one claim a transaction."
+	stock "$sides" $((max_tps * duration))
+	for_1_8_32 "$sides" claim "" "0.95 0.95 0.9"
+	for_1_8_32 "$sides" claim_for_order ", with an order id" "0.85 0.85 0.85"
+}
+
+scenario_pools()
+{
+	local sides="limit awspool skip"
+
+	scenario "200 pools" \
+		"Each claim chooses one of 200 pools, the k-th with a probability in proportion to k^-1.1. Their accounts lie mixed in the table."
+	stock "$sides" $((max_tps * duration)) 0 200
+	for_1_8_32 "$sides" claim "" ""
+	for_1_8_32 "$sides" claim_for_order ", with an order id" ""
+}
+
+scenario_history()
+{
+	local n side ratio sides=
+
+	scenario "History" \
+		"8 clients claim from a pool behind whose head lie 0, 1 and 5 million accounts that were allocated before. All six take their turns in each round."
+	for n in 0 1 5; do
+		stock "limit-$n awspool-$n" $((max_tps * duration)) $((n * million))
+		sides+="limit-$n awspool-$n "
+	done
+	each_in_turn "$sides" claim_behind_history
+
+	line "5 million / none" "" ">= 0.95"
+	awk -F'\t' -v OFS='\t' '
+		$1 == "History" { tps[$4, $3, $2] = $5; rounds = $3 }
+		END {
+			for (r = 1; r <= rounds; r++) {
+				print r, "limit", tps["limit", r, "5 million"] / tps["limit", r, "none"]
+				print r, "awspool", tps["awspool", r, "5 million"] / tps["awspool", r, "none"]
+			}
+		}' "$work/figures" >"$work/against_none"
+	while read -r n side ratio; do
+		record "$n" "$side" "$ratio"
+	done <"$work/against_none"
+}
+
+claim_behind_history()
+{
+	run "${2%-*}" claim 8 -T "$duration"
+	case $2 in
+		*-0) line none tps ;;
+		*) line "${2#*-} million" tps ;;
+	esac
+	record "$1" "${2%-*}" "$tps"
+}
+
+# Once for each side, and the pace in each tenth of the time.
+scenario_held()
+{
+	local rounds=1
+
+	scenario "A snapshot is held" \
+		"8 clients claim from one pool for $held_seconds s, one round, while another session holds a REPEATABLE READ snapshot."
+	stock "limit awspool skip" $((max_tps * held_seconds))
+	each_in_turn "limit awspool skip" claim_for_long
+}
+
+claim_for_long()
+{
+	hold_snapshot
+	run "$2" claim 8 -T "$held_seconds" -P $((held_seconds / 10))
+	line "whole time" tps
+	record "$1" "$2" "$tps"
+
+	awk -v side="$2" '/^progress:/ { print side "\t" $2 "\t" $4 }' "$work/pgbench.claim" \
+		>"$work/windows.$2"
+	cat "$work/windows.$2" >>"$work/windows"
+	line "last tenth / first tenth" "" ">= 0.95"
+	record "$1" "$2" "$(awk '{ tps[NR] = $3 } END { print tps[NR] / tps[1] }' "$work/windows.$2")"
+}
+
+# The prober of awspool's crowd takes turns: a claim, or an update by key of the
+# twin.  The limit is the latter.
+scenario_crowd()
+{
+	scenario "The crowd" \
+		"64 sessions claim from one pool and hold their transaction for 50 ms each. In their midst a prober claims, too, or does the same update by primary key, in random turns."
+	stock "awspool-crowd skip" $((max_tps * duration))
+	fill awspool-crowd bench.account $((max_tps * duration))
+	each_in_turn "awspool-crowd skip" probe_crowd
+}
+
+probe_crowd()
+{
+	local side=${2%-*} crowd options=()
+
+	rm -f "$work"/probe.*
+	(send "$side" hold 64 -T $((duration + 2))) &
+	crowd=$!
+	sleep 1
+	if [ "$side" = awspool ]; then
+		script_claim limit >"$work/probe_limit"
+		options=(-f "$work/probe_limit")
+	fi
+	send "$side" claim 1 -T "$duration" -l --log-prefix="$work/probe" "${options[@]}"
+	wait $crowd
+
+	probe "$1" "$side" 0
+	if [ "$side" = awspool ]; then
+		probe "$1" limit 1
+	fi
+}
+
+# probe ROUND SIDE SCRIPT: from pgbench's log, which has microseconds.
+probe()
+{
+	awk -v script="$3" '$4 == script { print $3 / 1000 }' "$work"/probe.* | sort -g >"$work/latencies"
+	line p50 ms
+	record "$1" "$2" "$(percentile 50)"
+	line p99 ms "<= 1.5"
+	record "$1" "$2" "$(percentile 99)"
+}
+
+percentile()
+{
+	awk -v p="$1" '{ ms[NR] = $1 } END { print ms[int(NR * p / 100 + 0.5)] }' "$work/latencies"
+}
+
+scenario_roll_back()
+{
+	scenario "Rollbacks" \
+		"8 clients claim from one pool and roll back every tenth transaction."
+	stock "limit awspool skip" $((max_tps * duration))
+	line "8 clients" tps
+	compare "limit awspool skip" roll_back 8
+}
+
+scenario_add()
+{
+	scenario "One added for every claim" \
+		"8 clients add an account and then claim one, in two transactions, which count as one here."
+	stock "limit awspool skip" $((max_tps * duration))
+	line "8 clients" tps
+	compare "limit awspool skip" add_and_claim 8
+}
+
+# Whoever claims, the import is awspool's.
+scenario_import()
+{
+	scenario "An import" \
+		"8 clients claim from one pool for $import_seconds s; meanwhile import_csv stores $((million / 1000)) thousand accounts there, and commits. For the other sides, too, this import goes into the extension's table."
+	stock "limit awspool skip" $((max_tps * import_seconds))
+	each_in_turn "limit awspool skip" claim_during_import
+}
+
+claim_during_import()
+{
+	local import
+
+	sql -d copy >"$work/imported" -c "SELECT count(*) FROM awspool.import_csv('1', (
+		SELECT string_agg(i || ';MP-0000;SPAM', E'\n') FROM generate_series(600000000001, 600000000000 + $million) i))" &
+	import=$!
+	run "$2" claim 8 -T "$import_seconds" -P 1
+	if [ "$(cat "$work/imported")" != "$million" ]; then
+		give_up "the import takes longer than IMPORT_SECONDS"
+	fi
+	wait $import
+
+	line "whole time" tps
+	record "$1" "$2" "$tps"
+	line "slowest second" tps
+	record "$1" "$2" "$(awk '/^progress:/ { print $4 }' "$work/pgbench.claim" | sort -g | head -n 1)"
+}
+
+scenario_connect()
+{
+	scenario "A new connection for every claim" \
+		"8 clients connect, claim once and disconnect, behind $((million / 1000)) thousand dead entries that a held snapshot keeps."
+	stock "limit awspool skip" $((million + max_tps * duration))
+	each_in_turn "limit awspool skip" claim_and_disconnect
+}
+
+claim_and_disconnect()
+{
+	make_dead "$2" $million
+	line "the very first claim" ms
+	send "$2" claim 1 -t 1
+	record "$1" "$2" "$(said claim 'latency average =')"
+
+	claimed=$((million + 1))
+	run "$2" claim 8 -C -T "$duration"
+	claimed=0
+	line "8 clients" tps ">= 0.8"
+	record "$1" "$2" "$tps"
+}
+
+make_dead()
+{
+	hold_snapshot
+	sql -d copy -c "CALL bench.claim('$(table_of "$1")', $2)" -c CHECKPOINT
+}
+
+scenario_exhausted()
+{
+	scenario "An exhausted pool" \
+		"One client asks for an account of a pool where none is ready and a held snapshot keeps $((million / 1000)) thousand dead entries; the limit here is to SELECT a row by primary key. Then one account is added 20 times a second: the time from its row's birth to its claim by a client that asks all the time, or updates by the primary key that will be added next."
+	stock "limit awspool skip" $million
+	each_in_turn "limit awspool skip" ask
+}
+
+ask()
+{
+	local waiting
+
+	make_dead "$2" $million
+	line "the very first answer" ms
+	send "$2" ask 1 -t 1
+	record "$1" "$2" "$(said ask 'latency average =')"
+
+	line "an answer" ms "<= 2"
+	send "$2" ask 1 -T "$duration"
+	record "$1" "$2" "$(said ask 'latency average =')"
+	line "an answer, each to a new connection" ms
+	send "$2" ask 1 -C -T "$duration"
+	record "$1" "$2" "$(said ask 'latency average =')"
+	[ "$2" != skip ] || return 0
+
+	(send "$2" wait 1 -T $((duration + 2))) &
+	waiting=$!
+	sleep 1
+	send "$2" add 1 -R 20 -T "$duration"
+	wait $waiting
+	sql -d copy -c "SELECT extract(epoch FROM claimed_at - added_at) * 1000
+		FROM $(table_of "$2") WHERE account_id > '5' ORDER BY 1" >"$work/latencies"
+	if grep -qx '' "$work/latencies"; then
+		give_up "$2 left an account that was added"
+	fi
+	line "from added to claimed, p50" ms
+	record "$1" "$2" "$(percentile 50)"
+	line "from added to claimed, p99" ms
+	record "$1" "$2" "$(percentile 99)"
+}
+
+scenario_allocate()
+{
+	scenario "Claim and allocate" \
+		"8 clients claim from one pool and allocate what they got, against the two updates by primary key. Both together count as one here."
+	stock "limit awspool" $((max_tps * duration))
+	line "in one transaction" tps ">= 0.9"
+	compare "limit awspool" claim_and_allocate_at_once 8
+	line "in two" tps ">= 0.9"
+	compare "limit awspool" claim_and_allocate 8
+}
+
+scenario_close()
+{
+	scenario "The end of an order" \
+		"8 clients allocate accounts that were claimed before, or report that they failed."
+	stock "limit awspool" $((max_tps * duration)) 0 1 $((max_tps * duration))
+	claimed=0
+	line allocate_account tps
+	compare "limit awspool" allocate 8
+	line fail_account tps
+	compare "limit awspool" fail 8
+}
+
+# How much one claim writes and reads.  Without full page writes, which depend
+# on when the last checkpoint was.
+scenario_cost()
+{
+	local rounds=1
+
+	scenario "The work of one claim" \
+		"One client, 10,000 claims after 100 to warm up; WAL as the server counts it, with full_page_writes off, and buffers looked at, the catalogs' included."
+	sql -d postgres -c "ALTER SYSTEM SET full_page_writes = off" -c "SELECT pg_reload_conf()" >/dev/null
+	stock "limit awspool skip" 20000
+	each_in_turn "limit awspool skip" count_work claim ""
+	each_in_turn "limit awspool skip" count_work claim_for_order ", with an order id"
+	sql -d postgres -c "ALTER SYSTEM RESET full_page_writes" -c "SELECT pg_reload_conf()" >/dev/null
+}
+
+count_work()
+{
+	local wal buffers wal_before buffers_before
+
+	run "$4" "$1" 1 -t 100
+	read -r wal_before buffers_before <<<"$(work_so_far)"
+	claimed=100
+	run "$4" "$1" 1 -t 10000
+	claimed=0
+	read -r wal buffers <<<"$(work_so_far)"
+	line "WAL$2" "bytes per claim"
+	record "$3" "$4" $(((wal - wal_before) / 10000))
+	line "buffers$2" "touched per claim"
+	record "$3" "$4" "$(awk "BEGIN { print ($buffers - $buffers_before) / 10000 }")"
+}
+
+work_so_far()
+{
+	sql -d copy -F ' ' -c "SELECT pg_current_wal_insert_lsn() - '0/0', blks_hit + blks_read
+		FROM pg_stat_database WHERE datname = 'copy'"
+}
