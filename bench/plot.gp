@@ -10,7 +10,7 @@ set style data histograms
 set style histogram clustered gap 1
 set style fill solid 1 noborder
 set xlabel "clients"
-set yrange [0:1.1]
+set yrange [0:*]
 set key above
 plot work."/hot" using 2:xtic(1) title "awspool" lc rgb "#1b6ca8", \
      "" using 3 title "SKIP LOCKED" lc rgb "#e08e2b", \

@@ -212,6 +212,7 @@ awspool_reserve_oldest(AccountTable *table, const char *provider,
 	{
 		Pool	   *pool = get_pool(table->rel, provider, marketplace);
 
+		CHECK_FOR_INTERRUPTS();
 		reserved = reserve_doubtful(table, index, pool) ||
 			reserve_from_start(table, index, pool);
 
