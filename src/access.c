@@ -25,7 +25,6 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -33,7 +32,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -188,22 +186,13 @@ awspool_acts_for_all(void)
 }
 
 /*
- * Whether the caller may act for a provider.
- */
-bool
-awspool_may_act_for(const char *provider)
-{
-	return is_owner() || granted(provider) || granted(every_provider);
-}
-
-/*
  * Raises 42501 unless the caller may act for the provider.  The answer is the
  * same whether such a provider exists or not.
  */
 void
 awspool_check_provider(const char *provider)
 {
-	if (!awspool_may_act_for(provider))
+	if (!is_owner() && !granted(provider) && !granted(every_provider))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for provider \"%s\"", provider)));

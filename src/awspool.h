@@ -252,7 +252,6 @@ extern void awspool_end_queries(const Caller *caller);
 /* access.c */
 extern Oid	awspool_owner(void);
 extern bool awspool_acts_for_all(void);
-extern bool awspool_may_act_for(const char *provider);
 extern void awspool_check_provider(const char *provider);
 extern char *awspool_default_provider(void);
 

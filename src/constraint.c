@@ -15,7 +15,6 @@
  */
 #include "awspool.h"
 
-#include "nodes/readfuncs.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"

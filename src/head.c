@@ -217,8 +217,7 @@ awspool_reserve_oldest(AccountTable *table, const char *provider,
 			reserve_from_start(table, index, pool);
 
 		/* An arrival may have slipped by while we walked. */
-	} while (!reserved &&
-			 awspool_arrivals() != pools_arrivals);
+	} while (!reserved && awspool_arrivals() != pools_arrivals);
 
 	index_close(index, NoLock);
 	return reserved;

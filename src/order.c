@@ -11,8 +11,6 @@
  */
 #include "awspool.h"
 
-#include "access/tableam.h"
-#include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(awspool_allocate_account);
 PG_FUNCTION_INFO_V1(awspool_fail_account);

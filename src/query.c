@@ -21,9 +21,6 @@
 
 #include "miscadmin.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
-#include "catalog/pg_class.h"
 
 static void prepare(OwnerQuery *query);
 
