@@ -42,11 +42,40 @@ $node->safe_psql('postgres', <<'SQL');
 CREATE SEQUENCE new_id;
 CREATE TABLE claimed (account_id text);
 
-CREATE FUNCTION claim(provider text, marketplace text, order_id text DEFAULT NULL)
-RETURNS void LANGUAGE sql AS $$
-	INSERT INTO claimed
-	SELECT account_id FROM awspool.claim_account(provider, marketplace, order_id);
+-- The oldest account of a pool that is ready, committed and not being changed,
+-- and its version, which is another one once somebody touched it.  The columns
+-- are read once: xmax may change while the row is looked at.
+CREATE FUNCTION oldest(provider text, marketplace text, OUT place bigint, OUT version text)
+LANGUAGE sql AS $$
+	SELECT position, format('%s %s %s', ctid, xmin, xmax)
+	FROM (SELECT position, ctid, xmin, xmax FROM awspool.account a
+		  WHERE a.provider = $1 AND a.marketplace = $2 AND status = 'ready'
+		  ORDER BY position OFFSET 0) a
+	WHERE xmax = 0 OR
+		(age(xmax) < age(xmin) AND pg_xact_status(xmax::text::xid8) = 'aborted')
+	LIMIT 1;
 $$;
+
+-- An account that was the oldest before a claim, and is so after it, was missed
+-- if the claim got a younger one, or none.  (Other isolation levels would see
+-- the past.)
+CREATE FUNCTION claim(provider text, marketplace text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	before record;
+	after record;
+	id text;
+	claimed_place bigint;
+BEGIN
+	SELECT * INTO before FROM oldest(provider, marketplace);
+	SELECT account_id INTO id FROM awspool.claim_account(provider, marketplace);
+	SELECT * INTO after FROM oldest(provider, marketplace);
+	SELECT position INTO claimed_place FROM awspool.account WHERE account_id = id;
+	INSERT INTO claimed SELECT id WHERE id IS NOT NULL;
+	IF before = after AND before.place < coalesce(claimed_place, before.place + 1)
+		AND current_setting('transaction_isolation') = 'read committed' THEN
+		RAISE 'missed the account at %, claimed % at %', before.place, id, claimed_place;
+	END IF;
+END $$;
 
 -- For an order that others retry: what it holds already is no new claim.
 CREATE FUNCTION claim_again(provider text, marketplace text, order_id text)
