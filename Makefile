@@ -27,6 +27,8 @@ OBJS = \
 	src/history.o \
 	src/replica.o \
 	src/stock.o \
+	src/lookup.o \
+	src/batch.o \
 	src/csv.o \
 	src/import.o \
 	src/pool_start.o \

@@ -517,19 +517,33 @@ CREATE TRIGGER import_begin
 COMMENT ON TRIGGER import_begin ON awspool.import IS
   'Begins a statement that inserts into awspool.import.';
 
--- Stores one row that was inserted into awspool.import.
+-- Gathers a row that is inserted into awspool.import.
 CREATE FUNCTION awspool.import_row() RETURNS trigger
 AS 'MODULE_PATHNAME', 'awspool_import_row' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.import_row() IS
-  'Trigger: stores one row that was inserted into awspool.import.';
+  'Trigger: gathers a row that is inserted into awspool.import.';
 
 CREATE TRIGGER import_row
   INSTEAD OF INSERT ON awspool.import
   FOR EACH ROW EXECUTE FUNCTION awspool.import_row();
 
 COMMENT ON TRIGGER import_row ON awspool.import IS
-  'Stores one row that was inserted into awspool.import.';
+  'Gathers a row that is inserted into awspool.import.';
+
+-- Stores what a statement inserted into awspool.import.
+CREATE FUNCTION awspool.import_end() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_import_end' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.import_end() IS
+  'Trigger: stores what a statement inserted into awspool.import.';
+
+CREATE TRIGGER import_end
+  AFTER INSERT ON awspool.import
+  FOR EACH STATEMENT EXECUTE FUNCTION awspool.import_end();
+
+COMMENT ON TRIGGER import_end ON awspool.import IS
+  'Stores what a statement inserted into awspool.import.';
 
 --
 -- The view accounts, for writing.
@@ -623,6 +637,7 @@ REVOKE ALL ON FUNCTION awspool.follow_sequence() FROM PUBLIC;
 REVOKE ALL ON FUNCTION awspool.resolve_provider_role() FROM PUBLIC;
 REVOKE ALL ON FUNCTION awspool.import_begin() FROM PUBLIC;
 REVOKE ALL ON FUNCTION awspool.import_row() FROM PUBLIC;
+REVOKE ALL ON FUNCTION awspool.import_end() FROM PUBLIC;
 REVOKE ALL ON FUNCTION awspool.change_accounts() FROM PUBLIC;
 REVOKE ALL ON FUNCTION awspool.account_events(timestamptz, text, timestamptz, text, text, text, timestamptz, text, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION awspool.grant_provider(text, text) FROM PUBLIC;

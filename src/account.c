@@ -11,6 +11,7 @@
 #include "awspool.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
@@ -19,8 +20,6 @@ PG_FUNCTION_INFO_V1(awspool_is_well_formed);
 
 /* Bytes of a value that a message shows, at most. */
 #define MAX_PRINTED_LENGTH	64
-
-#define ACCOUNT_ID_LENGTH	12
 
 static bool is_account_id(const char *value, size_t len);
 static bool is_marketplace(const char *value, size_t len);
@@ -273,7 +272,9 @@ awspool_trigger_data(FunctionCallInfo fcinfo, const char *relation,
 	TriggerData *trigdata = (TriggerData *) fcinfo->context;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		RelationGetRelid(trigdata->tg_relation) != awspool_relation(relation) ||
+		strcmp(RelationGetRelationName(trigdata->tg_relation), relation) != 0 ||
+		RelationGetNamespace(trigdata->tg_relation) !=
+		get_namespace_oid("awspool", false) ||
 		(trigdata->tg_event &
 		 (TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_ROW)) != when ||
 		!(operations & (1 << (trigdata->tg_event & TRIGGER_EVENT_OPMASK))))
@@ -287,7 +288,7 @@ awspool_trigger_data(FunctionCallInfo fcinfo, const char *relation,
 static bool
 is_account_id(const char *value, size_t len)
 {
-	return len == ACCOUNT_ID_LENGTH && digits(value, len) == len;
+	return len == AWSPOOL_ID_LENGTH && digits(value, len) == len;
 }
 
 static bool
@@ -360,5 +361,5 @@ lost_a_zero(AccountField field, const char *value)
 	size_t		len = strlen(value);
 
 	return field == FIELD_ACCOUNT_ID &&
-		len == ACCOUNT_ID_LENGTH - 1 && digits(value, len) == len;
+		len == AWSPOOL_ID_LENGTH - 1 && digits(value, len) == len;
 }

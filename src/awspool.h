@@ -45,6 +45,9 @@
 #define ERRCODE_AWSPOOL_USED_BEFORE				MAKE_SQLSTATE('W','S','0','0','5')
 #define ERRCODE_AWSPOOL_REJECTED_ROWS			MAKE_SQLSTATE('W','S','0','0','6')
 
+/* Digits in the id of an account. */
+#define AWSPOOL_ID_LENGTH		12
+
 /* Bytes in the name of a provider or order, or in a marketplace, at most. */
 #define AWSPOOL_NAME_LENGTH		64
 
@@ -84,14 +87,6 @@ typedef enum AccountField
 	FIELD_ORDER_ID,
 } AccountField;
 
-/* An account as somebody wants to store it; any value may still be wrong. */
-typedef struct NewAccount
-{
-	const char *account_id;		/* NULL: missing */
-	const char *marketplace;	/* NULL: missing */
-	const char *model;			/* NULL: missing */
-} NewAccount;
-
 /* What an account is doing (lifecycle.c). */
 typedef enum AccountStatus
 {
@@ -121,6 +116,7 @@ typedef struct AccountTable
 
 /* When a trigger fires, and on which operations (a set of bits). */
 #define BEFORE_STATEMENT	TRIGGER_EVENT_BEFORE
+#define AFTER_STATEMENT		TRIGGER_EVENT_AFTER
 #define BEFORE_ROW			(TRIGGER_EVENT_BEFORE | TRIGGER_EVENT_ROW)
 #define AFTER_ROW			(TRIGGER_EVENT_AFTER | TRIGGER_EVENT_ROW)
 #define INSTEAD_OF_ROW		(TRIGGER_EVENT_INSTEAD | TRIGGER_EVENT_ROW)
@@ -136,6 +132,7 @@ typedef enum LockClass
 {
 	AWSPOOL_LOCK_ORDER = 0x5750,
 	AWSPOOL_LOCK_POOL_START,
+	AWSPOOL_LOCK_IMPORT,
 } LockClass;
 
 /* The caller's identity while the owner's is in force (query.c). */
@@ -157,24 +154,56 @@ typedef struct OwnerQuery
 	SPIPlanPtr	plan;			/* NULL until first used; then kept */
 } OwnerQuery;
 
-/* What became of an account that was to be stored (stock.c). */
+/* What became of an account that somebody wanted to store. */
 typedef enum StoreOutcome
 {
+	STORE_PENDING,				/* nothing yet */
 	STORE_ADDED,
 	STORE_PRESENT,				/* there already, with the same values */
+	STORE_MALFORMED,			/* "problem" says how */
+	STORE_TWICE,				/* its id came before */
 	STORE_DIFFERENT,			/* there already, with other values */
 	STORE_USED,					/* used once and deleted: never again */
-	STORE_USED_ELSEWHERE,		/* the same, by another provider */
 	STORE_TAKEN,				/* somebody else's; say no more */
-	STORE_AGAIN,				/* it was, but is not there any more */
 } StoreOutcome;
 
-/* An account that the provider has already, when it is to be stored. */
+/* The provider's account of the same id, for STORE_PRESENT and _DIFFERENT. */
 typedef struct Existing
 {
+	char	   *marketplace;
+	char	   *model;
+	AccountStatus status;
 	int64		position;
 	bool		is_ours;		/* made or changed by this transaction */
 } Existing;
+
+/* An account as somebody wants to store it. */
+typedef struct NewAccount
+{
+	const char *provider;
+	const char *account_id;		/* these three may be malformed, or missing */
+	const char *marketplace;
+	const char *model;
+	uint64		line;			/* where it begins in its file; 0: in none */
+	const char *problem;		/* of STORE_MALFORMED */
+	uint64		first_line;		/* of STORE_TWICE: where the id came first */
+	StoreOutcome outcome;
+	Existing	existing;
+} NewAccount;
+
+/* Accounts that are gathered and then stored together (batch.c). */
+#define MAX_BATCH		4096
+
+typedef struct Batch
+{
+	MemoryContext context;		/* for what the accounts refer to */
+	bool		look_first;		/* at what is there, before storing */
+	int			n;
+	NewAccount	accounts[MAX_BATCH];
+} Batch;
+
+/* A CSV file that is being read (csv.c). */
+typedef struct CsvFile CsvFile;
 
 /* awspool.c */
 extern char *awspool_provider_setting;
@@ -255,14 +284,22 @@ extern bool awspool_acts_for_all(void);
 extern void awspool_check_provider(const char *provider);
 extern char *awspool_default_provider(void);
 
+/* lookup.c */
+extern void awspool_look_up(NewAccount **accounts, int n);
+extern bool awspool_look_up_used(NewAccount **accounts, int n);
+
+/* batch.c */
+extern Batch *awspool_make_batch(void);
+extern NewAccount *awspool_extend_batch(Batch *batch);
+extern void awspool_look_up_batch(Batch *batch);
+extern void awspool_store_batch(Batch *batch);
+extern void awspool_empty_batch(Batch *batch);
+
 /* stock.c */
-extern StoreOutcome awspool_store(const char *provider,
-								  const NewAccount *account,
-								  HeapTuple *row, Existing *existing);
-extern void awspool_check_new_account(const NewAccount *account);
-extern void awspool_refuse_stored(StoreOutcome outcome,
-								  const NewAccount *account);
-extern HeapTuple awspool_add(const char *provider, const NewAccount *account);
+extern HeapTuple awspool_store(NewAccount *account);
+extern void awspool_refuse_malformed(const char *problem);
+extern void awspool_refuse_stored(const NewAccount *account);
+extern HeapTuple awspool_add(NewAccount *account);
 extern HeapTuple awspool_edit(TupleDesc accounts, AccountTable *table,
 							  const char *marketplace, const char *model);
 
@@ -284,8 +321,12 @@ extern bool awspool_is_storing(void);
 extern void awspool_note_arrival(int64 position);
 
 /* csv.c */
-extern Tuplestorestate *awspool_read_csv(text *csv, TupleDesc *desc,
-										 int64 *rows);
+extern CsvFile *awspool_open_csv(const char *provider, text *csv);
+extern bool awspool_read_csv(CsvFile *file, Batch *batch);
+extern void awspool_close_csv(CsvFile *file);
+
+/* import.c */
+extern void awspool_init_import(void);
 
 /* claim.c */
 extern void awspool_lock_order(const char *provider, const char *order_id);
@@ -310,6 +351,14 @@ extern HeapTuple awspool_close_account(TupleDesc accounts,
 #else
 #define awspool_index_beginscan(heap, index, snapshot, nkeys) \
 	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define awspool_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#else
+#define awspool_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
 #if PG_VERSION_NUM >= 160000

@@ -17,14 +17,12 @@
 #include "awspool.h"
 
 #include "access/table.h"
-#include "catalog/pg_type.h"
 #include "commands/copy.h"
 #include "commands/copyfrom_internal.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 /* The fields of a row, in the order of the documented header. */
 enum FileField
@@ -54,110 +52,91 @@ typedef struct CsvSource
 /* COPY calls its source without an argument. */
 static CsvSource *current_source = NULL;
 
-/* Columns of the rows as read; "problem" is NULL if a row is well-formed. */
-enum FileColumn
+struct CsvFile
 {
-	Anum_file_line = 1,
-	Anum_file_account_id,
-	Anum_file_marketplace,
-	Anum_file_model,
-	Anum_file_problem,
+	const char *provider;
+	Relation	rel;
+	CopyFromState reader;
+	CsvSource	source;
+	bool		begun;			/* the first row was read, or the header */
+	int			columns[FILE_FIELDS];	/* at which place of a row each is */
 };
 
-#define Natts_file		Anum_file_problem
-
-static TupleDesc describe_file(void);
 static CopyFromState begin_reading(Relation rel);
 static int	read_source(void *buffer, int minread, int maxread);
 static bool end_of_data(CsvSource *source);
 static bool is_blank(char **fields, int nfields);
 static bool is_header(char **fields, int nfields, int *columns);
-static void put_row(Tuplestorestate *file, TupleDesc desc, uint64 line,
-					char **fields, int nfields, const int *columns);
+static void put_row(const CsvFile *file, Batch *batch, uint64 line,
+					char **fields, int nfields);
 
 /*
- * Reads a file into a tuplestore of well-formed and other rows.  Raises 22P04
- * if it cannot be read.
+ * Opens a file of accounts of the provider.
  */
-Tuplestorestate *
-awspool_read_csv(text *csv, TupleDesc *desc, int64 *rows)
+CsvFile *
+awspool_open_csv(const char *provider, text *csv)
 {
-	Tuplestorestate *file = tuplestore_begin_heap(true, false, work_mem);
-	Relation	rel = table_open(awspool_relation("import"), AccessShareLock);
-	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
-													  "awspool file row",
-													  ALLOCSET_DEFAULT_SIZES);
-	int			columns[FILE_FIELDS] = {
-		FILE_ACCOUNT_ID, FILE_MARKETPLACE, FILE_MODEL
-	};
-	CsvSource	source = {
-		.next = VARDATA_ANY(csv),
-		.end = VARDATA_ANY(csv) + VARSIZE_ANY_EXHDR(csv),
-		.line = 1,
-		.line_start = true
-	};
-	CopyFromState reader = begin_reading(rel);
+	CsvFile    *file = palloc0(sizeof(CsvFile));
+
+	file->provider = provider;
+	file->source.next = VARDATA_ANY(csv);
+	file->source.end = VARDATA_ANY(csv) + VARSIZE_ANY_EXHDR(csv);
+	file->source.line = 1;
+	file->source.line_start = true;
+	for (int i = 0; i < FILE_FIELDS; i++)
+		file->columns[i] = i;
+
+	if (GetDatabaseEncoding() == PG_UTF8 &&
+		file->source.end - file->source.next >= 3 &&
+		memcmp(file->source.next, "\xEF\xBB\xBF", 3) == 0)
+		file->source.next += 3;
+
+	file->rel = table_open(awspool_relation("import"), AccessShareLock);
+	file->reader = begin_reading(file->rel);
+	return file;
+}
+
+/*
+ * Adds the next row of the file to the batch, pending or malformed.  False if
+ * there is no more; raises 22P04 if the file cannot be read.
+ */
+bool
+awspool_read_csv(CsvFile *file, Batch *batch)
+{
+	CopyFromState reader = file->reader;
 	ErrorContextCallback context = {
 		error_context_stack, CopyFromErrorCallback, reader
 	};
-	uint64		line = 0;
-	bool		first = true;
+	uint64		line;
 	char	  **fields;
 	int			nfields;
+	bool		found = false;
 
-	if (GetDatabaseEncoding() == PG_UTF8 &&
-		source.end - source.next >= 3 &&
-		memcmp(source.next, "\xEF\xBB\xBF", 3) == 0)
-		source.next += 3;
-
-	*desc = describe_file();
-	*rows = 0;
-	current_source = &source;
+	current_source = &file->source;
 	error_context_stack = &context;
-	while (NextCopyFromRawFields(reader, &fields, &nfields))
+	while (line = reader->cur_lineno + 1, !found &&
+		   NextCopyFromRawFields(reader, &fields, &nfields))
 	{
-		uint64		row_line = line + 1;
-		MemoryContext caller_context;
-
 		CHECK_FOR_INTERRUPTS();
-		line = reader->cur_lineno;
 		while (nfields > FILE_FIELDS && fields[nfields - 1] == NULL)
 			nfields--;			/* trailing separators */
 		if (is_blank(fields, nfields))
 			continue;
-		if (first && is_header(fields, nfields, columns))
-		{
-			first = false;
-			continue;
-		}
-		first = false;
-
-		caller_context = MemoryContextSwitchTo(row_context);
-		put_row(file, *desc, row_line, fields, nfields, columns);
-		MemoryContextSwitchTo(caller_context);
-		MemoryContextReset(row_context);
-		(*rows)++;
+		found = file->begun || !is_header(fields, nfields, file->columns);
+		file->begun = true;
+		if (found)
+			put_row(file, batch, line, fields, nfields);
 	}
 	error_context_stack = context.previous;
-	EndCopyFrom(reader);
-	MemoryContextDelete(row_context);
-	table_close(rel, AccessShareLock);
-	return file;
+	return found;
 }
 
-static TupleDesc
-describe_file(void)
+void
+awspool_close_csv(CsvFile *file)
 {
-	TupleDesc	desc = CreateTemplateTupleDesc(Natts_file);
-
-	TupleDescInitEntry(desc, Anum_file_line, "line", INT8OID, -1, 0);
-	TupleDescInitEntry(desc, Anum_file_account_id, "account_id",
-					   TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, Anum_file_marketplace, "marketplace",
-					   TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, Anum_file_model, "model", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, Anum_file_problem, "problem", TEXTOID, -1, 0);
-	return desc;
+	EndCopyFrom(file->reader);
+	table_close(file->rel, AccessShareLock);
+	pfree(file);
 }
 
 /* The value is in the encoding of the database, whatever the client's is. */
@@ -185,6 +164,7 @@ read_source(void *buffer, int minread, int maxread)
 	char	   *out = buffer;
 	int			n = 0;
 
+	CHECK_FOR_INTERRUPTS();
 	while (n < maxread && source->next < source->end)
 	{
 		char		c = *source->next;
@@ -281,40 +261,33 @@ is_header(char **fields, int nfields, int *columns)
 }
 
 /*
- * Stores one row of the file, and what is wrong with it by itself.
+ * Adds a row to the batch, and what is wrong with it by itself.
  */
 static void
-put_row(Tuplestorestate *file, TupleDesc desc, uint64 line,
-		char **fields, int nfields, const int *columns)
+put_row(const CsvFile *file, Batch *batch, uint64 line, char **fields,
+		int nfields)
 {
+	NewAccount *account = awspool_extend_batch(batch);
+	MemoryContext caller_context = MemoryContextSwitchTo(batch->context);
 	char	   *row[FILE_FIELDS];
-	Datum		values[Natts_file];
-	bool		isnull[Natts_file];
-	char	   *problem;
 
 	for (int i = 0; i < FILE_FIELDS; i++)
-		row[i] = columns[i] < nfields ? fields[columns[i]] : NULL;
-
-	if (nfields == FILE_FIELDS)
 	{
-		NewAccount	account = {
-			row[FILE_ACCOUNT_ID], row[FILE_MARKETPLACE], row[FILE_MODEL]
-		};
+		int			place = file->columns[i];
 
-		problem = awspool_problems(&account);
+		row[i] = place < nfields && fields[place] != NULL ?
+			pstrdup(fields[place]) : NULL;
 	}
-	else
-		problem = psprintf("wrong number of fields: %d instead of %d",
-						   nfields, FILE_FIELDS);
 
-	values[Anum_file_line - 1] = Int64GetDatum(line);
-	isnull[Anum_file_line - 1] = false;
-	for (int i = 0; i < FILE_FIELDS; i++)
-	{
-		values[Anum_file_account_id - 1 + i] = awspool_text_datum(row[i]);
-		isnull[Anum_file_account_id - 1 + i] = (row[i] == NULL);
-	}
-	values[Anum_file_problem - 1] = awspool_text_datum(problem);
-	isnull[Anum_file_problem - 1] = (problem == NULL);
-	tuplestore_putvalues(file, desc, values, isnull);
+	account->line = line;
+	account->provider = file->provider;
+	account->account_id = row[FILE_ACCOUNT_ID];
+	account->marketplace = row[FILE_MARKETPLACE];
+	account->model = row[FILE_MODEL];
+	account->problem = nfields == FILE_FIELDS ? awspool_problems(account) :
+		psprintf("wrong number of fields: %d instead of %d", nfields,
+				 FILE_FIELDS);
+	if (account->problem != NULL)
+		account->outcome = STORE_MALFORMED;
+	MemoryContextSwitchTo(caller_context);
 }

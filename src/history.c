@@ -71,9 +71,8 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 												 AFTER_ROW,
 												 ON_INSERT);
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
-	NewAccount	account = {.account_id = NULL};
+	NewAccount	account = {.outcome = STORE_USED};
 	bool		isnull;
-	char	   *provider;
 	char	   *user;
 
 	awspool_note_arrival(DatumGetInt64(heap_getattr(trigdata->tg_trigtuple,
@@ -84,14 +83,16 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 
 	account.account_id = column_of(desc, trigdata->tg_trigtuple,
 								   Anum_account_account_id);
-	provider = column_of(desc, trigdata->tg_trigtuple, Anum_account_provider);
+	account.provider = column_of(desc, trigdata->tg_trigtuple,
+								 Anum_account_provider);
 	user = user_of(account.account_id);
+	if (user == NULL)
+		return PointerGetDatum(NULL);
 
 	/* Who adds by a function may not know that it was another provider's. */
-	if (user != NULL)
-		awspool_refuse_stored(awspool_is_storing() &&
-							  strcmp(user, provider) != 0 ?
-							  STORE_TAKEN : STORE_USED, &account);
+	if (awspool_is_storing() && strcmp(user, account.provider) != 0)
+		account.outcome = STORE_TAKEN;
+	awspool_refuse_stored(&account);
 	return PointerGetDatum(NULL);
 }
 

@@ -3,63 +3,106 @@
  * import.c
  *	  Stock from a file: import_csv, check_csv and the view awspool.import.
  *
- * A file that an application holds as a value is read by csv.c.  Its rows are
- * judged twice.  First each by itself, while they are read, into a
- * tuplestore; then all of them against each other and against the pool, by one
- * statement that has that tuplestore as a table, so that the executor does the
- * sorting, joining and spilling.  check_csv stops there; import_csv stores
- * what was judged "added", in file order.  If another session stores one of
- * the ids between the judgement and the storing, the import fails as a whole
- * and says so.
+ * Either way the rows of a file are gathered into batches, and stored a batch
+ * at a time (batch.c), so that no more than a batch of them is in memory.
  *
- * A file that is too large to be a value streams through COPY into the view
- * awspool.import.  COPY knows the line, so each row is judged and stored when
- * it comes, and the first bad one ends the import.  An id that comes twice in
- * the file meets itself: in the table, if it was added, where this transaction
- * has it at a position that was drawn after the statement began; otherwise
- * among the accounts that were passed over, because they were there already.
+ * A file that an application holds as a value is read by csv.c, and each of
+ * its rows goes into a report.  Which ids came before, and on which line, is
+ * remembered for the whole file.  check_csv looks each batch up where
+ * import_csv would store it.  The first rejected row, unless those are to be
+ * skipped, decides that nothing is imported; the rest of the file is only
+ * looked up from then on, for the error to tell all there is to tell.
+ *
+ * A file of any size streams through COPY into the view awspool.import.  Its
+ * triggers gather the rows, store each batch that is full, and the rest when
+ * the statement ends.  Nothing is remembered for the whole file.  An id that
+ * comes twice meets itself: in the same batch, or in the table, if it was
+ * added, where this transaction has it at a position that was drawn after the
+ * statement began; otherwise among the accounts that were passed over, because
+ * they were there already.  COPY knows only the line that it reads, so each
+ * row takes its line with it, and an error about an earlier one puts it back.
+ *
+ * A statement may insert into awspool.import while another one is about to:
+ * a row of the outer one may come from a function.  So what is being gathered
+ * is a stack.  A savepoint that is rolled back takes away what it began.
  *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
-#include "catalog/pg_type.h"
+#include "commands/copy.h"
+#include "commands/copyfrom_internal.h"
 #include "commands/sequence.h"
-#include "executor/tstoreReceiver.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/queryenvironment.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(awspool_import_csv);
 PG_FUNCTION_INFO_V1(awspool_check_csv);
 PG_FUNCTION_INFO_V1(awspool_import_begin);
 PG_FUNCTION_INFO_V1(awspool_import_row);
+PG_FUNCTION_INFO_V1(awspool_import_end);
 
 /* Columns of the report, and of view awspool.import */
 #define Natts_report	6
 #define Natts_import	4
 
-/* What became of the rows. */
+/* Rejected rows that an error shows, at most. */
+#define MAX_SHOWN		10
+
+/* Where an id came first in a file. */
+typedef struct SeenId
+{
+	int64		id;
+	uint32		line;
+	char		status;
+} SeenId;
+
+#define SH_PREFIX seen
+#define SH_ELEMENT_TYPE SeenId
+#define SH_KEY_TYPE int64
+#define SH_KEY id
+#define SH_HASH_KEY(table, key) murmurhash32((uint32) ((key) ^ ((key) >> 32)))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* What became of the rows of a file. */
 typedef struct Tally
 {
-	int64		added;
+	int64		rows;
 	int64		rejected;
-	char	   *first_rejected; /* the first ten, a line each */
+	StringInfoData shown;		/* the first rejected ones, a line each */
 } Tally;
 
-/*
- * The statement that is inserting into awspool.import: the position after
- * which its rows are, and the accounts that it passed over, by position, since
- * accounts that were stored together have positions close together.
- */
-static int64 import_began_at;
-static HTAB *import_passed_over;
+/* A statement that is inserting into awspool.import. */
+typedef struct Import
+{
+	struct Import *outer;
+	MemoryContext context;
+	SubTransactionId subid;
+	Oid			view;
+	Batch	   *batch;
+	Oid			userid;
+	const char *provider;		/* of the last row in the batch; or NULL */
+	bool		is_default;		/* no row, and no setting, named it */
+	int64		began_at;		/* its rows have later positions */
+	HTAB	   *passed_over;	/* stretches of positions */
+} Import;
 
-/* A stretch of positions, one bit each. */
+static Import *current_import = NULL;
+
+/*
+ * Which accounts were passed over, by position: accounts that were stored
+ * together have positions close together, so a bit for each is enough.
+ */
 #define STRETCH		512
 
 typedef struct Stretch
@@ -69,19 +112,29 @@ typedef struct Stretch
 } Stretch;
 
 static Datum import(FunctionCallInfo fcinfo, bool store, bool skip_rejected);
-static void judge(const char *provider, bool may_act_for_all,
-				  ReturnSetInfo *rsinfo);
-static void name_rows(const char *name, TupleDesc desc, Tuplestorestate *rows,
-					  double count);
-static Tally count_outcomes(void);
-static void refuse_rejected(const Tally *tally, int64 rows);
-static void store_added(const char *provider, const char *actor,
-						const Tally *tally);
-static void begin_import(void);
-static void end_import(void *arg);
-static void pass_over(StoreOutcome outcome, const NewAccount *account,
-					  const Existing *existing);
-static bool was_passed_over(int64 position);
+static void find_repeated(Batch *batch, seen_hash *seen_ids);
+static void report_row(ReturnSetInfo *rsinfo, const NewAccount *account,
+					   Tally *tally);
+static const char *rejection(const NewAccount *account);
+static void refuse_rejected(const Tally *tally);
+static Import *find_import(void);
+static void end_import(void);
+static const char *provider_of(Import *import, const char *provider);
+static CopyFromState find_copy(const Import *import);
+static void store_import(Import *import);
+static void refuse_row(const Import *import, const NewAccount *account);
+static void tell_line(void *arg);
+static bool was_passed_over(Import *import, int64 position);
+static void end_transaction(XactEvent event, void *arg);
+static void end_subtransaction(SubXactEvent event, SubTransactionId subid,
+							   SubTransactionId parent, void *arg);
+
+void
+awspool_init_import(void)
+{
+	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_subtransaction, NULL);
+}
 
 /*
  * awspool.import_csv(provider, csv, skip_rejected)
@@ -107,75 +160,19 @@ awspool_check_csv(PG_FUNCTION_ARGS)
 }
 
 /*
- * Trigger of awspool.import: before a statement that inserts.
- */
-Datum
-awspool_import_begin(PG_FUNCTION_ARGS)
-{
-	(void) awspool_trigger_data(fcinfo, "import", BEFORE_STATEMENT, ON_INSERT);
-	begin_import();
-	return PointerGetDatum(NULL);
-}
-
-/*
- * Trigger of awspool.import: instead of inserting a row.  A row that is there
- * already with the same values is passed over.
- */
-Datum
-awspool_import_row(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigdata = awspool_trigger_data(fcinfo, "import",
-												 INSTEAD_OF_ROW,
-												 ON_INSERT);
-	HeapTuple	tuple = trigdata->tg_trigtuple;
-	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
-	char	   *fields[Natts_import];
-	char	   *provider;
-	NewAccount	account;
-	StoreOutcome outcome;
-	HeapTuple	row;
-	Existing	existing;
-
-	for (int i = 0; i < Natts_import; i++)
-	{
-		bool		isnull;
-		Datum		value = heap_getattr(tuple, i + 1, desc, &isnull);
-
-		fields[i] = isnull ? NULL : TextDatumGetCString(value);
-	}
-	if (import_passed_over == NULL)
-		begin_import();			/* somebody took import_begin away */
-	provider = fields[0] != NULL ? fields[0] : awspool_default_provider();
-	awspool_check_field(FIELD_PROVIDER, provider);
-	awspool_check_provider(provider);
-
-	account.account_id = fields[1];
-	account.marketplace = fields[2];
-	account.model = fields[3];
-	awspool_check_new_account(&account);
-
-	outcome = awspool_store(provider, &account, &row, &existing);
-	if (outcome == STORE_ADDED)
-		return PointerGetDatum(tuple);
-	pass_over(outcome, &account, &existing);
-	return PointerGetDatum(NULL);
-}
-
-/*
  * The body of import_csv and check_csv.
  */
 static Datum
 import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 {
 	char	   *provider = awspool_provider_argument(fcinfo);
-	bool		may_act_for_all = awspool_acts_for_all();
-	char	   *actor = GetUserNameFromId(GetUserId(), false);
 	ReturnSetInfo *rsinfo;
-	TupleDesc	desc;
-	Tuplestorestate *file;
-	int64		rows;
-	Tally		tally;
-	Caller		caller;
+	CsvFile    *file;
+	Batch	   *batch;
+	seen_hash  *seen_ids;
+	Tally		tally = {0};
+	MemoryContext caller_context;
+	bool		more = true;
 
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
@@ -185,215 +182,366 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 	if (store)
 		awspool_begin_writing();
 
-	file = awspool_read_csv(PG_GETARG_TEXT_PP(1), &desc, &rows);
-
-	awspool_begin_queries(&caller);
-	name_rows("awspool_file", desc, file, rows);
-	name_rows("awspool_report", rsinfo->setDesc, rsinfo->setResult, rows);
-	judge(provider, may_act_for_all, rsinfo);
-	if (store)
+	initStringInfo(&tally.shown);
+	seen_ids = seen_create(CurrentMemoryContext, MAX_BATCH, NULL);
+	batch = awspool_make_batch();
+	file = awspool_open_csv(provider, PG_GETARG_TEXT_PP(1));
+	while (more)
 	{
-		tally = count_outcomes();
-		if (tally.rejected > 0 && !skip_rejected)
-			refuse_rejected(&tally, rows);
-		store_added(provider, actor, &tally);
-	}
-	awspool_end_queries(&caller);
-	tuplestore_end(file);
+		while (batch->n < MAX_BATCH && more)
+			more = awspool_read_csv(file, batch);
 
-	/* The queries have read the report; now the caller will. */
-	tuplestore_select_read_pointer(rsinfo->setResult, 0);
+		find_repeated(batch, seen_ids);
+		if (store && (skip_rejected || tally.rejected == 0))
+			awspool_store_batch(batch);
+		else
+			awspool_look_up_batch(batch);
+		caller_context = MemoryContextSwitchTo(batch->context);
+		for (int i = 0; i < batch->n; i++)
+			report_row(rsinfo, &batch->accounts[i], &tally);
+		MemoryContextSwitchTo(caller_context);
+		awspool_empty_batch(batch);
+	}
+	awspool_close_csv(file);
+	seen_destroy(seen_ids);
+
+	if (!skip_rejected && tally.rejected > 0)
+		refuse_rejected(&tally);
 	return (Datum) 0;
 }
 
 /*
- * Makes rows known to the statements that follow under a name.
+ * Finds the well-formed rows whose id came before in the file.
  */
 static void
-name_rows(const char *name, TupleDesc desc, Tuplestorestate *rows,
-		  double count)
+find_repeated(Batch *batch, seen_hash *seen_ids)
 {
-	EphemeralNamedRelation enr = palloc0(sizeof(EphemeralNamedRelationData));
+	for (int i = 0; i < batch->n; i++)
+	{
+		NewAccount *account = &batch->accounts[i];
+		SeenId	   *seen_id;
+		bool		repeated;
 
-	enr->md.name = pstrdup(name);
-	enr->md.reliddesc = InvalidOid;
-	enr->md.tupdesc = desc;
-	enr->md.enrtype = ENR_NAMED_TUPLESTORE;
-	enr->md.enrtuples = count;
-	enr->reldata = rows;
-	if (SPI_register_relation(enr) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not register %s", name);
+		if (account->outcome != STORE_PENDING)
+			continue;
+		seen_id = seen_insert(seen_ids,
+							  strtoll(account->account_id, NULL, 10),
+							  &repeated);
+		if (repeated)
+		{
+			account->outcome = STORE_TWICE;
+			account->first_line = seen_id->line;
+		}
+		else
+			seen_id->line = account->line;
+	}
 }
 
 /*
- * Writes the report: what the pool, and the rest of the file, say to each row.
+ * Writes a row of the report.  What is still pending could be added.
  */
 static void
-judge(const char *provider, bool may_act_for_all, ReturnSetInfo *rsinfo)
+report_row(ReturnSetInfo *rsinfo, const NewAccount *account, Tally *tally)
 {
-	static const char *const statement =
-		"SELECT f.line, f.account_id, f.marketplace, f.model, v.outcome, v.detail"
-		" FROM (SELECT *, pg_catalog.min(line) FILTER (WHERE problem IS NULL)"
-		"         OVER (PARTITION BY account_id COLLATE \"C\") AS first_line"
-		"       FROM awspool_file) f"
-		" LEFT JOIN awspool.account a"
-		"   ON a.account_id = f.account_id AND f.problem IS NULL"
-		" LEFT JOIN awspool.account_log l"
-		"   ON l.account_id = f.account_id AND l.used AND f.problem IS NULL"
-		" CROSS JOIN LATERAL (SELECT"
-		"   CASE WHEN f.problem IS NOT NULL"
-		"        THEN f.problem"
-		"        WHEN f.line > f.first_line"
-		"        THEN pg_catalog.format('account id \"%s\" is on line %s already', f.account_id, f.first_line)"
-		"        WHEN a.provider <> $1 OR (l.provider <> $1 AND NOT $2)"
-		"        THEN pg_catalog.format('account id \"%s\" is taken', f.account_id)"
-		"        WHEN l.used"
-		"        THEN pg_catalog.format('account \"%s\" was used before and cannot be added again', f.account_id)"
-		"        WHEN a.marketplace <> f.marketplace OR a.model <> f.model"
-		"        THEN pg_catalog.format('account \"%s\" is in the pool already, as %s, %s', f.account_id, a.marketplace, a.model)"
-		"   END AS problem) p"
-		" CROSS JOIN LATERAL (SELECT"
-		"   CASE WHEN p.problem IS NOT NULL THEN 'rejected'"
-		"        WHEN a.account_id IS NOT NULL THEN 'present'"
-		"        ELSE 'added' END AS outcome,"
-		"   CASE WHEN p.problem IS NOT NULL THEN p.problem"
-		"        WHEN a.status <> 'ready' THEN pg_catalog.format('it is %s', a.status)"
-		"   END AS detail) v"
-		" ORDER BY f.line";
-	SPIExecuteOptions options = {0};
-	ParamListInfo params = makeParamList(2);
+	const char *problem = rejection(account);
+	const char *outcome = "added";
+	const char *detail = NULL;
+	const char *columns[Natts_report];
+	Datum		values[Natts_report];
+	bool		isnull[Natts_report];
 
-	params->params[0].value = CStringGetTextDatum(provider);
-	params->params[0].isnull = false;
-	params->params[0].ptype = TEXTOID;
-	params->params[0].pflags = PARAM_FLAG_CONST;
-	params->params[1].value = BoolGetDatum(may_act_for_all);
-	params->params[1].isnull = false;
-	params->params[1].ptype = BOOLOID;
-	params->params[1].pflags = PARAM_FLAG_CONST;
+	tally->rows++;
+	if (problem != NULL)
+	{
+		outcome = "rejected";
+		detail = problem;
+		if (tally->rejected++ < MAX_SHOWN)
+			appendStringInfo(&tally->shown, "%sline " UINT64_FORMAT ": %s",
+							 tally->rejected > 1 ? "\n" : "", account->line,
+							 problem);
+	}
+	else if (account->outcome == STORE_PRESENT)
+	{
+		outcome = "present";
+		if (account->existing.status != STATUS_READY)
+			detail = psprintf("it is %s",
+							  awspool_status_name(account->existing.status));
+	}
 
-	options.params = params;
-	options.dest = CreateDestReceiver(DestTuplestore);
-	SetTuplestoreDestReceiverParams(options.dest, rsinfo->setResult,
-									rsinfo->econtext->ecxt_per_query_memory,
-									false, NULL, NULL);
-	SPI_execute_extended(statement, &options);
+	columns[1] = account->account_id;
+	columns[2] = account->marketplace;
+	columns[3] = account->model;
+	columns[4] = outcome;
+	columns[5] = detail;
+	values[0] = Int64GetDatum(account->line);
+	isnull[0] = false;
+	for (int i = 1; i < Natts_report; i++)
+	{
+		values[i] = awspool_text_datum(columns[i]);
+		isnull[i] = columns[i] == NULL;
+	}
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, isnull);
 }
 
-static Tally
-count_outcomes(void)
+/*
+ * Why a row is rejected; NULL if it is not.
+ */
+static const char *
+rejection(const NewAccount *account)
 {
-	Tally		tally = {0};
-	bool		isnull;
-
-	SPI_execute("SELECT pg_catalog.count(*) FILTER (WHERE outcome = 'added'),"
-				" pg_catalog.count(*) FILTER (WHERE outcome = 'rejected'),"
-				" pg_catalog.string_agg("
-				"  pg_catalog.format('line %s: %s', line, detail), E'\\n'"
-				"  ORDER BY line) FILTER (WHERE rejection <= 10)"
-				" FROM (SELECT *, CASE WHEN outcome = 'rejected' THEN"
-				"  pg_catalog.count(*) FILTER (WHERE outcome = 'rejected')"
-				"  OVER (ORDER BY line) END AS rejection"
-				"  FROM awspool_report) r", true, 0);
-	tally.added = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-											  SPI_tuptable->tupdesc, 1,
-											  &isnull));
-	tally.rejected = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-												 SPI_tuptable->tupdesc, 2,
-												 &isnull));
-	tally.first_rejected = SPI_getvalue(SPI_tuptable->vals[0],
-										SPI_tuptable->tupdesc, 3);
-	return tally;
+	switch (account->outcome)
+	{
+		case STORE_PENDING:
+		case STORE_ADDED:
+		case STORE_PRESENT:
+			return NULL;
+		case STORE_MALFORMED:
+			return account->problem;
+		case STORE_TWICE:
+			return psprintf("account id \"%s\" is on line " UINT64_FORMAT " already",
+							account->account_id, account->first_line);
+		case STORE_DIFFERENT:
+			return psprintf("account \"%s\" is in the pool already, as %s, %s",
+							account->account_id,
+							account->existing.marketplace,
+							account->existing.model);
+		case STORE_USED:
+			return psprintf("account \"%s\" was used before and cannot be added again",
+							account->account_id);
+		case STORE_TAKEN:
+			return psprintf("account id \"%s\" is taken", account->account_id);
+	}
+	pg_unreachable();
 }
 
 static void
-refuse_rejected(const Tally *tally, int64 rows)
+refuse_rejected(const Tally *tally)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_AWSPOOL_REJECTED_ROWS),
 			 errmsg("%lld of %lld rows rejected, nothing imported",
-					(long long) tally->rejected, (long long) rows),
-			 errdetail("%s", tally->first_rejected),
+					(long long) tally->rejected, (long long) tally->rows),
+			 errdetail("%s", tally->shown.data),
 			 errhint("Correct the file, or import the other rows with skip_rejected => true. awspool.check_csv() shows all rejected rows.")));
 }
 
 /*
- * Stores the rows that were judged "added", in the order of the file.
+ * Trigger of awspool.import: before a statement that inserts.
  */
-static void
-store_added(const char *provider, const char *actor, const Tally *tally)
+Datum
+awspool_import_begin(PG_FUNCTION_ARGS)
 {
-	Oid			argtypes[] = {TEXTOID, TEXTOID};
-	Datum		values[] = {CStringGetTextDatum(provider),
-	CStringGetTextDatum(actor)};
-
-	awspool_begin_storing();
-	SPI_execute_with_args("INSERT INTO awspool.account"
-						  " (provider, account_id, marketplace, model, added_by)"
-						  " SELECT $1, r.account_id, r.marketplace, r.model, $2"
-						  " FROM awspool_report r WHERE r.outcome = 'added'"
-						  " ORDER BY r.line"
-						  " ON CONFLICT (account_id) DO NOTHING",
-						  2, argtypes, values, NULL, false, 0);
-	awspool_end_storing();
-	if (SPI_processed != (uint64) tally->added)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("another session has just stored accounts of this file"),
-				 errdetail("Nothing was imported."),
-				 errhint("Import the file again.")));
-}
-
-/*
- * Remembers where a statement that inserts into awspool.import begins.
- */
-static void
-begin_import(void)
-{
+	TriggerData *trigdata = awspool_trigger_data(fcinfo, "import",
+												 BEFORE_STATEMENT, ON_INSERT);
+	MemoryContext context = AllocSetContextCreate(TopTransactionContext,
+												  "awspool import",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller_context = MemoryContextSwitchTo(context);
+	Import	   *import = palloc0(sizeof(Import));
 	HASHCTL		info = {
 		.keysize = sizeof(int64),
 		.entrysize = sizeof(Stretch),
-		.hcxt = TopTransactionContext
+		.hcxt = context
 	};
 
-	MemoryContextCallback *callback =
-		MemoryContextAllocZero(TopTransactionContext, sizeof(*callback));
+	import->context = context;
+	import->subid = GetCurrentSubTransactionId();
+	import->view = RelationGetRelid(trigdata->tg_relation);
+	import->userid = GetUserId();
+	import->batch = awspool_make_batch();
+	import->began_at = nextval_internal(awspool_relation("account_position"),
+										false);
+	import->passed_over = hash_create("awspool accounts passed over", 256,
+									  &info,
+									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	MemoryContextSwitchTo(caller_context);
 
-	import_began_at = nextval_internal(awspool_relation("account_position"),
-									   false);
-	import_passed_over = hash_create("awspool accounts passed over", 256,
-									 &info,
-									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	callback->func = end_import;
-	MemoryContextRegisterResetCallback(TopTransactionContext, callback);
-}
-
-/* With the transaction the memory is gone. */
-static void
-end_import(void *arg)
-{
-	import_passed_over = NULL;
+	import->outer = current_import;
+	current_import = import;
+	return PointerGetDatum(NULL);
 }
 
 /*
- * Passes over a row of COPY that was there before the statement with the same
- * values; raises the error for any other that could not be stored.
+ * Trigger of awspool.import: instead of inserting a row.
+ */
+Datum
+awspool_import_row(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = awspool_trigger_data(fcinfo, "import",
+												 INSTEAD_OF_ROW, ON_INSERT);
+	Import	   *import = find_import();
+	CopyFromState copy = find_copy(import);
+	Batch	   *batch = import->batch;
+	Datum		values[Natts_import];
+	bool		isnull[Natts_import];
+	char	   *fields[Natts_import];
+	NewAccount	account = {0};
+	MemoryContext caller_context;
+
+	if (batch->n == MAX_BATCH)
+		store_import(import);
+
+	caller_context = MemoryContextSwitchTo(batch->context);
+	heap_deform_tuple(trigdata->tg_trigtuple,
+					  RelationGetDescr(trigdata->tg_relation), values, isnull);
+	for (int i = 0; i < Natts_import; i++)
+		fields[i] = isnull[i] ? NULL : TextDatumGetCString(values[i]);
+	account.line = copy != NULL ? copy->cur_lineno : 0;
+	account.provider = provider_of(import, fields[0]);
+	account.account_id = fields[1];
+	account.marketplace = fields[2];
+	account.model = fields[3];
+	MemoryContextSwitchTo(caller_context);
+
+	account.problem = awspool_problems(&account);
+	if (account.problem != NULL)
+	{
+		store_import(import);	/* an earlier row may be wrong, too */
+		awspool_refuse_malformed(account.problem);
+	}
+	*awspool_extend_batch(batch) = account;
+	return PointerGetDatum(trigdata->tg_trigtuple);
+}
+
+/*
+ * Trigger of awspool.import: after a statement that inserted.
+ */
+Datum
+awspool_import_end(PG_FUNCTION_ARGS)
+{
+	(void) awspool_trigger_data(fcinfo, "import", AFTER_STATEMENT, ON_INSERT);
+	store_import(find_import());
+	end_import();
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * The statement that is inserting.  All that it inserts is stored in the name
+ * of one role.
+ */
+static Import *
+find_import(void)
+{
+	if (current_import == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("awspool.import lacks its trigger import_begin")));
+	if (current_import->userid != GetUserId())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the role changed in the middle of an import")));
+	return current_import;
+}
+
+static void
+end_import(void)
+{
+	Import	   *import = current_import;
+
+	current_import = import->outer;
+	MemoryContextDelete(import->context);
+}
+
+/*
+ * The provider of a row: the one given or, if that is NULL, the one meant then.
+ * Raises 42501 if the caller may not act for it.  Asked once for each batch, as
+ * long as it stays the same.  To be called in the batch's memory context.
+ */
+static const char *
+provider_of(Import *import, const char *given)
+{
+	if (given == NULL && awspool_provider_setting != NULL &&
+		awspool_provider_setting[0] != '\0')
+		given = awspool_provider_setting;
+
+	if (import->provider == NULL ||
+		(given == NULL ? !import->is_default :
+		 strcmp(given, import->provider) != 0))
+	{
+		import->is_default = given == NULL;
+		import->provider = given == NULL ? awspool_default_provider() :
+			pstrdup(given);
+		awspool_check_field(FIELD_PROVIDER, import->provider);
+		awspool_check_provider(import->provider);
+	}
+	return import->provider;
+}
+
+/*
+ * The COPY that is inserting; NULL if it is another statement.
+ */
+static CopyFromState
+find_copy(const Import *import)
+{
+	for (ErrorContextCallback *context = error_context_stack; context != NULL;
+		 context = context->previous)
+	{
+		CopyFromState copy = context->arg;
+
+		if (context->callback == CopyFromErrorCallback &&
+			RelationGetRelid(copy->rel) == import->view)
+			return copy;
+	}
+	return NULL;
+}
+
+/*
+ * Stores what was gathered.  Accounts that were there before the statement
+ * with the same values are passed over; any other that could not be stored
+ * raises its error.
  */
 static void
-pass_over(StoreOutcome outcome, const NewAccount *account,
-		  const Existing *existing)
+store_import(Import *import)
 {
-	if (outcome != STORE_PRESENT && outcome != STORE_DIFFERENT)
-		awspool_refuse_stored(outcome, account);
+	Batch	   *batch = import->batch;
 
-	if ((existing->is_ours && existing->position > import_began_at) ||
-		was_passed_over(existing->position))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("account id \"%s\" is in the file twice",
-						account->account_id)));
-	if (outcome == STORE_DIFFERENT)
-		awspool_refuse_stored(outcome, account);
+	awspool_store_batch(batch);
+	for (int i = 0; i < batch->n; i++)
+	{
+		NewAccount *account = &batch->accounts[i];
+		bool		there = account->outcome == STORE_PRESENT ||
+			account->outcome == STORE_DIFFERENT;
+		const Existing *existing = &account->existing;
+
+		if (there &&
+			((existing->is_ours && existing->position > import->began_at) ||
+			 was_passed_over(import, existing->position)))
+			account->outcome = STORE_TWICE;
+		if (account->outcome != STORE_ADDED &&
+			account->outcome != STORE_PRESENT)
+			refuse_row(import, account);
+	}
+	awspool_empty_batch(batch);
+	import->provider = NULL;
+}
+
+/*
+ * Raises the error for an account that could not be stored, with its line in
+ * the context: COPY's own context if that is there still, or one like it.
+ */
+static void
+refuse_row(const Import *import, const NewAccount *account)
+{
+	CopyFromState copy = find_copy(import);
+	ErrorContextCallback context = {
+		error_context_stack, tell_line, unconstify(NewAccount *, account)
+	};
+
+	if (copy != NULL)
+	{
+		copy->cur_lineno = account->line;
+		copy->line_buf_valid = false;
+	}
+	else if (account->line > 0)
+		error_context_stack = &context;
+	awspool_refuse_stored(account);
+}
+
+static void
+tell_line(void *arg)
+{
+	errcontext("COPY import, line " UINT64_FORMAT,
+			   ((const NewAccount *) arg)->line);
 }
 
 /*
@@ -401,13 +549,13 @@ pass_over(StoreOutcome outcome, const NewAccount *account,
  * now.
  */
 static bool
-was_passed_over(int64 position)
+was_passed_over(Import *import, int64 position)
 {
 	int			place = position & (STRETCH - 1);
 	int64		number = position - place;
 	bool		found;
 	bool		before;
-	Stretch    *stretch = hash_search(import_passed_over, &number, HASH_ENTER,
+	Stretch    *stretch = hash_search(import->passed_over, &number, HASH_ENTER,
 									  &found);
 
 	if (!found)
@@ -415,4 +563,38 @@ was_passed_over(int64 position)
 	before = stretch->passed_over[place / 8] & (1 << place % 8);
 	stretch->passed_over[place / 8] |= 1 << place % 8;
 	return before;
+}
+
+/*
+ * What was gathered must not be forgotten, should the last trigger be missing.
+ */
+static void
+end_transaction(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			if (current_import != NULL)
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						 errmsg("awspool.import lacks its trigger import_end"),
+						 errdetail("What was inserted was not stored.")));
+			break;
+		case XACT_EVENT_ABORT:
+			current_import = NULL;	/* its memory goes with the transaction */
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId subid,
+				   SubTransactionId parent, void *arg)
+{
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	while (current_import != NULL && current_import->subid >= subid)
+		end_import();
 }

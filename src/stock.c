@@ -13,7 +13,6 @@
 #include "awspool.h"
 
 #include "access/tableam.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -39,10 +38,6 @@ typedef struct Deletion
 	char	   *detail;			/* may be NULL */
 } Deletion;
 
-static StoreOutcome judge_conflict(const char *provider,
-								   const NewAccount *account,
-								   Existing *existing);
-static bool spi_column_is(int column, const char *value);
 static Deletion *deletions_asked_for(ArrayType *ids, int *n);
 static void delete_if_possible(AccountTable *table, const char *provider,
 							   Deletion *deletion);
@@ -55,15 +50,15 @@ static int	compare_places(const void *a, const void *b);
 Datum
 awspool_add_account(PG_FUNCTION_ARGS)
 {
-	char	   *provider = awspool_provider_argument(fcinfo);
 	NewAccount	account = {
-		awspool_text_argument(fcinfo, 1),
-		awspool_text_argument(fcinfo, 2),
-		awspool_text_argument(fcinfo, 3)
+		.provider = awspool_provider_argument(fcinfo),
+		.account_id = awspool_text_argument(fcinfo, 1),
+		.marketplace = awspool_text_argument(fcinfo, 2),
+		.model = awspool_text_argument(fcinfo, 3)
 	};
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts);
 
-	tuplestore_puttuple(rsinfo->setResult, awspool_add(provider, &account));
+	tuplestore_puttuple(rsinfo->setResult, awspool_add(&account));
 	return (Datum) 0;
 }
 
@@ -172,44 +167,39 @@ awspool_delete_accounts(PG_FUNCTION_ARGS)
  * 23505 or WS005.  Returns its public row.
  */
 HeapTuple
-awspool_add(const char *provider, const NewAccount *account)
+awspool_add(NewAccount *account)
 {
-	StoreOutcome outcome;
+	char	   *problem = awspool_problems(account);
 	HeapTuple	row;
-	Existing	existing;
 
-	awspool_check_new_account(account);
-	outcome = awspool_store(provider, account, &row, &existing);
-	if (outcome != STORE_ADDED)
-		awspool_refuse_stored(outcome, account);
+	if (problem != NULL)
+		awspool_refuse_malformed(problem);
+	row = awspool_store(account);
+	if (row == NULL)
+		awspool_refuse_stored(account);
 	return row;
 }
 
 /*
- * Raises 22023 if any value of the account is malformed.
+ * Raises 22023 for an account with malformed values.
  */
 void
-awspool_check_new_account(const NewAccount *account)
+awspool_refuse_malformed(const char *problem)
 {
-	char	   *problems = awspool_problems(account);
-
-	if (problems != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid account: %s", problems)));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid account: %s", problem)));
 }
 
 /*
  * Stores a well-formed account at the end of its pool, waiting for whoever is
- * storing or deleting the same id.  Its public row goes to *row, in the
- * caller's memory context, if it was added; if the provider has it already,
- * what is known of that goes to *existing.
+ * storing or deleting the same id, and returns its public row.  If it could
+ * not be stored, returns NULL; the account's outcome tells why.
  *
  * The caller may act for the provider.
  */
-StoreOutcome
-awspool_store(const char *provider, const NewAccount *account,
-			  HeapTuple *row, Existing *existing)
+HeapTuple
+awspool_store(NewAccount *account)
 {
 	static OwnerQuery insert = {
 		.sql = "INSERT INTO awspool.account"
@@ -224,49 +214,46 @@ awspool_store(const char *provider, const NewAccount *account,
 		.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 	};
 	Datum		values[] = {
-		CStringGetTextDatum(provider),
+		CStringGetTextDatum(account->provider),
 		CStringGetTextDatum(account->account_id),
 		CStringGetTextDatum(account->marketplace),
 		CStringGetTextDatum(account->model),
 		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false))
 	};
-	StoreOutcome outcome = STORE_AGAIN;
-	Caller		caller;
+	HeapTuple	row = NULL;
 
 	awspool_begin_writing();
-	awspool_begin_queries(&caller);
-	for (int tries = 0; outcome == STORE_AGAIN; tries++)
+	account->outcome = STORE_PENDING;
+	for (int tries = 0; account->outcome == STORE_PENDING; tries++)
 	{
-		uint64		added;
+		Caller		caller;
 
+		CHECK_FOR_INTERRUPTS();
 		if (tries == MAX_TRIES)
 			awspool_prevented_by_trigger();
+		awspool_begin_queries(&caller);
 		awspool_begin_storing();
-		added = awspool_query(&insert, values, NULL);
-		awspool_end_storing();
-		if (added == 1)
+		if (awspool_query(&insert, values, NULL) == 1)
 		{
-			*row = SPI_copytuple(SPI_tuptable->vals[0]);
-			outcome = STORE_ADDED;
+			row = SPI_copytuple(SPI_tuptable->vals[0]);
+			account->outcome = STORE_ADDED;
 		}
-		else
-			outcome = judge_conflict(provider, account, existing);
-	}
-	awspool_end_queries(&caller);
+		awspool_end_storing();
+		awspool_end_queries(&caller);
 
-	/* Whose it was is no secret to who may act for every provider. */
-	if (outcome == STORE_USED_ELSEWHERE)
-		outcome = awspool_acts_for_all() ? STORE_USED : STORE_TAKEN;
-	return outcome;
+		if (account->outcome == STORE_PENDING)
+			awspool_look_up(&account, 1);
+	}
+	return row;
 }
 
 /*
  * Raises the error for an account that could not be stored.
  */
 void
-awspool_refuse_stored(StoreOutcome outcome, const NewAccount *account)
+awspool_refuse_stored(const NewAccount *account)
 {
-	if (outcome == STORE_USED)
+	if (account->outcome == STORE_USED)
 		ereport(ERROR,
 				(errcode(ERRCODE_AWSPOOL_USED_BEFORE),
 				 errmsg("account \"%s\" was used before and cannot be added again",
@@ -274,9 +261,13 @@ awspool_refuse_stored(StoreOutcome outcome, const NewAccount *account)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 account->outcome == STORE_TWICE ?
+			 errmsg("account id \"%s\" is in the file twice",
+					account->account_id) :
 			 errmsg("account id \"%s\" is taken", account->account_id),
-			 outcome == STORE_TAKEN ? 0 :
-			 errdetail("The provider has this account already.")));
+			 account->outcome == STORE_PRESENT ||
+			 account->outcome == STORE_DIFFERENT ?
+			 errdetail("The provider has this account already.") : 0));
 }
 
 /*
@@ -303,55 +294,6 @@ awspool_edit(TupleDesc accounts, AccountTable *table,
 		awspool_set_column(table, Anum_account_model, model);
 	awspool_update_row(table);
 	return awspool_public_row(accounts, table->changed);
-}
-
-/*
- * Why an account could not be stored.  Runs between queries.
- */
-static StoreOutcome
-judge_conflict(const char *provider, const NewAccount *account,
-			   Existing *existing)
-{
-	/* The live account of that id, or else the used one that was deleted. */
-	static OwnerQuery conflict = {
-		.sql = "SELECT a.provider, a.marketplace, a.model, a.position, a.xmin"
-		" FROM awspool.account a WHERE a.account_id = $1"
-		" UNION ALL"
-		" SELECT l.provider, NULL, NULL, NULL, NULL"
-		" FROM awspool.account_log l WHERE l.account_id = $1 AND l.used",
-		.nargs = 1,
-		.argtypes = {TEXTOID}
-	};
-	Datum		account_id = CStringGetTextDatum(account->account_id);
-	bool		isnull;
-	Datum		found;
-
-	if (awspool_query(&conflict, &account_id, NULL) == 0)
-		return STORE_AGAIN;
-
-	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 4,
-						  &isnull);
-	if (!spi_column_is(1, provider))
-		return isnull ? STORE_USED_ELSEWHERE : STORE_TAKEN;
-	if (isnull)
-		return STORE_USED;
-
-	existing->position = DatumGetInt64(found);
-	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 5,
-						  &isnull);
-	existing->is_ours =
-		TransactionIdIsCurrentTransactionId(DatumGetTransactionId(found));
-	return spi_column_is(2, account->marketplace) &&
-		spi_column_is(3, account->model) ? STORE_PRESENT : STORE_DIFFERENT;
-}
-
-static bool
-spi_column_is(int column, const char *value)
-{
-	char	   *found = SPI_getvalue(SPI_tuptable->vals[0],
-									 SPI_tuptable->tupdesc, column);
-
-	return found != NULL && strcmp(found, value) == 0;
 }
 
 /* The accounts that an array names, each not found as yet. */

@@ -73,16 +73,15 @@ static HeapTuple
 insert_row(const ViewRow *new)
 {
 	NewAccount	account = {
-		get(new, Anum_account_account_id),
-		get(new, Anum_account_marketplace),
-		get(new, Anum_account_model)
+		.provider = get_field(new, Anum_account_provider, FIELD_PROVIDER),
+		.account_id = get(new, Anum_account_account_id),
+		.marketplace = get(new, Anum_account_marketplace),
+		.model = get(new, Anum_account_model)
 	};
-	char	   *provider = get_field(new, Anum_account_provider,
-									 FIELD_PROVIDER);
 
-	awspool_check_provider(provider);
+	awspool_check_provider(account.provider);
 	check_settable(NULL, new);
-	return awspool_add(provider, &account);
+	return awspool_add(&account);
 }
 
 static HeapTuple

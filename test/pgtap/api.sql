@@ -73,7 +73,7 @@ SELECT results_eq(
      WHERE pronamespace = 'awspool'::regnamespace AND prorettype = 'trigger'::regtype
      ORDER BY proname COLLATE "C" $$,
   ARRAY['account_transition', 'change_accounts', 'follow_sequence', 'import_begin',
-        'import_row', 'log_account_change', 'refuse_used_account',
+        'import_end', 'import_row', 'log_account_change', 'refuse_used_account',
         'resolve_provider_role'],
   'the trigger functions');
 
@@ -257,6 +257,7 @@ SELECT results_eq(
             ('awspool.account_log', 'account_log_follow_sequence', 'awspool.follow_sequence', 'R'),
             ('awspool.accounts', 'change_accounts', 'awspool.change_accounts', 'O'),
             ('awspool.import', 'import_begin', 'awspool.import_begin', 'O'),
+            ('awspool.import', 'import_end', 'awspool.import_end', 'O'),
             ('awspool.import', 'import_row', 'awspool.import_row', 'O'),
             ('awspool.provider_role', 'provider_role_resolve', 'awspool.resolve_provider_role', 'A') $$,
   'the triggers');

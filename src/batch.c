@@ -1,0 +1,414 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *	  Storing many accounts together, at the speed of COPY.
+ *
+ * What makes COPY fast is to put many rows into the table at once, and to
+ * prepare nothing for a single one.  So accounts are gathered, and then
+ * stored by the same calls as COPY's: table_multi_insert(), and the index
+ * entries row by row.
+ *
+ * COPY fails at the first id that is there already.  We have to say of each
+ * account what became of it, store the others, and go on.  Two ways lead
+ * there:
+ *
+ * - Look first which ids are there (lookup.c), and store the others.  That is
+ *	 right for a file that was imported before, in part or as a whole.
+ *
+ * - Store all in a subtransaction.  If the primary key objects, roll it back,
+ *	 and look after all.  That is right for a new file, whose ids nobody needs
+ *	 to look for.
+ *
+ * A batch goes the way that would have been better for the one before.  In
+ * both ways an id may appear after we looked; then the primary key objects,
+ * after it has waited for whoever stores that id, and we look again.  (To
+ * store a row and to delete it again, rather than to roll it back, would be
+ * simpler; but logical replication would stumble over it on the other side.)
+ *
+ * Each batch draws positions as it is stored, so a file is stored in its
+ * order, and what is rolled back leaves a gap.
+ *
+ * Triggers do not fire on this path.  The extension's own on INSERT are done
+ * for here: refuse_used_account by looking at the log, after the rows were
+ * stored, as it does; what it notes for head.c is what storing says anyway.
+ * If there is any other, or the table has been altered, or the batch is too
+ * small to be worth a subtransaction, the accounts are stored one by one
+ * (stock.c).
+ *
+ * Whoever imports for a provider does so alone, until the end of the
+ * transaction.  Two imports of one file would wait for each other's rows in
+ * the middle otherwise, or in a circle; this way the second finds all of them
+ * present.  A circle is left for two providers that claim to own the same
+ * accounts: one of them is told so.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/heapam.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_trigger.h"
+#include "commands/sequence.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+/* Fewer are stored one by one. */
+#define MIN_BATCH		16
+
+/* Rows that go into the table at once, as in COPY. */
+#define MAX_ROWS		1000
+
+/* After so many vain tries the accounts of a batch are stored one by one. */
+#define MAX_TRIES		3
+
+static int	count(const Batch *batch, StoreOutcome outcome);
+static void lock_providers(Batch *batch);
+static void explain_deadlock(void *arg);
+static NewAccount **pending(Batch *batch, int *n);
+static bool can_store_together(void);
+static bool is_own_trigger(const Trigger *trigger);
+static bool store_together(NewAccount **accounts, int n);
+static void insert(NewAccount **accounts, int n);
+static void insert_rows(AccountTable *table, TupleTableSlot **slots,
+						NewAccount **accounts, int n, BulkInsertState bulk,
+						Datum actor);
+static void fill(TupleTableSlot *slot, const NewAccount *account,
+				 int64 position, Datum status, Datum added_at, Datum actor);
+
+/*
+ * An empty batch, in the current memory context.
+ */
+Batch *
+awspool_make_batch(void)
+{
+	Batch	   *batch = palloc(sizeof(Batch));
+
+	batch->context = AllocSetContextCreate(CurrentMemoryContext,
+										   "awspool batch",
+										   ALLOCSET_DEFAULT_SIZES);
+	batch->look_first = true;
+	batch->n = 0;
+	return batch;
+}
+
+/*
+ * A new account, still without values, at the end of a batch that has not
+ * MAX_BATCH of them yet.  What it refers to belongs into the batch's context.
+ */
+NewAccount *
+awspool_extend_batch(Batch *batch)
+{
+	NewAccount *account = &batch->accounts[batch->n++];
+
+	Assert(batch->n <= MAX_BATCH);
+	memset(account, 0, sizeof(NewAccount));
+	return account;
+}
+
+void
+awspool_empty_batch(Batch *batch)
+{
+	MemoryContextReset(batch->context);
+	batch->n = 0;
+}
+
+/*
+ * Decides what would become of the accounts of a batch that are pending: those
+ * that could be stored stay so.
+ */
+void
+awspool_look_up_batch(Batch *batch)
+{
+	MemoryContext caller_context = MemoryContextSwitchTo(batch->context);
+	int			n;
+	NewAccount **accounts = pending(batch, &n);
+
+	awspool_look_up(accounts, n);
+	MemoryContextSwitchTo(caller_context);
+}
+
+/*
+ * Stores the accounts of a batch that are pending, and decides what becomes of
+ * each.  They are well-formed, and the caller may act for their providers.
+ */
+void
+awspool_store_batch(Batch *batch)
+{
+	ErrorContextCallback context = {
+		.previous = error_context_stack, .callback = explain_deadlock
+	};
+	MemoryContext caller_context = MemoryContextSwitchTo(batch->context);
+	int			total = count(batch, STORE_PENDING);
+
+	awspool_begin_writing();
+	error_context_stack = &context;
+	lock_providers(batch);
+
+	if (batch->look_first || total < MIN_BATCH)
+		awspool_look_up_batch(batch);
+	for (int tries = 0; count(batch, STORE_PENDING) > 0; tries++)
+	{
+		int			n;
+		NewAccount **accounts = pending(batch, &n);
+
+		CHECK_FOR_INTERRUPTS();
+		if (n < MIN_BATCH || tries == MAX_TRIES || !can_store_together())
+		{
+			for (int i = 0; i < n; i++)
+				(void) awspool_store(accounts[i]);
+		}
+		else if (!store_together(accounts, n))
+			awspool_look_up_batch(batch);
+	}
+	batch->look_first = count(batch, STORE_ADDED) < total;
+
+	error_context_stack = context.previous;
+	MemoryContextSwitchTo(caller_context);
+}
+
+static int
+count(const Batch *batch, StoreOutcome outcome)
+{
+	int			n = 0;
+
+	for (int i = 0; i < batch->n; i++)
+		n += batch->accounts[i].outcome == outcome;
+	return n;
+}
+
+/* Lets nobody else import for the providers of a batch. */
+static void
+lock_providers(Batch *batch)
+{
+	const char *locked = NULL;
+
+	for (int i = 0; i < batch->n; i++)
+	{
+		const char *provider = batch->accounts[i].provider;
+
+		if (batch->accounts[i].outcome != STORE_PENDING || provider == locked)
+			continue;
+		(void) awspool_lock_names(AWSPOOL_LOCK_IMPORT, provider, "", true);
+		locked = provider;
+	}
+}
+
+/*
+ * Tells who is the victim of a deadlock what it is about, and that trying
+ * again helps.
+ */
+static void
+explain_deadlock(void *arg)
+{
+	if (geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED)
+		return;
+	errcode(ERRCODE_T_R_SERIALIZATION_FAILURE);
+	errmsg("another session is storing accounts of this file");
+	errdetail("Nothing was imported.");
+	errhint("Import the file again.");
+}
+
+/* The accounts of a batch that are pending, in the order of the batch. */
+static NewAccount **
+pending(Batch *batch, int *n)
+{
+	NewAccount **accounts = palloc(MAX_BATCH * sizeof(NewAccount *));
+
+	*n = 0;
+	for (int i = 0; i < batch->n; i++)
+	{
+		if (batch->accounts[i].outcome == STORE_PENDING)
+			accounts[(*n)++] = &batch->accounts[i];
+	}
+	return accounts;
+}
+
+/*
+ * Whether the table is as the install script made it, as far as an INSERT is
+ * concerned, and nobody but us has to hear of one.
+ */
+static bool
+can_store_together(void)
+{
+	Relation	rel = relation_open(awspool_relation("account"),
+									RowExclusiveLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+	bool		result = rel->rd_rel->relkind == RELKIND_RELATION &&
+		desc->natts == Natts_account &&
+		!(desc->constr != NULL && desc->constr->has_generated_stored) &&
+		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		if (TRIGGER_FOR_INSERT(trigger->tgtype) &&
+			trigger->tgenabled != TRIGGER_DISABLED && !is_own_trigger(trigger))
+			result = false;
+	}
+	relation_close(rel, NoLock);
+	return result;
+}
+
+static bool
+is_own_trigger(const Trigger *trigger)
+{
+	static const char *const functions[] = {
+		"refuse_used_account", "follow_sequence"
+	};
+
+	for (size_t i = 0; i < lengthof(functions); i++)
+	{
+		List	   *name = list_make2(makeString("awspool"),
+									  makeString(pstrdup(functions[i])));
+
+		if (trigger->tgfoid == LookupFuncName(name, 0, NULL, true))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Stores all accounts, in a subtransaction, or none: false if the id of one of
+ * them is there already, or was used.
+ */
+static bool
+store_together(NewAccount **accounts, int n)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	ResourceOwner caller_owner = CurrentResourceOwner;
+	NewAccount **by_id = palloc(n * sizeof(NewAccount *));
+	volatile bool stored = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller_context);
+	PG_TRY();
+	{
+		insert(accounts, n);
+
+		/* Not before: the primary key has waited for who deletes them. */
+		memcpy(by_id, accounts, n * sizeof(NewAccount *));
+		stored = !awspool_look_up_used(by_id, n);
+
+		if (stored)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller_context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller_context);
+		CurrentResourceOwner = caller_owner;
+
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION ||
+			error->constraint_name == NULL ||
+			strcmp(error->constraint_name, "account_pkey") != 0)
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller_context);
+	CurrentResourceOwner = caller_owner;
+
+	for (int i = 0; stored && i < n; i++)
+		accounts[i]->outcome = STORE_ADDED;
+	return stored;
+}
+
+/* Inserts the accounts, as COPY would. */
+static void
+insert(NewAccount **accounts, int n)
+{
+	AccountTable *table = awspool_open_account_table();
+	BulkInsertState bulk = GetBulkInsertState();
+	int			nslots = Min(n, MAX_ROWS);
+	TupleTableSlot **slots = palloc(nslots * sizeof(TupleTableSlot *));
+	Datum		actor = CStringGetTextDatum(GetUserNameFromId(GetUserId(),
+															   false));
+
+	for (int i = 0; i < nslots; i++)
+		slots[i] = table_slot_create(table->rel,
+									 &table->estate->es_tupleTable);
+
+	awspool_begin_storing();
+	for (int i = 0; i < n; i += MAX_ROWS)
+		insert_rows(table, slots, accounts + i, Min(n - i, MAX_ROWS), bulk,
+					actor);
+	awspool_end_storing();
+
+	FreeBulkInsertState(bulk);
+	table_finish_bulk_insert(table->rel, 0);
+	awspool_close_account_table(table);
+}
+
+static void
+insert_rows(AccountTable *table, TupleTableSlot **slots,
+			NewAccount **accounts, int n, BulkInsertState bulk, Datum actor)
+{
+	EState	   *estate = table->estate;
+	MemoryContext caller_context =
+		MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	Oid			sequence = awspool_relation("account_position");
+	Datum		status = CStringGetTextDatum(awspool_status_name(STATUS_READY));
+	Datum		added_at = TimestampTzGetDatum(GetCurrentTimestamp());
+
+	for (int i = 0; i < n; i++)
+	{
+		fill(slots[i], accounts[i], nextval_internal(sequence, false), status,
+			 added_at, actor);
+		ExecConstraints(table->result, slots[i], estate);
+	}
+
+	table_multi_insert(table->rel, slots, n, estate->es_output_cid, 0, bulk);
+
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		list_free(awspool_insert_index_tuples(table->result, slots[i], estate));
+		ExecClearTuple(slots[i]);
+	}
+	MemoryContextSwitchTo(caller_context);
+	ResetPerTupleExprContext(estate);
+}
+
+/* Makes a row of an account. */
+static void
+fill(TupleTableSlot *slot, const NewAccount *account, int64 position,
+	 Datum status, Datum added_at, Datum actor)
+{
+	const struct
+	{
+		int			column;
+		Datum		value;
+	}			columns[] = {
+		{Anum_account_provider, CStringGetTextDatum(account->provider)},
+		{Anum_account_account_id, CStringGetTextDatum(account->account_id)},
+		{Anum_account_marketplace, CStringGetTextDatum(account->marketplace)},
+		{Anum_account_model, CStringGetTextDatum(account->model)},
+		{Anum_account_status, status},
+		{Anum_account_added_at, added_at},
+		{Anum_account_added_by, actor},
+		{Anum_account_position, Int64GetDatum(position)},
+	};
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, Natts_account * sizeof(bool));
+	for (size_t i = 0; i < lengthof(columns); i++)
+	{
+		slot->tts_values[columns[i].column - 1] = columns[i].value;
+		slot->tts_isnull[columns[i].column - 1] = false;
+	}
+	ExecStoreVirtualTuple(slot);
+}

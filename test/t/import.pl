@@ -1,0 +1,264 @@
+# Large imports: rows that arrive in more than one batch, on every way they can
+# take; progress; cancellation anywhere; and what is left of one that failed.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Awspool;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use constant ROWS => 9000;    # a batch has 4096
+
+my $node = start_pool('import', conf => "log_min_error_statement = panic");
+my $dir = PostgreSQL::Test::Utils::tempdir;
+
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION file(rows int) RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(100000000000 + i || ';MP-0001;SPAM', E'\n' ORDER BY i)
+	FROM generate_series(1, rows) i
+$$;
+-- The ids of the pool, oldest first, with their distances from one another
+CREATE VIEW pool AS
+	SELECT count(*), min(account_id), max(account_id),
+		bool_and(account_id > before) AS in_order
+	FROM (SELECT account_id, lag(account_id) OVER (ORDER BY position) AS before
+		  FROM awspool.account) a;
+SQL
+
+sub empty_pool
+{
+	$node->safe_psql('postgres',
+		'TRUNCATE awspool.account, awspool.account_log');
+	return;
+}
+
+sub query
+{
+	return $node->safe_psql('postgres', $_[0]);
+}
+
+sub outcomes
+{
+	my ($call) = @_;
+
+	return query(
+		"SELECT string_agg(outcome || ' ' || n, ', ' ORDER BY outcome) FROM (SELECT outcome, count(*) AS n FROM $call GROUP BY outcome) o"
+	);
+}
+
+sub write_file
+{
+	my ($name, @lines) = @_;
+
+	append_to_file("$dir/$name", join('', map { "$_\n" } @lines));
+	return "$dir/$name";
+}
+
+my @ids = map { 100_000_000_000 + $_ } 1 .. ROWS;
+my $file = write_file('good', map { "$_;MP-0001;SPAM" } @ids);
+my $copy =
+  "SET awspool.provider = 'acme'; COPY awspool.import (account_id, marketplace_id, account_model)";
+my $options = "WITH (FORMAT csv, DELIMITER ';')";
+my $all = ROWS . "|$ids[0]|$ids[-1]|t";
+my @ways = (
+	[ 'import_csv' => "SELECT count(*) FROM awspool.import_csv('acme', file(@{[ROWS]}))" ],
+	[ 'COPY' => "$copy FROM '$file' $options" ],
+	[
+		'INSERT' => "INSERT INTO awspool.import SELECT 'acme', 100000000000 + i, 'MP-0001', 'SPAM' FROM generate_series(1, @{[ROWS]}) i"
+	]);
+
+# Everything, in the order of the file; and again; and with some there already.
+# Then once more with a trigger in the way, which has to see every account.
+for my $trigger (0, 1)
+{
+	my $how = $trigger ? ', with a trigger' : '';
+
+	if ($trigger)
+	{
+		$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE seen (account_id text);
+GRANT ALL ON seen TO PUBLIC;
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS
+	'BEGIN INSERT INTO public.seen VALUES (NEW.account_id); RETURN NEW; END';
+CREATE TRIGGER see BEFORE INSERT ON awspool.account
+	FOR EACH ROW EXECUTE FUNCTION see();
+SQL
+	}
+	for my $way (@ways)
+	{
+		my ($name, $sql) = @$way;
+
+		empty_pool();
+		query($sql);
+		is(query('TABLE pool'), $all, "$name stores all, in order$how");
+		query($sql);
+		is(query('TABLE pool'), $all, "$name again changes nothing$how");
+
+		query(
+			"DELETE FROM awspool.accounts WHERE account_id::bigint % 1000 = 1");
+		query($sql);
+		is( query("SELECT count, min, max FROM pool"),
+			ROWS . "|$ids[0]|$ids[-1]",
+			"$name stores what is missing$how");
+	}
+	next unless $trigger;
+	is(query('SELECT count(DISTINCT account_id) FROM seen'),
+		ROWS, 'a trigger sees every account');
+	query('DROP TRIGGER see ON awspool.account');
+}
+
+# The report counts across batches.
+empty_pool();
+query("SELECT awspool.add_account('acme', '$_', 'MP-0001', 'SPAM')")
+  for @ids[ 5, 4095, 4096, 8500 ];
+is( outcomes("awspool.check_csv('acme', file(@{[ROWS]}))"),
+	'added 8996, present 4',
+	'check_csv tells what is there');
+is( outcomes("awspool.import_csv('acme', file(@{[ROWS]}))"),
+	'added 8996, present 4',
+	'and so does import_csv');
+is( query(
+		"SELECT string_agg(line || ' ' || detail, ', ') FROM awspool.check_csv('acme', file(6000) || E'\\n' || file(2)) WHERE outcome = 'rejected'"
+	),
+	'6001 account id "100000000001" is on line 1 already, 6002 account id "100000000002" is on line 2 already',
+	'an id that came in another batch is found, with its line');
+
+# What is wrong is found wherever it is, and nothing of the file is stored.
+empty_pool();
+for my $bad (1, 4095, 4096, 4097, 4098, 8192, 8193, ROWS)
+{
+	my @lines = map { "$_;MP-0001;SPAM" } @ids;
+	my $id = $ids[ $bad - 1 ];
+
+	$lines[ $bad - 1 ] = '12345678901;MP-0001;SPAM';
+	my $name = write_file("bad$bad", @lines);
+	my (undef, undef, $stderr) =
+	  $node->psql('postgres', "$copy FROM '$name' $options");
+	like($stderr, qr/invalid account: .*COPY import, line $bad:/s,
+		"COPY names line $bad");
+
+	# An id that is there, other than in the file: found when it is stored.
+	$node->safe_psql('postgres',
+		"SELECT awspool.add_account('acme', '$id', 'MP-0002', 'SPAM')");
+	(undef, undef, $stderr) =
+	  $node->psql('postgres', "$copy FROM '$file' $options");
+	like(
+		$stderr,
+		qr/account id "$id" is taken.*COPY import, line $bad$/s,
+		"COPY names line $bad, when a batch is stored");
+	(undef, undef, $stderr) = $node->psql('postgres',
+		"SELECT awspool.import_csv('acme', file(@{[ROWS]}))");
+	like($stderr, qr/1 of @{[ROWS]} rows rejected.*line $bad: /s,
+		"import_csv, too");
+	is(query('SELECT count(*) FROM awspool.account'), 1, 'nothing is stored');
+	empty_pool();
+}
+my $twice = write_file('twice',
+	(map { "$_;MP-0001;SPAM" } @ids), "$ids[0];MP-0001;SPAM");
+for my $there (0, 1)
+{
+	my (undef, undef, $stderr) =
+	  $node->psql('postgres', "$copy FROM '$twice' $options");
+	like(
+		$stderr,
+		qr/account id "$ids[0]" is in the file twice.*COPY import, line 9001$/s,
+		'an id that comes twice is found'
+		  . ($there ? ', if it was there before' : ''));
+	query("SELECT awspool.add_account('acme', '$ids[0]', 'MP-0001', 'SPAM')")
+	  unless $there;
+}
+
+# An import that fails or is rolled back leaves nothing but a gap.
+empty_pool();
+query("BEGIN; SELECT count(*) FROM awspool.import_csv('acme', file(9000)); ROLLBACK");
+is(query('SELECT count(*) FROM awspool.account'), 0, 'nothing is left');
+is( query("SELECT account_id FROM awspool.claim_account('acme', 'MP-0001')"),
+	'', 'and nothing can be claimed');
+query($ways[0][1]);
+is( query("SELECT account_id FROM awspool.claim_account('acme', 'MP-0001')"),
+	$ids[0], 'the same can be imported, and is claimed from its beginning');
+
+# A statement in the middle of another one, and a savepoint that takes it away.
+empty_pool();
+query(<<'SQL');
+CREATE FUNCTION import_more(first bigint, fail bool) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO awspool.import
+	SELECT 'acme', first + i, 'MP-0002', 'SPAM' FROM generate_series(1, 5000) i;
+	IF fail THEN
+		RAISE 'no';
+	END IF;
+	RETURN 'MP-0001';
+EXCEPTION WHEN raise_exception THEN
+	RETURN 'MP-0003';
+END $$;
+INSERT INTO awspool.import
+SELECT 'acme', 100000000000 + i,
+	CASE i WHEN 4000 THEN import_more(200000000000, false)
+		   WHEN 4100 THEN import_more(300000000000, true) ELSE 'MP-0001' END, 'SPAM'
+FROM generate_series(1, 5000) i;
+SQL
+is( query(
+		'SELECT marketplace, count(*) FROM awspool.account GROUP BY 1 ORDER BY 1'),
+	"MP-0001|4999\nMP-0002|5000\nMP-0003|1",
+	'an import within an import is stored, one that was rolled back is not');
+
+# Without one of its triggers, the view must not lose what it gathered.
+for my $trigger ('import_begin', 'import_end')
+{
+	is( sqlstate($node, <<"SQL"),
+BEGIN;
+DROP TRIGGER $trigger ON awspool.import;
+INSERT INTO awspool.import VALUES ('acme', '400000000001', 'MP-0001', 'SPAM');
+COMMIT;
+SQL
+		'55000',
+		"nothing is lost silently without $trigger");
+}
+
+# How far it is.
+empty_pool();
+my $fifo = "$dir/fifo";
+system('mkfifo', '-m', '666', $fifo);
+my $session = $node->background_psql('postgres');
+$session->query_until(qr/started/,
+	"\\echo started\n$copy FROM PROGRAM 'cat $fifo' $options;\n");
+open my $pipe, '>', $fifo or die $!;
+$pipe->autoflush(1);
+print $pipe map { "$_;MP-0001;SPAM\n" } @ids;
+ok( $node->poll_query_until('postgres',
+		'SELECT tuples_processed >= 4096 FROM pg_stat_progress_copy'),
+	'pg_stat_progress_copy tells how far it is');
+is(query('SELECT count(*) FROM awspool.account'), 0, 'not visible as yet');
+close $pipe;
+ok($node->poll_query_until('postgres', "SELECT count = @{[ROWS]} FROM pool"),
+	'then all are');
+$session->quit;
+
+# A statement_timeout ends an import wherever it is: in a single endless line,
+# in a long file, while it is checked, looked up and stored.
+empty_pool();
+my %long = (
+	'a line' => "repeat('x', 100000000)",
+	'a quoted field' => "'\"' || repeat(E'x\\n', 50000000)",
+	'blank lines' => "repeat(E'\\n', 100000000)",
+	'many rows' => 'file(3000000)');
+for my $what (sort keys %long)
+{
+	for my $function ('check_csv', 'import_csv')
+	{
+		is( sqlstate(
+				$node,
+				"CREATE TEMP TABLE f AS SELECT $long{$what} AS csv;\nSET statement_timeout = '100ms';\nSELECT count(*) FROM f, awspool.$function('acme', f.csv);"
+			),
+			'57014',
+			"$function is cancelled in $what");
+	}
+}
+is(query('SELECT count(*) FROM awspool.account'), 0, 'nothing is left of it');
+
+$node->stop;
+done_testing();
