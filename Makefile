@@ -5,12 +5,13 @@
 #	make demo-psql     the same pool, and you in psql on it
 #	make test          every test, on server 15 (one alone: see test/run.sh)
 #	make test-servers  every test, on 15, 17 and 18
+#	make fuzz          files that nobody thought of, for SECONDS=60
 #	make bench         how fast it claims, against what is possible
 #	make lint          what gcc and clang have to say, as errors
 #
-# The first four install what they need and leave nothing else behind, so they
+# All but the last install what they need and leave nothing else behind, so they
 # also work where there is no pg_config yet: PGXS is read for other goals only.
-SCRIPTED = demo demo-psql test test-servers bench
+SCRIPTED = demo demo-psql test test-servers fuzz bench
 
 ifneq ($(filter-out $(SCRIPTED),$(or $(MAKECMDGOALS),all)),)
 
@@ -85,6 +86,9 @@ test:
 
 test-servers:
 	@bash test/servers.sh 15 17 18
+
+fuzz:
+	@bash test/fuzz.sh $(or $(SECONDS),60) $(INPUT)
 
 bench:
 	@bash bench/run.sh

@@ -31,7 +31,7 @@ import_seconds=${IMPORT_SECONDS:-60}
 max_tps=${MAX_TPS:-30000}	# more than the machine can do; decides the stock
 million=${million:-1000000}
 complete=(hot pools history held crowd roll_back add import connect exhausted
-	allocate close cost)
+	allocate close cost file)
 scenarios=${SCENARIOS:-${complete[*]}}
 
 say()

@@ -316,3 +316,128 @@ work_so_far()
 	sql -d copy -F ' ' -c "SELECT pg_current_wal_insert_lsn() - '0/0', blks_hit + blks_read
 		FROM pg_stat_database WHERE datname = 'copy'"
 }
+
+# The file's rows a second.  The twin and the extension's table are in the same
+# database, both empty or with the same stock.
+scenario_file()
+{
+	local n kind
+
+	scenario "A file" \
+		"$((million / 1000)) thousand accounts are stored from a CSV file, with \\\`\\\\copy\\\` by a client or with COPY and pg_read_file by the server, into a table that is empty or has 5 million accounts; their ids are drawn at random, or ascend. The limit is a bare COPY of the file into the twin, its line for import_csv and check_csv that by the server."
+	for kind in random ascending; do
+		write_file $kind $million >"$work/$kind.csv"
+	done
+	stock awspool-empty 0
+	stock awspool-full 0
+	fill_at_random awspool-full awspool.account $((5 * million))
+	fill_at_random awspool-full bench.account $((5 * million))
+	sql -d awspool-full -c 'VACUUM ANALYZE'
+
+	store_file "empty table, ids at random" awspool-empty random
+	store_file "empty table, ids ascending" awspool-empty ascending
+	store_file "5 million in it, ids at random" awspool-full random
+	watch_memory
+}
+
+# Ids at random, each once: a permutation of the numbers below a prime.
+write_file()
+{
+	echo "account_id;marketplace_id;account_model"
+	if [ "$1" = ascending ]; then
+		seq -f '%.0f;MP-0000;SPAM' 300000000001 $((300000000000 + $2))
+	else
+		awk -v n="$2" 'BEGIN {
+			for (i = 1; i <= n; i++)
+				printf "%.0f;MP-0000;SPAM\n", (i * 1000003) % 99999999977 + 300000000000
+		}'
+	fi
+}
+
+# The same numbers, further on.
+fill_at_random()
+{
+	sql -d "$1" -c "INSERT INTO $2 (provider, account_id, marketplace, model)
+		SELECT '1', (i * 1000003::bigint) % 99999999977 + 300000000000, 'MP-0000', 'SPAM'
+		FROM generate_series($((million + 1)), $((million + $3))::bigint) i"
+}
+
+# store_file TEXT DATABASE KIND
+store_file()
+{
+	local round place="awspool.import (account_id, marketplace_id, account_model)"
+	local twin="bench.account (account_id, marketplace, model)" copy
+	local options="WITH (FORMAT csv, DELIMITER ';', HEADER)" csv
+
+	csv="pg_read_file('$work/$3.csv')"
+	for ((round = 1; round <= rounds; round++)); do
+		time_file "$2" "\\copy $twin FROM '$work/$3.csv' $options"
+		copy=$speed
+		record_speed "\`\\copy\`, $1" ">= 0.9" "$round" limit "$copy"
+		time_file "$2" "\\copy $place FROM '$work/$3.csv' $options"
+		record_speed "\`\\copy\`, $1" ">= 0.9" "$round" awspool "$speed"
+		copy=$speed
+		time_again "\\copy $place FROM '$work/$3.csv' $options"
+		line "the same again / the first time, $1" "" ">= 1"
+		record "$round" awspool "$(awk "BEGIN { print $speed / $copy }")"
+
+		time_file "$2" "COPY $twin FROM '$work/$3.csv' $options"
+		record_speed "import_csv, $1" ">= 0.95" "$round" limit "$speed"
+		record_speed "check_csv, $1" ">= 2" "$round" limit "$speed"
+		time_file "$2" "SELECT count(*) FROM awspool.check_csv('1', $csv)"
+		record_speed "check_csv, $1" ">= 2" "$round" awspool "$speed"
+		time_again "SELECT count(*) FROM awspool.import_csv('1', $csv)"
+		record_speed "import_csv, $1" ">= 0.95" "$round" awspool "$speed"
+	done
+}
+
+record_speed()
+{
+	line "$1" "thousand rows/s" "$2"
+	record "$3" "$4" "$5"
+}
+
+# time_file DATABASE COMMAND: on a fresh copy; leaves the speed in $speed.
+time_file()
+{
+	copy "$1"
+	time_again "$2"
+}
+
+time_again()
+{
+	local ms
+
+	sql -d copy -c CHECKPOINT
+	ms=$(in_private PGOPTIONS="-c awspool.provider=1" psql -XqAt -v ON_ERROR_STOP=1 -U app -d copy \
+		-c '\timing on' -c "$1" | sed -nE 's/^Time: ([0-9.]+) ms.*/\1/p')
+	speed=$(awk "BEGIN { print $million / $ms }")
+}
+
+# How much a backend grows while it stores five times as many.
+watch_memory()
+{
+	local pid idle peak=0 now
+
+	write_file random $((5 * million)) >"$work/large.csv"
+	copy awspool-empty
+	coproc { in_private PGOPTIONS="-c awspool.provider=1" psql -XqAt -U app -d copy; }
+	echo "SELECT pg_backend_pid();" >&"${COPROC[1]}"
+	read -r pid <&"${COPROC[0]}"
+	idle=$(private_memory "$pid")
+	echo "\\copy awspool.import (account_id, marketplace_id, account_model) FROM '$work/large.csv' WITH (FORMAT csv, DELIMITER ';', HEADER)" >&"${COPROC[1]}"
+	echo "SELECT 'stored';" >&"${COPROC[1]}"
+	until read -r -t 0.2 <&"${COPROC[0]}"; do
+		now=$(private_memory "$pid")
+		peak=$((now > peak ? now : peak))
+	done
+	echo '\q' >&"${COPROC[1]}"
+	wait
+	line "memory over idle at most, MiB, while \`\\copy\` stores $((5 * million / 1000000)) million" "" "<= 64"
+	record 1 awspool "$(awk "BEGIN { print ($peak - $idle) / 1024 }")"
+}
+
+private_memory()
+{
+	awk '/^RssAnon:/ { print $2 }' "/proc/$1/status"
+}

@@ -7,11 +7,14 @@ CREATE SCHEMA bench;
 -- The same columns, constraints and indexes, without the extension's triggers.
 -- It holds what the side under test changes if that is not awspool.
 CREATE TABLE bench.account (LIKE awspool.account INCLUDING ALL);
+ALTER TABLE bench.account ALTER provider SET DEFAULT '1';	-- not in a file
 
 -- A caller as applications are: no superuser, and granted its providers.
 GRANT USAGE ON SCHEMA bench TO app;
 GRANT ALL ON bench.account TO app;
 GRANT USAGE ON SEQUENCE awspool.account_position TO app;
+GRANT pg_read_server_files TO app;
+GRANT EXECUTE ON FUNCTION pg_read_file(text) TO app;
 SELECT awspool.grant_provider(p::text, 'app') FROM generate_series(1, 200) p;
 
 -- Ready accounts behind so many allocated ones.  Providers are called 1, 2, 3;

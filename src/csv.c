@@ -39,12 +39,17 @@ static const char *const header[FILE_FIELDS] = {
 	[FILE_MODEL] = "account_model",
 };
 
+/* The reader keeps an array of the fields of a row; nobody has so many. */
+#define MAX_SEPARATORS	1000000
+
 /* The bytes that COPY's reader has still to get. */
 typedef struct CsvSource
 {
+	CopyFromState reader;
 	const char *next;
 	const char *end;
 	uint64		line;
+	int			separators;		/* in this line */
 	bool		line_start;
 	bool		in_quotes;
 } CsvSource;
@@ -56,7 +61,6 @@ struct CsvFile
 {
 	const char *provider;
 	Relation	rel;
-	CopyFromState reader;
 	CsvSource	source;
 	bool		begun;			/* the first row was read, or the header */
 	int			columns[FILE_FIELDS];	/* at which place of a row each is */
@@ -65,6 +69,9 @@ struct CsvFile
 static CopyFromState begin_reading(Relation rel);
 static int	read_source(void *buffer, int minread, int maxread);
 static bool end_of_data(CsvSource *source);
+static void refuse_file(const CsvSource *source, const char *message,
+						const char *detail);
+static EolType first_line_end(const CsvSource *source);
 static bool is_blank(char **fields, int nfields);
 static bool is_header(char **fields, int nfields, int *columns);
 static void put_row(const CsvFile *file, Batch *batch, uint64 line,
@@ -92,7 +99,8 @@ awspool_open_csv(const char *provider, text *csv)
 		file->source.next += 3;
 
 	file->rel = table_open(awspool_relation("import"), AccessShareLock);
-	file->reader = begin_reading(file->rel);
+	file->source.reader = begin_reading(file->rel);
+	file->source.reader->eol_type = first_line_end(&file->source);
 	return file;
 }
 
@@ -103,7 +111,7 @@ awspool_open_csv(const char *provider, text *csv)
 bool
 awspool_read_csv(CsvFile *file, Batch *batch)
 {
-	CopyFromState reader = file->reader;
+	CopyFromState reader = file->source.reader;
 	ErrorContextCallback context = {
 		error_context_stack, CopyFromErrorCallback, reader
 	};
@@ -134,7 +142,7 @@ awspool_read_csv(CsvFile *file, Batch *batch)
 void
 awspool_close_csv(CsvFile *file)
 {
-	EndCopyFrom(file->reader);
+	EndCopyFrom(file->source.reader);
 	table_close(file->rel, AccessShareLock);
 	pfree(file);
 }
@@ -152,6 +160,29 @@ begin_reading(Relation rel)
 
 	return BeginCopyFrom(NULL, rel, NULL, NULL, false, read_source, NIL,
 						 options);
+}
+
+/*
+ * What ends the lines, as far as COPY's reader has to know, before it has read
+ * one: it counts the lines within quotes by that.
+ */
+static EolType
+first_line_end(const CsvSource *source)
+{
+	bool		in_quotes = false;
+
+	for (const char *p = source->next; p < source->end; p++)
+	{
+		if (*p == '"')
+			in_quotes = !in_quotes;
+		else if (in_quotes)
+			continue;
+		else if (*p == '\r' && (p + 1 == source->end || p[1] != '\n'))
+			return EOL_CR;
+		else if (*p == '\n' || *p == '\r')
+			return EOL_NL;
+	}
+	return EOL_NL;
 }
 
 /*
@@ -184,11 +215,16 @@ read_source(void *buffer, int minread, int maxread)
 			if (crlf && !source->in_quotes)
 				continue;
 			source->line_start = true;
+			source->separators = 0;
 			if (!crlf)
 				source->line++;
 		}
-		else if (c == ',' && !source->in_quotes)
+		else if ((c == ',' || c == ';') && !source->in_quotes)
+		{
 			c = ';';
+			if (++source->separators > MAX_SEPARATORS)
+				refuse_file(source, "too many fields in a line", NULL);
+		}
 		out[n++] = c;
 	}
 	return n;
@@ -212,13 +248,23 @@ end_of_data(CsvSource *source)
 	while (p < source->end && (*p == '\n' || *p == '\r'))
 		p++;
 	if (p < source->end)
-		ereport(ERROR,
-				(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
-				 errmsg("line " UINT64_FORMAT " ends the data, but more follows",
-						source->line),
-				 errdetail("A line \"\\.\" marks the end of the data.")));
+		refuse_file(source, "the data ends here, but more follows",
+					"A line \"\\.\" marks the end of the data.");
 	source->next = source->end;
 	return true;
+}
+
+/*
+ * Raises 22P04.  The source is ahead of the reader, which tells the line.
+ */
+static void
+refuse_file(const CsvSource *source, const char *message, const char *detail)
+{
+	source->reader->cur_lineno = source->line;
+	source->reader->line_buf_valid = false;
+	ereport(ERROR,
+			(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+			 errmsg("%s", message), detail != NULL ? errdetail("%s", detail) : 0));
 }
 
 /* Only spaces, or nothing, in any field */

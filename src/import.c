@@ -400,7 +400,9 @@ awspool_import_row(PG_FUNCTION_ARGS)
 		awspool_refuse_malformed(account.problem);
 	}
 	*awspool_extend_batch(batch) = account;
-	return PointerGetDatum(trigdata->tg_trigtuple);
+
+	/* The server frees its own tuple only if it gets another one. */
+	return PointerGetDatum(heap_copytuple(trigdata->tg_trigtuple));
 }
 
 /*

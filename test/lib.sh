@@ -33,7 +33,7 @@ to_build()
 
 to_test()
 {
-	echo "postgresql-$SERVER-pgtap" libipc-run-perl libtap-parser-sourcehandler-pgtap-perl
+	echo "postgresql-$SERVER-pgtap" libipc-run-perl libtap-parser-sourcehandler-pgtap-perl python3
 }
 
 as_root()

@@ -219,22 +219,43 @@ SQL
 		"nothing is lost silently without $trigger");
 }
 
-# How far it is.
+# How far it is, and that its memory does not grow with the file.
+my $pipe;
+
+sub memory
+{
+	my $offset = -s $node->logfile;
+
+	query(
+		"SELECT pg_log_backend_memory_contexts(pid) FROM pg_stat_progress_copy");
+	print $pipe "$_;MP-0003;SPAM\n" for @_;    # it hears of it in between rows
+	$node->wait_for_log(qr/Grand total: \d+ bytes/, $offset);
+	my ($bytes) =
+	  substr(slurp_file($node->logfile), $offset) =~ /Grand total: (\d+) bytes/;
+	return $bytes;
+}
+
 empty_pool();
 my $fifo = "$dir/fifo";
 system('mkfifo', '-m', '666', $fifo);
 my $session = $node->background_psql('postgres');
 $session->query_until(qr/started/,
 	"\\echo started\n$copy FROM PROGRAM 'cat $fifo' $options;\n");
-open my $pipe, '>', $fifo or die $!;
+open $pipe, '>', $fifo or die $!;
 $pipe->autoflush(1);
 print $pipe map { "$_;MP-0001;SPAM\n" } @ids;
 ok( $node->poll_query_until('postgres',
 		'SELECT tuples_processed >= 4096 FROM pg_stat_progress_copy'),
 	'pg_stat_progress_copy tells how far it is');
 is(query('SELECT count(*) FROM awspool.account'), 0, 'not visible as yet');
+my $memory = memory(300_000_000_001 .. 300_000_005_000);
+print $pipe map { "$_;MP-0002;SPAM\n" } 200_000_000_001 .. 200_000_100_000;
+$node->poll_query_until('postgres',
+	'SELECT tuples_processed >= 105000 FROM pg_stat_progress_copy');
+cmp_ok(memory(400_000_000_001 .. 400_000_005_000) - $memory, '<', 1_000_000, 'a backend does not grow');
 close $pipe;
-ok($node->poll_query_until('postgres', "SELECT count = @{[ROWS]} FROM pool"),
+ok( $node->poll_query_until(
+		'postgres', "SELECT count = 110000 + @{[ROWS]} FROM pool"),
 	'then all are');
 $session->quit;
 
@@ -259,6 +280,11 @@ for my $what (sort keys %long)
 	}
 }
 is(query('SELECT count(*) FROM awspool.account'), 0, 'nothing is left of it');
+is( sqlstate(
+		$node, "SELECT count(*) FROM awspool.check_csv('acme', repeat(';', 2000000))"
+	),
+	'22P04',
+	'a line of a million fields is refused');
 
 $node->stop;
 done_testing();
