@@ -340,7 +340,8 @@ scenario_file()
 	watch_memory
 }
 
-# Ids at random, each once: a permutation of the numbers below a prime.
+# Ids as if at random, each once: multiples of the golden section of a prime,
+# modulo that.
 write_file()
 {
 	echo "account_id;marketplace_id;account_model"
@@ -348,8 +349,10 @@ write_file()
 		seq -f '%.0f;MP-0000;SPAM' 300000000001 $((300000000000 + $2))
 	else
 		awk -v n="$2" 'BEGIN {
-			for (i = 1; i <= n; i++)
-				printf "%.0f;MP-0000;SPAM\n", (i * 1000003) % 99999999977 + 300000000000
+			for (i = 1; i <= n; i++) {
+				id = (id + 61803398861) % 99999999977
+				printf "%.0f;MP-0000;SPAM\n", id + 300000000000
+			}
 		}'
 	fi
 }
@@ -358,7 +361,7 @@ write_file()
 fill_at_random()
 {
 	sql -d "$1" -c "INSERT INTO $2 (provider, account_id, marketplace, model)
-		SELECT '1', (i * 1000003::bigint) % 99999999977 + 300000000000, 'MP-0000', 'SPAM'
+		SELECT '1', (i * 61803398861) % 99999999977 + 300000000000, 'MP-0000', 'SPAM'
 		FROM generate_series($((million + 1)), $((million + $3))::bigint) i"
 }
 
@@ -373,9 +376,9 @@ store_file()
 	for ((round = 1; round <= rounds; round++)); do
 		time_file "$2" "\\copy $twin FROM '$work/$3.csv' $options"
 		copy=$speed
-		record_speed "\`\\copy\`, $1" ">= 0.9" "$round" limit "$copy"
+		record_speed "\copy, $1" ">= 0.9" "$round" limit "$copy"
 		time_file "$2" "\\copy $place FROM '$work/$3.csv' $options"
-		record_speed "\`\\copy\`, $1" ">= 0.9" "$round" awspool "$speed"
+		record_speed "\copy, $1" ">= 0.9" "$round" awspool "$speed"
 		copy=$speed
 		time_again "\\copy $place FROM '$work/$3.csv' $options"
 		line "the same again / the first time, $1" "" ">= 1"
@@ -433,7 +436,7 @@ watch_memory()
 	done
 	echo '\q' >&"${COPROC[1]}"
 	wait
-	line "memory over idle at most, MiB, while \`\\copy\` stores $((5 * million / 1000000)) million" "" "<= 64"
+	line "memory over idle at most, MiB, while \copy stores $((5 * million / 1000000)) million" "" "<= 64"
 	record 1 awspool "$(awk "BEGIN { print ($peak - $idle) / 1024 }")"
 }
 

@@ -335,12 +335,15 @@ insert(NewAccount **accounts, int n)
 	BulkInsertState bulk = GetBulkInsertState();
 	int			nslots = Min(n, MAX_ROWS);
 	TupleTableSlot **slots = palloc(nslots * sizeof(TupleTableSlot *));
+	TupleDesc	desc;
 	Datum		actor = CStringGetTextDatum(GetUserNameFromId(GetUserId(),
 															   false));
 
+	/* Of the relation's own descriptor, each slot would count a reference. */
+	desc = CreateTupleDescCopy(RelationGetDescr(table->rel));
 	for (int i = 0; i < nslots; i++)
-		slots[i] = table_slot_create(table->rel,
-									 &table->estate->es_tupleTable);
+		slots[i] = MakeSingleTupleTableSlot(desc,
+											table_slot_callbacks(table->rel));
 
 	awspool_begin_storing();
 	for (int i = 0; i < n; i += MAX_ROWS)

@@ -4,12 +4,13 @@
  *	  Which of some accounts are in the pool already, or were used once.
  *
  * This is asked of one account that could not be stored, and of thousands
- * that are about to be.  For the latter the rows are sorted by their ids and
- * merged with the index: where the index holds many ids between two of ours,
- * the scan descends anew, otherwise it goes on to the next entry.  A file
- * whose ids are new and higher than all others costs one descent then, and one
- * that is there already a step for each row.  The table is read only where an
- * id is the same.
+ * that are about to be.  For the latter the ids are sorted, and the index is
+ * scanned for one of them after the other.  As long as that finds hardly any
+ * id between ours, the next scan spans twice as many of them, and merges them
+ * with the entries: so a file costs few scans whose ids are all there, or all
+ * higher than any.  Where the index is denser than the file, a scan that spans
+ * more than one id reads in vain; it is tried ever more seldom then.  The
+ * table is read only where an id is the same.
  *
  * What is seen is the present: what was committed by now, or is this
  * transaction's own.  Nobody is waited for.  An account that is being changed
@@ -34,6 +35,9 @@
 /* Entries that a scan steps over in search of the next of our ids, at most. */
 #define MAX_STEPS	16
 
+/* Scans for a single id before one that spans more is tried again, at most. */
+#define MAX_PATIENCE	1024
+
 /* The column of awspool.account_log that is read here. */
 #define Anum_log_provider	2
 
@@ -41,6 +45,9 @@ typedef void (*SeenCallback) (NewAccount *account, TupleTableSlot *slot);
 
 static void match(const char *table, const char *index, NewAccount **accounts,
 				  int n, SeenCallback seen);
+static bool merge(IndexScanDesc scan, TupleTableSlot *slot,
+				  NewAccount **accounts, int *next, int end,
+				  SeenCallback seen);
 static void seek(IndexScanDesc scan, const char *first, const char *last);
 static int	compare(const NewAccount *account, IndexScanDesc scan);
 static int	compare_ids(const void *a, const void *b);
@@ -98,37 +105,32 @@ match(const char *table, const char *index, NewAccount **accounts, int n,
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan = awspool_index_beginscan(rel, index_rel, snapshot, 2);
 	int			next = RelationGetNumberOfBlocks(index_rel) > 1 ? 0 : n;
+	int			span = 1;		/* of our ids in a scan */
+	int			patience = 1;
+	int			wait = 0;
 
 	if (next < n)
 		qsort(accounts, n, sizeof(NewAccount *), compare_ids);
 	scan->xs_want_itup = true;
 	while (next < n)
 	{
-		int			steps = 0;
+		int			end = Min(next + span, n);
 
 		CHECK_FOR_INTERRUPTS();
-		seek(scan, accounts[next]->account_id, accounts[n - 1]->account_id);
-		while (next < n && steps < MAX_STEPS)
+		if (merge(scan, slot, accounts, &next, end, seen))
 		{
-			if (index_getnext_tid(scan, ForwardScanDirection) == NULL)
-			{
-				next = n;		/* no more ids in the index */
-				break;
-			}
-
-			if (compare(accounts[next], scan) > 0)
-			{
-				steps++;
-				continue;
-			}
-			steps = 0;
-			while (next < n && compare(accounts[next], scan) < 0)
-				next++;
-			if (next == n || compare(accounts[next], scan) > 0 ||
-				!index_fetch_heap(scan, slot))
-				continue;
-			while (next < n && compare(accounts[next], scan) == 0)
-				seen(accounts[next++], slot);
+			if (span > 1)
+				patience = 1;
+			if (wait > 0)
+				wait--;
+			else
+				span *= 2;
+		}
+		else
+		{
+			span = 1;
+			wait = patience;
+			patience = Min(patience * 2, MAX_PATIENCE);
 		}
 	}
 
@@ -137,6 +139,40 @@ match(const char *table, const char *index, NewAccount **accounts, int n,
 	UnregisterSnapshot(snapshot);
 	index_close(index_rel, AccessShareLock);
 	table_close(rel, AccessShareLock);
+}
+
+/*
+ * Looks for the accounts from *next to before "end", and moves *next on.  False
+ * if it gave up before the end, since too many other ids are between ours.
+ */
+static bool
+merge(IndexScanDesc scan, TupleTableSlot *slot, NewAccount **accounts,
+	  int *next, int end, SeenCallback seen)
+{
+	int			i = *next;
+	int			steps = 0;
+
+	seek(scan, accounts[i]->account_id, accounts[end - 1]->account_id);
+	while (i < end && steps < MAX_STEPS)
+	{
+		if (index_getnext_tid(scan, ForwardScanDirection) == NULL)
+			i = end;			/* no more ids in the index */
+		else if (compare(accounts[i], scan) > 0)
+			steps++;
+		else
+		{
+			while (i < end && compare(accounts[i], scan) < 0)
+				i++;
+			if (i < end && compare(accounts[i], scan) == 0 &&
+				index_fetch_heap(scan, slot))
+			{
+				while (i < end && compare(accounts[i], scan) == 0)
+					seen(accounts[i++], slot);
+			}
+		}
+	}
+	*next = i;
+	return i == end;
 }
 
 /* Begins anew, with the first id that is not below "first". */
