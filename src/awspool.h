@@ -192,14 +192,13 @@ typedef struct NewAccount
 } NewAccount;
 
 /* Accounts that are gathered and then stored together (batch.c). */
-#define MAX_BATCH		4096
-
 typedef struct Batch
 {
 	MemoryContext context;		/* for what the accounts refer to */
 	bool		look_first;		/* at what is there, before storing */
 	int			n;
-	NewAccount	accounts[MAX_BATCH];
+	int			max;			/* then it has to be stored and emptied */
+	NewAccount *accounts;
 } Batch;
 
 /* A CSV file that is being read (csv.c). */

@@ -28,6 +28,11 @@
  * Each batch draws positions as it is stored, so a file is stored in its
  * order, and what is rolled back leaves a gap.
  *
+ * The entries of the primary key are inserted last, in the order of the ids.
+ * In a large table the ids of a file are all over the index, and most of the
+ * time goes into waiting for its pages to come from memory; neighbours share
+ * them.
+ *
  * Triggers do not fire on this path.  The extension's own on INSERT are done
  * for here: refuse_used_account by looking at the log, after the rows were
  * stored, as it does; what it notes for head.c is what storing says anyway.
@@ -58,6 +63,10 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+/* Accounts in a batch, to begin with and at most. */
+#define FIRST_BATCH		4096
+#define MAX_BATCH		65536
+
 /* Fewer are stored one by one. */
 #define MIN_BATCH		16
 
@@ -66,6 +75,13 @@
 
 /* After so many vain tries the accounts of a batch are stored one by one. */
 #define MAX_TRIES		3
+
+/* An account, and where in the table it was put. */
+typedef struct StoredRow
+{
+	const NewAccount *account;
+	ItemPointerData tid;
+} StoredRow;
 
 static int	count(const Batch *batch, StoreOutcome outcome);
 static void lock_providers(Batch *batch);
@@ -76,8 +92,13 @@ static bool is_own_trigger(const Trigger *trigger);
 static bool store_together(NewAccount **accounts, int n);
 static void insert(NewAccount **accounts, int n);
 static void insert_rows(AccountTable *table, TupleTableSlot **slots,
-						NewAccount **accounts, int n, BulkInsertState bulk,
+						StoredRow *rows, int n, BulkInsertState bulk,
 						Datum actor);
+static void insert_ids(AccountTable *table, TupleTableSlot *slot,
+					   StoredRow *rows, int n);
+static void insert_entries(AccountTable *table, TupleTableSlot *slot,
+						   bool primary);
+static int	compare_rows(const void *a, const void *b);
 static void fill(TupleTableSlot *slot, const NewAccount *account,
 				 int64 position, Datum status, Datum added_at, Datum actor);
 
@@ -89,6 +110,8 @@ awspool_make_batch(void)
 {
 	Batch	   *batch = palloc(sizeof(Batch));
 
+	batch->max = FIRST_BATCH;
+	batch->accounts = palloc(batch->max * sizeof(NewAccount));
 	batch->context = AllocSetContextCreate(CurrentMemoryContext,
 										   "awspool batch",
 										   ALLOCSET_DEFAULT_SIZES);
@@ -98,23 +121,32 @@ awspool_make_batch(void)
 }
 
 /*
- * A new account, still without values, at the end of a batch that has not
- * MAX_BATCH of them yet.  What it refers to belongs into the batch's context.
+ * A new account, still without values, at the end of a batch that is not full.
+ * What it refers to belongs into the batch's context.
  */
 NewAccount *
 awspool_extend_batch(Batch *batch)
 {
 	NewAccount *account = &batch->accounts[batch->n++];
 
-	Assert(batch->n <= MAX_BATCH);
+	Assert(batch->n <= batch->max);
 	memset(account, 0, sizeof(NewAccount));
 	return account;
 }
 
+/*
+ * Makes room for more accounts, and for yet more of them if it was full.
+ */
 void
 awspool_empty_batch(Batch *batch)
 {
 	MemoryContextReset(batch->context);
+	if (batch->n == batch->max && batch->max < MAX_BATCH)
+	{
+		batch->max = Min(batch->max * 2, MAX_BATCH);
+		batch->accounts = repalloc(batch->accounts,
+								   batch->max * sizeof(NewAccount));
+	}
 	batch->n = 0;
 }
 
@@ -218,7 +250,7 @@ explain_deadlock(void *arg)
 static NewAccount **
 pending(Batch *batch, int *n)
 {
-	NewAccount **accounts = palloc(MAX_BATCH * sizeof(NewAccount *));
+	NewAccount **accounts = palloc(Max(batch->n, 1) * sizeof(NewAccount *));
 
 	*n = 0;
 	for (int i = 0; i < batch->n; i++)
@@ -327,12 +359,13 @@ store_together(NewAccount **accounts, int n)
 	return stored;
 }
 
-/* Inserts the accounts, as COPY would. */
+/* Inserts the accounts, much as COPY would. */
 static void
 insert(NewAccount **accounts, int n)
 {
 	AccountTable *table = awspool_open_account_table();
 	BulkInsertState bulk = GetBulkInsertState();
+	StoredRow  *rows = palloc(n * sizeof(StoredRow));
 	int			nslots = Min(n, MAX_ROWS);
 	TupleTableSlot **slots = palloc(nslots * sizeof(TupleTableSlot *));
 	TupleDesc	desc;
@@ -344,11 +377,13 @@ insert(NewAccount **accounts, int n)
 	for (int i = 0; i < nslots; i++)
 		slots[i] = MakeSingleTupleTableSlot(desc,
 											table_slot_callbacks(table->rel));
+	for (int i = 0; i < n; i++)
+		rows[i].account = accounts[i];
 
 	awspool_begin_storing();
 	for (int i = 0; i < n; i += MAX_ROWS)
-		insert_rows(table, slots, accounts + i, Min(n - i, MAX_ROWS), bulk,
-					actor);
+		insert_rows(table, slots, rows + i, Min(n - i, MAX_ROWS), bulk, actor);
+	insert_ids(table, slots[0], rows, n);
 	awspool_end_storing();
 
 	FreeBulkInsertState(bulk);
@@ -356,9 +391,10 @@ insert(NewAccount **accounts, int n)
 	awspool_close_account_table(table);
 }
 
+/* Inserts rows, and their entries into all indexes but the primary key. */
 static void
-insert_rows(AccountTable *table, TupleTableSlot **slots,
-			NewAccount **accounts, int n, BulkInsertState bulk, Datum actor)
+insert_rows(AccountTable *table, TupleTableSlot **slots, StoredRow *rows,
+			int n, BulkInsertState bulk, Datum actor)
 {
 	EState	   *estate = table->estate;
 	MemoryContext caller_context =
@@ -369,8 +405,8 @@ insert_rows(AccountTable *table, TupleTableSlot **slots,
 
 	for (int i = 0; i < n; i++)
 	{
-		fill(slots[i], accounts[i], nextval_internal(sequence, false), status,
-			 added_at, actor);
+		fill(slots[i], rows[i].account, nextval_internal(sequence, false),
+			 status, added_at, actor);
 		ExecConstraints(table->result, slots[i], estate);
 	}
 
@@ -379,11 +415,68 @@ insert_rows(AccountTable *table, TupleTableSlot **slots,
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		list_free(awspool_insert_index_tuples(table->result, slots[i], estate));
+		rows[i].tid = slots[i]->tts_tid;
+		insert_entries(table, slots[i], false);
 		ExecClearTuple(slots[i]);
 	}
 	MemoryContextSwitchTo(caller_context);
 	ResetPerTupleExprContext(estate);
+}
+
+/*
+ * Inserts the entries of the primary key, in the order of the ids.  The key is
+ * all that it needs to know of a row.
+ */
+static void
+insert_ids(AccountTable *table, TupleTableSlot *slot, StoredRow *rows, int n)
+{
+	EState	   *estate = table->estate;
+	MemoryContext caller_context =
+		MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	int			id = Anum_account_account_id - 1;
+
+	qsort(rows, n, sizeof(StoredRow), compare_rows);
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		ExecClearTuple(slot);
+		memset(slot->tts_isnull, true, Natts_account * sizeof(bool));
+		slot->tts_values[id] = CStringGetTextDatum(rows[i].account->account_id);
+		slot->tts_isnull[id] = false;
+		ExecStoreVirtualTuple(slot);
+		slot->tts_tid = rows[i].tid;
+		insert_entries(table, slot, true);
+		ResetPerTupleExprContext(estate);
+	}
+	MemoryContextSwitchTo(caller_context);
+}
+
+/*
+ * Inserts the entries of a row into the primary key, or into all indexes but
+ * that: the executor passes over an index that is not there.
+ */
+static void
+insert_entries(AccountTable *table, TupleTableSlot *slot, bool primary)
+{
+	ResultRelInfo *result = table->result;
+	RelationPtr all = result->ri_IndexRelationDescs;
+	RelationPtr some = palloc(result->ri_NumIndices * sizeof(Relation));
+
+	for (int i = 0; i < result->ri_NumIndices; i++)
+		some[i] = all[i]->rd_index->indisprimary == primary ? all[i] : NULL;
+	result->ri_IndexRelationDescs = some;
+	list_free(awspool_insert_index_tuples(result, slot, table->estate));
+	result->ri_IndexRelationDescs = all;
+}
+
+static int
+compare_rows(const void *a, const void *b)
+{
+	const StoredRow *x = a;
+	const StoredRow *y = b;
+
+	return memcmp(x->account->account_id, y->account->account_id,
+				  AWSPOOL_ID_LENGTH);
 }
 
 /* Makes a row of an account. */

@@ -183,12 +183,12 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 		awspool_begin_writing();
 
 	initStringInfo(&tally.shown);
-	seen_ids = seen_create(CurrentMemoryContext, MAX_BATCH, NULL);
 	batch = awspool_make_batch();
+	seen_ids = seen_create(CurrentMemoryContext, batch->max, NULL);
 	file = awspool_open_csv(provider, PG_GETARG_TEXT_PP(1));
 	while (more)
 	{
-		while (batch->n < MAX_BATCH && more)
+		while (batch->n < batch->max && more)
 			more = awspool_read_csv(file, batch);
 
 		find_repeated(batch, seen_ids);
@@ -378,7 +378,7 @@ awspool_import_row(PG_FUNCTION_ARGS)
 	NewAccount	account = {0};
 	MemoryContext caller_context;
 
-	if (batch->n == MAX_BATCH)
+	if (batch->n == batch->max)
 		store_import(import);
 
 	caller_context = MemoryContextSwitchTo(batch->context);

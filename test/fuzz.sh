@@ -111,7 +111,8 @@ build()
 {
 	local options=(CC=clang with_llvm=no CPPFLAGS=-D_GNU_SOURCE)
 
-	make_small awspool/src/awspool.h MAX_BATCH 6
+	make_small awspool/src/batch.c FIRST_BATCH 3
+	make_small awspool/src/batch.c MAX_BATCH 6
 	make_small awspool/src/batch.c MIN_BATCH 4
 	make_small awspool/src/batch.c MAX_ROWS 4
 	make_small awspool/src/lookup.c MAX_STEPS 2
