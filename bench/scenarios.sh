@@ -191,7 +191,7 @@ claim_during_import()
 scenario_connect()
 {
 	scenario "A new connection for every claim" \
-		"8 clients connect, claim once and disconnect, behind $((million / 1000)) thousand dead entries that a held snapshot keeps."
+		"8 clients connect, claim once and disconnect, behind $((million / 1000)) thousand dead entries that a held snapshot keeps. What a session's first claim does beyond the update: it loads the library and opens six relations more."
 	stock "limit awspool skip" $((million + max_tps * duration))
 	each_in_turn "limit awspool skip" claim_and_disconnect
 }
