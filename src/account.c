@@ -21,6 +21,8 @@ PG_FUNCTION_INFO_V1(awspool_is_well_formed);
 /* Bytes of a value that a message shows, at most. */
 #define MAX_PRINTED_LENGTH	64
 
+#define ACCOUNT_ID_LENGTH	12
+
 static bool is_account_id(const char *value, size_t len);
 static bool is_marketplace(const char *value, size_t len);
 static bool is_model(const char *value, size_t len);
@@ -288,7 +290,7 @@ awspool_trigger_data(FunctionCallInfo fcinfo, const char *relation,
 static bool
 is_account_id(const char *value, size_t len)
 {
-	return len == AWSPOOL_ID_LENGTH && digits(value, len) == len;
+	return len == ACCOUNT_ID_LENGTH && digits(value, len) == len;
 }
 
 static bool
@@ -361,5 +363,5 @@ lost_a_zero(AccountField field, const char *value)
 	size_t		len = strlen(value);
 
 	return field == FIELD_ACCOUNT_ID &&
-		len == AWSPOOL_ID_LENGTH - 1 && digits(value, len) == len;
+		len == ACCOUNT_ID_LENGTH - 1 && digits(value, len) == len;
 }

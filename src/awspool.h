@@ -45,9 +45,6 @@
 #define ERRCODE_AWSPOOL_USED_BEFORE				MAKE_SQLSTATE('W','S','0','0','5')
 #define ERRCODE_AWSPOOL_REJECTED_ROWS			MAKE_SQLSTATE('W','S','0','0','6')
 
-/* Digits in the id of an account. */
-#define AWSPOOL_ID_LENGTH		12
-
 /* Bytes in the name of a provider or order, or in a marketplace, at most. */
 #define AWSPOOL_NAME_LENGTH		64
 
@@ -167,9 +164,14 @@ typedef enum StoreOutcome
 	STORE_TAKEN,				/* somebody else's; say no more */
 } StoreOutcome;
 
-/* The provider's account of the same id, for STORE_PRESENT and _DIFFERENT. */
+/*
+ * What is known of the same id: for STORE_USED and STORE_TAKEN who used it, if
+ * it was used and deleted; for STORE_PRESENT and STORE_DIFFERENT the rest, of
+ * the provider's account.
+ */
 typedef struct Existing
 {
+	char	   *provider;
 	char	   *marketplace;
 	char	   *model;
 	AccountStatus status;

@@ -56,7 +56,6 @@
 #include "catalog/pg_trigger.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -88,7 +87,6 @@ static void lock_providers(Batch *batch);
 static void explain_deadlock(void *arg);
 static NewAccount **pending(Batch *batch, int *n);
 static bool can_store_together(void);
-static bool is_own_trigger(const Trigger *trigger);
 static bool store_together(NewAccount **accounts, int n);
 static void insert(NewAccount **accounts, int n);
 static void insert_rows(AccountTable *table, TupleTableSlot **slots,
@@ -96,8 +94,7 @@ static void insert_rows(AccountTable *table, TupleTableSlot **slots,
 						Datum actor);
 static void insert_ids(AccountTable *table, TupleTableSlot *slot,
 					   StoredRow *rows, int n);
-static void insert_entries(AccountTable *table, TupleTableSlot *slot,
-						   bool primary);
+static RelationPtr choose_indexes(const ResultRelInfo *result, bool primary);
 static int	compare_rows(const void *a, const void *b);
 static void fill(TupleTableSlot *slot, const NewAccount *account,
 				 int64 position, Datum status, Datum added_at, Datum actor);
@@ -271,6 +268,9 @@ can_store_together(void)
 	Relation	rel = relation_open(awspool_relation("account"),
 									RowExclusiveLock);
 	TupleDesc	desc = RelationGetDescr(rel);
+	Oid			own = LookupFuncName(list_make2(makeString("awspool"),
+												makeString("refuse_used_account")),
+									 0, NULL, true);
 	bool		result = rel->rd_rel->relkind == RELKIND_RELATION &&
 		desc->natts == Natts_account &&
 		!(desc->constr != NULL && desc->constr->has_generated_stored) &&
@@ -280,30 +280,13 @@ can_store_together(void)
 	{
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
 
-		if (TRIGGER_FOR_INSERT(trigger->tgtype) &&
-			trigger->tgenabled != TRIGGER_DISABLED && !is_own_trigger(trigger))
+		if (TRIGGER_FOR_INSERT(trigger->tgtype) && trigger->tgfoid != own &&
+			(trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN ||
+			 trigger->tgenabled == TRIGGER_FIRES_ALWAYS))
 			result = false;
 	}
 	relation_close(rel, NoLock);
 	return result;
-}
-
-static bool
-is_own_trigger(const Trigger *trigger)
-{
-	static const char *const functions[] = {
-		"refuse_used_account", "follow_sequence"
-	};
-
-	for (size_t i = 0; i < lengthof(functions); i++)
-	{
-		List	   *name = list_make2(makeString("awspool"),
-									  makeString(pstrdup(functions[i])));
-
-		if (trigger->tgfoid == LookupFuncName(name, 0, NULL, true))
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -368,6 +351,8 @@ insert(NewAccount **accounts, int n)
 	StoredRow  *rows = palloc(n * sizeof(StoredRow));
 	int			nslots = Min(n, MAX_ROWS);
 	TupleTableSlot **slots = palloc(nslots * sizeof(TupleTableSlot *));
+	RelationPtr indexes = table->result->ri_IndexRelationDescs;
+	RelationPtr primary_key = choose_indexes(table->result, true);
 	TupleDesc	desc;
 	Datum		actor = CStringGetTextDatum(GetUserNameFromId(GetUserId(),
 															   false));
@@ -381,9 +366,12 @@ insert(NewAccount **accounts, int n)
 		rows[i].account = accounts[i];
 
 	awspool_begin_storing();
+	table->result->ri_IndexRelationDescs = choose_indexes(table->result, false);
 	for (int i = 0; i < n; i += MAX_ROWS)
 		insert_rows(table, slots, rows + i, Min(n - i, MAX_ROWS), bulk, actor);
+	table->result->ri_IndexRelationDescs = primary_key;
 	insert_ids(table, slots[0], rows, n);
+	table->result->ri_IndexRelationDescs = indexes;
 	awspool_end_storing();
 
 	FreeBulkInsertState(bulk);
@@ -416,7 +404,7 @@ insert_rows(AccountTable *table, TupleTableSlot **slots, StoredRow *rows,
 	{
 		CHECK_FOR_INTERRUPTS();
 		rows[i].tid = slots[i]->tts_tid;
-		insert_entries(table, slots[i], false);
+		list_free(awspool_insert_index_tuples(table->result, slots[i], estate));
 		ExecClearTuple(slots[i]);
 	}
 	MemoryContextSwitchTo(caller_context);
@@ -445,28 +433,28 @@ insert_ids(AccountTable *table, TupleTableSlot *slot, StoredRow *rows, int n)
 		slot->tts_isnull[id] = false;
 		ExecStoreVirtualTuple(slot);
 		slot->tts_tid = rows[i].tid;
-		insert_entries(table, slot, true);
+		list_free(awspool_insert_index_tuples(table->result, slot, estate));
 		ResetPerTupleExprContext(estate);
 	}
 	MemoryContextSwitchTo(caller_context);
 }
 
 /*
- * Inserts the entries of a row into the primary key, or into all indexes but
- * that: the executor passes over an index that is not there.
+ * The primary key, or all indexes but that, for the executor: it passes over
+ * an index that is not there.
  */
-static void
-insert_entries(AccountTable *table, TupleTableSlot *slot, bool primary)
+static RelationPtr
+choose_indexes(const ResultRelInfo *result, bool primary)
 {
-	ResultRelInfo *result = table->result;
-	RelationPtr all = result->ri_IndexRelationDescs;
-	RelationPtr some = palloc(result->ri_NumIndices * sizeof(Relation));
+	RelationPtr chosen = palloc(result->ri_NumIndices * sizeof(Relation));
 
 	for (int i = 0; i < result->ri_NumIndices; i++)
-		some[i] = all[i]->rd_index->indisprimary == primary ? all[i] : NULL;
-	result->ri_IndexRelationDescs = some;
-	list_free(awspool_insert_index_tuples(result, slot, table->estate));
-	result->ri_IndexRelationDescs = all;
+	{
+		Relation	index = result->ri_IndexRelationDescs[i];
+
+		chosen[i] = index->rd_index->indisprimary == primary ? index : NULL;
+	}
+	return chosen;
 }
 
 static int
@@ -475,8 +463,7 @@ compare_rows(const void *a, const void *b)
 	const StoredRow *x = a;
 	const StoredRow *y = b;
 
-	return memcmp(x->account->account_id, y->account->account_id,
-				  AWSPOOL_ID_LENGTH);
+	return strcmp(x->account->account_id, y->account->account_id);
 }
 
 /* Makes a row of an account. */

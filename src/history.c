@@ -19,20 +19,14 @@
 #include "awspool.h"
 
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(awspool_log_account_change);
 PG_FUNCTION_INFO_V1(awspool_refuse_used_account);
 PG_FUNCTION_INFO_V1(awspool_account_history);
 
-/* The column of awspool.account_log that is read without a query. */
-#define Anum_log_provider	2
-
-static char *user_of(const char *account_id);
 static void log_edit(TupleDesc desc, HeapTuple old, HeapTuple new);
 static void append_edit(StringInfo detail, TupleDesc desc, HeapTuple old,
 						HeapTuple new, int column);
@@ -71,9 +65,9 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 												 AFTER_ROW,
 												 ON_INSERT);
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
-	NewAccount	account = {.outcome = STORE_USED};
+	NewAccount	account = {0};
+	NewAccount *accounts = &account;
 	bool		isnull;
-	char	   *user;
 
 	awspool_note_arrival(DatumGetInt64(heap_getattr(trigdata->tg_trigtuple,
 													Anum_account_position,
@@ -85,13 +79,16 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 								   Anum_account_account_id);
 	account.provider = column_of(desc, trigdata->tg_trigtuple,
 								 Anum_account_provider);
-	user = user_of(account.account_id);
-	if (user == NULL)
+	if (!awspool_look_up_used(&accounts, 1))
 		return PointerGetDatum(NULL);
 
-	/* Who adds by a function may not know that it was another provider's. */
-	if (awspool_is_storing() && strcmp(user, account.provider) != 0)
-		account.outcome = STORE_TAKEN;
+	/*
+	 * Who adds by a function may not know that it was another provider's; here
+	 * the owner does it for them.
+	 */
+	account.outcome = awspool_is_storing() &&
+		strcmp(account.existing.provider, account.provider) != 0 ?
+		STORE_TAKEN : STORE_USED;
 	awspool_refuse_stored(&account);
 	return PointerGetDatum(NULL);
 }
@@ -138,34 +135,6 @@ awspool_account_history(PG_FUNCTION_ARGS)
 	if (events == 0)
 		awspool_no_such_account(provider, account_id);
 	return (Datum) 0;
-}
-
-/*
- * The provider that used an account and deleted it; NULL if nobody did.
- */
-static char *
-user_of(const char *account_id)
-{
-	Datum		key = CStringGetTextDatum(account_id);
-	Relation	log = table_open(awspool_relation("account_log"),
-								 AccessShareLock);
-	Relation	index = index_open(awspool_relation("account_log_used"),
-								   AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TupleTableSlot *slot = table_slot_create(log, NULL);
-	IndexScanDesc scan = awspool_begin_index_scan(log, index, snapshot, 1,
-												  &key);
-	char	   *provider = NULL;
-
-	if (index_getnext_slot(scan, ForwardScanDirection, slot))
-		provider = awspool_column(slot, Anum_log_provider);
-
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
-	index_close(index, AccessShareLock);
-	table_close(log, AccessShareLock);
-	return provider;
 }
 
 static void

@@ -200,10 +200,9 @@ compare(const NewAccount *account, IndexScanDesc scan)
 												  scan->xs_itupdesc,
 												  &isnull));
 	int			len = VARSIZE_ANY_EXHDR(id);
-	int			result = memcmp(account->account_id, VARDATA_ANY(id),
-								Min(len, AWSPOOL_ID_LENGTH));
+	int			result = strncmp(account->account_id, VARDATA_ANY(id), len);
 
-	return result != 0 ? result : AWSPOOL_ID_LENGTH - len;
+	return result != 0 ? result : account->account_id[len] != '\0';
 }
 
 /* Of the same ids, the one that comes first in the file. */
@@ -212,8 +211,7 @@ compare_ids(const void *a, const void *b)
 {
 	const NewAccount *x = *(NewAccount *const *) a;
 	const NewAccount *y = *(NewAccount *const *) b;
-	int			result = memcmp(x->account_id, y->account_id,
-								AWSPOOL_ID_LENGTH);
+	int			result = strcmp(x->account_id, y->account_id);
 
 	return result != 0 ? result : (x > y) - (x < y);
 }
@@ -249,8 +247,10 @@ judge_account(NewAccount *account, TupleTableSlot *slot)
 static void
 judge_used(NewAccount *account, TupleTableSlot *slot)
 {
-	if (account->outcome == STORE_PENDING)
-		account->outcome =
-			awspool_column_is(slot, Anum_log_provider, account->provider) ||
-			awspool_acts_for_all() ? STORE_USED : STORE_TAKEN;
+	if (account->outcome != STORE_PENDING)
+		return;
+	account->existing.provider = awspool_column(slot, Anum_log_provider);
+	account->outcome =
+		strcmp(account->existing.provider, account->provider) == 0 ||
+		awspool_acts_for_all() ? STORE_USED : STORE_TAKEN;
 }
