@@ -36,6 +36,7 @@ OBJS = \
 	src/head.o \
 	src/claim.o \
 	src/order.o \
+	src/visible.o \
 	src/view.o
 
 EXTENSION = awspool

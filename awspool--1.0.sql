@@ -4,11 +4,27 @@
 \echo Use "CREATE EXTENSION awspool" to load this file. \quit
 
 --
--- Who may look inside: everybody may call; whose accounts a caller sees and
--- changes is decided by awspool.provider_role, on every call.
+-- The schema is the owner's alone.  It may be there already: a dump brings it,
+-- and so may somebody who wants to put functions and operators there that stand
+-- in for the extension's.
 --
 
-GRANT USAGE ON SCHEMA awspool TO PUBLIC;
+DO $$
+BEGIN
+  IF EXISTS (
+    SELECT FROM pg_catalog.pg_depend d
+    WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+      AND d.refobjid OPERATOR(pg_catalog.=) 'awspool'::pg_catalog.regnamespace
+      AND d.classid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_extension'::pg_catalog.regclass)
+  THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'duplicate_schema',
+      MESSAGE = 'schema "awspool" is not empty',
+      HINT = 'Drop the schema, or what is in it.';
+  END IF;
+END $$;
+
+ALTER SCHEMA awspool OWNER TO CURRENT_USER;
 
 COMMENT ON SCHEMA awspool IS
   'A pool of preconfigured AWS accounts that orders claim.';
@@ -51,7 +67,9 @@ CREATE TABLE awspool.account (
   closed_by   text COLLATE "C",
   position    bigint NOT NULL
               DEFAULT pg_catalog.nextval('awspool.account_position'),
-  CONSTRAINT account_pkey PRIMARY KEY (account_id),
+  -- With the provider in it, somebody else's id is told from its own entry,
+  -- and looking for it costs no more than looking for one that is not there.
+  CONSTRAINT account_pkey PRIMARY KEY (account_id) INCLUDE (provider),
   CONSTRAINT account_is_well_formed CHECK (
     awspool.is_well_formed(provider, account_id, marketplace, model, order_id)),
   -- What a row of each status has, and what it has not.
@@ -92,6 +110,12 @@ CREATE INDEX account_ready ON awspool.account (provider, marketplace, position)
 COMMENT ON INDEX awspool.account_ready IS
   'The ready accounts of each pool, oldest first: where a claim looks.';
 
+-- The accounts of each provider: where the views look.
+CREATE INDEX account_provider ON awspool.account (provider);
+
+COMMENT ON INDEX awspool.account_provider IS
+  'The accounts of each provider: where the views look.';
+
 -- An order holds one account at a time; who claims again finds it here.
 CREATE UNIQUE INDEX account_order ON awspool.account (provider, order_id)
   WHERE order_id IS NOT NULL
@@ -121,10 +145,12 @@ COMMENT ON COLUMN awspool.account_log.used IS
 COMMENT ON SEQUENCE awspool.account_log_log_id_seq IS
   'Numbers the rows of awspool.account_log.';
 
--- The log of one account.
-CREATE INDEX account_log_account ON awspool.account_log (account_id);
+-- The log of one provider's account.
+CREATE INDEX account_log_account
+  ON awspool.account_log (provider, account_id);
 
-COMMENT ON INDEX awspool.account_log_account IS 'The log of one account.';
+COMMENT ON INDEX awspool.account_log_account IS
+  'The log of one provider''s account.';
 
 -- The ids that were used and deleted, which nobody may add again.
 CREATE UNIQUE INDEX account_log_used ON awspool.account_log (account_id)
@@ -171,13 +197,27 @@ CREATE UNLOGGED TABLE awspool.pool_start (
 COMMENT ON TABLE awspool.pool_start IS
   'Where to start looking in a pool, kept for sessions to come: a mere hint, worth nothing once arrival_count has gone up. Empty after a crash, and not dumped.';
 
-REVOKE ALL ON SEQUENCE awspool.account_position FROM PUBLIC;
-REVOKE ALL ON SEQUENCE awspool.account_log_log_id_seq FROM PUBLIC;
-REVOKE ALL ON TABLE awspool.account FROM PUBLIC;
-REVOKE ALL ON TABLE awspool.account_log FROM PUBLIC;
-REVOKE ALL ON TABLE awspool.provider_role FROM PUBLIC;
-REVOKE ALL ON TABLE awspool.arrival_count FROM PUBLIC;
-REVOKE ALL ON TABLE awspool.pool_start FROM PUBLIC;
+-- No samples of the values: the server shows those to roles that read all data.
+ALTER TABLE awspool.account
+  ALTER provider SET STATISTICS 0, ALTER account_id SET STATISTICS 0,
+  ALTER marketplace SET STATISTICS 0, ALTER model SET STATISTICS 0,
+  ALTER status SET STATISTICS 0, ALTER order_id SET STATISTICS 0,
+  ALTER order_model SET STATISTICS 0, ALTER reason SET STATISTICS 0,
+  ALTER added_at SET STATISTICS 0, ALTER added_by SET STATISTICS 0,
+  ALTER claimed_at SET STATISTICS 0, ALTER claimed_by SET STATISTICS 0,
+  ALTER closed_at SET STATISTICS 0, ALTER closed_by SET STATISTICS 0,
+  ALTER position SET STATISTICS 0;
+ALTER TABLE awspool.account_log
+  ALTER log_id SET STATISTICS 0, ALTER provider SET STATISTICS 0,
+  ALTER account_id SET STATISTICS 0, ALTER at SET STATISTICS 0,
+  ALTER actor SET STATISTICS 0, ALTER event SET STATISTICS 0,
+  ALTER detail SET STATISTICS 0, ALTER used SET STATISTICS 0;
+ALTER TABLE awspool.provider_role
+  ALTER provider SET STATISTICS 0, ALTER role SET STATISTICS 0,
+  ALTER role_oid SET STATISTICS 0;
+ALTER TABLE awspool.pool_start
+  ALTER position SET STATISTICS 0, ALTER arrivals SET STATISTICS 0,
+  ALTER provider SET STATISTICS 0, ALTER marketplace SET STATISTICS 0;
 
 -- A second wall, for roles such as pg_read_all_data that need no grant.
 ALTER TABLE awspool.account ENABLE ROW LEVEL SECURITY;
@@ -261,22 +301,23 @@ ALTER TABLE awspool.account_log
 COMMENT ON TRIGGER account_log_follow_sequence ON awspool.account_log IS
   'Moves the sequence on when logical replication applies rows.';
 
--- Finds the role of a name, so that grants survive a restore elsewhere.
+-- Finds the role of a name, so that grants survive a restore elsewhere, and has
+-- every session read the grants anew.
 CREATE FUNCTION awspool.resolve_provider_role() RETURNS trigger
 AS 'MODULE_PATHNAME', 'awspool_resolve_provider_role' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.resolve_provider_role() IS
-  'Trigger: finds the role of a name, so that grants survive a restore elsewhere.';
+  'Trigger: finds the role of a name, so that grants survive a restore elsewhere, and has every session read the grants anew.';
 
 CREATE TRIGGER provider_role_resolve
-  BEFORE INSERT OR UPDATE ON awspool.provider_role
+  BEFORE INSERT OR UPDATE OR DELETE ON awspool.provider_role
   FOR EACH ROW EXECUTE FUNCTION awspool.resolve_provider_role();
 -- ALWAYS: a replica's roles have oids of their own, too.
 ALTER TABLE awspool.provider_role
   ENABLE ALWAYS TRIGGER provider_role_resolve;
 
 COMMENT ON TRIGGER provider_role_resolve ON awspool.provider_role IS
-  'Finds the role of a name, so that grants survive a restore elsewhere.';
+  'Finds the role of a name, so that grants survive a restore elsewhere, and has every session read the grants anew.';
 
 --
 -- Who is calling.
@@ -302,14 +343,51 @@ COMMENT ON FUNCTION awspool.my_providers() IS
 -- Views: what everybody else reads, each caller the rows of their providers.
 --
 
+-- A row as the view accounts shows it.
+CREATE TYPE awspool.account_row AS (
+  provider    text COLLATE "C",
+  account_id  text COLLATE "C",
+  marketplace text COLLATE "C",
+  model       text COLLATE "C",
+  status      text COLLATE "C",
+  order_id    text COLLATE "C",
+  order_model text COLLATE "C",
+  reason      text,
+  added_at    timestamptz,
+  added_by    text COLLATE "C",
+  claimed_at  timestamptz,
+  claimed_by  text COLLATE "C",
+  closed_at   timestamptz,
+  closed_by   text COLLATE "C"
+);
+
+COMMENT ON TYPE awspool.account_row IS
+  'A row as the view awspool.accounts shows it.';
+
+-- Hands the conditions of a query on view accounts to visible_accounts.
+CREATE FUNCTION awspool.narrow_accounts(internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'awspool_narrow_accounts' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.narrow_accounts(internal) IS
+  'Planner support: hands the conditions of a query on awspool.accounts to awspool.visible_accounts.';
+
+-- The accounts of the caller's providers; the arguments leave out others.
+CREATE FUNCTION awspool.visible_accounts(account_ids text[] DEFAULT NULL,
+  provider text DEFAULT NULL, marketplace text DEFAULT NULL,
+  status text DEFAULT NULL, order_id text DEFAULT NULL)
+RETURNS SETOF awspool.account_row
+AS 'MODULE_PATHNAME', 'awspool_visible_accounts'
+LANGUAGE C STABLE SUPPORT awspool.narrow_accounts;
+
+COMMENT ON FUNCTION awspool.visible_accounts(text[], text, text, text, text) IS
+  'The accounts of the caller''s providers, as view awspool.accounts shows them; an argument that is not NULL leaves out all that do not match.';
+
 -- The accounts of the caller's providers; changing it does what the functions do.
 CREATE VIEW awspool.accounts WITH (security_barrier) AS
   SELECT provider, account_id, marketplace, model, status, order_id,
          order_model, reason, added_at, added_by, claimed_at, claimed_by,
          closed_at, closed_by
-  FROM awspool.account
-  WHERE (SELECT awspool.acts_for_all())
-     OR provider OPERATOR(pg_catalog.=) ANY ((SELECT awspool.my_providers())::pg_catalog.text[]);
+  FROM awspool.visible_accounts();
 
 COMMENT ON VIEW awspool.accounts IS
   'The accounts of the caller''s providers. INSERT adds, UPDATE of marketplace or model edits, UPDATE of status and reason closes, DELETE deletes, as the functions do. Claiming is awspool.claim_account''s alone.';
@@ -336,20 +414,24 @@ COMMENT ON COLUMN awspool.accounts.closed_at IS
   'When it became allocated, provisioning_failed or invalid; NULL before.';
 COMMENT ON COLUMN awspool.accounts.closed_by IS 'The role that closed it.';
 
+-- Counts the accounts of each pool of the caller's providers.
+CREATE FUNCTION awspool.count_pools()
+RETURNS TABLE (provider text, marketplace text, ready bigint,
+  provisioning_in_progress bigint, allocated bigint,
+  provisioning_failed bigint, invalid bigint, oldest_ready_at timestamptz,
+  claims_24h bigint, claims_7d bigint)
+AS 'MODULE_PATHNAME', 'awspool_count_pools' LANGUAGE C STABLE;
+
+COMMENT ON FUNCTION awspool.count_pools() IS
+  'The state of each pool of the caller''s providers, as view awspool.pool_status shows it.';
+
 -- The state of each pool: stock, age and demand.
 CREATE VIEW awspool.pool_status WITH (security_barrier) AS
-  SELECT provider,
-         marketplace,
-         pg_catalog.count(*) FILTER (WHERE status OPERATOR(pg_catalog.=) 'ready') AS ready,
-         pg_catalog.count(*) FILTER (WHERE status OPERATOR(pg_catalog.=) 'provisioning_in_progress') AS provisioning_in_progress,
-         pg_catalog.count(*) FILTER (WHERE status OPERATOR(pg_catalog.=) 'allocated') AS allocated,
-         pg_catalog.count(*) FILTER (WHERE status OPERATOR(pg_catalog.=) 'provisioning_failed') AS provisioning_failed,
-         pg_catalog.count(*) FILTER (WHERE status OPERATOR(pg_catalog.=) 'invalid') AS invalid,
-         pg_catalog.min(added_at) FILTER (WHERE status OPERATOR(pg_catalog.=) 'ready') AS oldest_ready_at,
-         pg_catalog.count(*) FILTER (WHERE claimed_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) '24 hours'::pg_catalog.interval)) AS claims_24h,
-         pg_catalog.count(*) FILTER (WHERE claimed_at OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) '7 days'::pg_catalog.interval)) AS claims_7d
-  FROM awspool.accounts
-  GROUP BY provider, marketplace;
+  SELECT provider COLLATE "C" AS provider,
+         marketplace COLLATE "C" AS marketplace,
+         ready, provisioning_in_progress, allocated, provisioning_failed,
+         invalid, oldest_ready_at, claims_24h, claims_7d
+  FROM awspool.count_pools();
 
 COMMENT ON VIEW awspool.pool_status IS
   'The state of each pool of the caller''s providers: how many accounts in each status, since when the oldest ready one waits, and how many were claimed lately.';
@@ -623,25 +705,241 @@ COMMENT ON FUNCTION awspool.revoke_provider(text, text) IS
   'Owner only: takes back what grant_provider gave, at once, also from a role that was dropped or renamed since. Nothing to take back is no error. 42501: not the owner.';
 
 --
--- Grants: the views and functions check each caller themselves.
+-- Lint: what the walls cannot see to themselves.
 --
 
+-- What weakens the walls between providers, or the durability of claims.
+CREATE FUNCTION awspool.lint()
+RETURNS TABLE (severity text, object text, problem text, action text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  WITH member AS (
+    SELECT d.classid, d.objid
+    FROM pg_depend d JOIN pg_extension e
+      ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+    WHERE e.extname = 'awspool' AND d.deptype = 'e'
+  ), owner AS (
+    SELECT relowner AS oid FROM pg_class WHERE oid = 'awspool.account'::regclass
+  ), relation AS (
+    SELECT c.* FROM pg_class c JOIN member m
+      ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+  ), object AS (
+    SELECT 'pg_class'::regclass AS classid, oid AS objid, 0 AS objsubid,
+           relowner AS owner, relacl AS acl
+    FROM relation
+    UNION ALL
+    SELECT 'pg_class'::regclass, c.oid, a.attnum, c.relowner, a.attacl
+    FROM relation c JOIN pg_attribute a ON a.attrelid = c.oid
+    UNION ALL
+    SELECT m.classid, m.objid, 0, p.proowner,
+           coalesce(p.proacl, acldefault('f', p.proowner))
+    FROM member m JOIN pg_proc p
+      ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
+    UNION ALL
+    SELECT 'pg_namespace'::regclass, oid, 0, nspowner, nspacl
+    FROM pg_namespace WHERE nspname = 'awspool'
+  ), privilege AS (
+    SELECT o.classid, o.objid, o.objsubid, a.grantee, a.privilege_type
+    FROM object o, aclexplode(o.acl) a
+    WHERE a.grantee <> o.owner
+      AND NOT (o.classid = 'pg_namespace'::regclass AND a.privilege_type = 'USAGE')
+  ), given AS (       -- who may act for a provider, as the owner granted it
+    SELECT g.provider, g.role, r.oid
+    FROM awspool.provider_role g LEFT JOIN pg_roles r
+      ON r.oid = g.role_oid AND r.rolname = g.role::name
+  )
+  -- More than the install script gave, and not what everybody has anyway.
+  SELECT 'error', pg_describe_object(p.classid, p.objid, p.objsubid),
+         format('%s has %s', g.name, p.privilege_type),
+         format('REVOKE %s ... FROM %s', p.privilege_type, g.name)
+  FROM privilege p,
+    LATERAL (SELECT CASE p.grantee WHEN 0 THEN 'PUBLIC'
+                    ELSE p.grantee::regrole::text END) g (name)
+  WHERE NOT EXISTS (
+      SELECT FROM pg_init_privs i, aclexplode(i.initprivs) a
+      WHERE i.classoid = p.classid AND i.objoid = p.objid
+        AND i.objsubid = p.objsubid
+        AND a.grantee IN (0, p.grantee)
+        AND a.privilege_type = p.privilege_type)
+  UNION ALL
+  SELECT 'error', pg_describe_object(o.classid, o.objid, 0),
+         format('it belongs to %s, the accounts to %s', o.owner::regrole, w.oid::regrole),
+         format('ALTER ... OWNER TO %s', w.oid::regrole)
+  FROM object o, owner w
+  WHERE o.owner <> w.oid AND o.objsubid = 0
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'row security is off', format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', c.oid::regclass)
+  FROM relation c
+  WHERE c.relkind = 'r' AND NOT c.relrowsecurity
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_policy'::regclass, y.oid, 0),
+         'a policy lets others in', format('DROP POLICY %I ON %s', y.polname, y.polrelid::regclass)
+  FROM pg_policy y JOIN relation c ON y.polrelid = c.oid
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'it is no security barrier', format('ALTER VIEW %s SET (security_barrier)', c.oid::regclass)
+  FROM relation c
+  WHERE c.relkind = 'v' AND c.relname <> 'import'
+    AND NOT 'security_barrier=true' = ANY (coalesce(c.reloptions, '{}'))
+  UNION ALL
+  -- The extension's own triggers.
+  SELECT 'error', format('trigger %s on table awspool.%s', x.name, x.relation),
+         CASE WHEN t.oid IS NULL THEN 'it is missing' ELSE 'it does not fire when it should' END,
+         'restore it as in the install script of the extension'
+  FROM (VALUES ('account', 'account_transition', 'A'),
+               ('account', 'account_log_change', 'O'),
+               ('account', 'account_refuse_used', 'A'),
+               ('account', 'account_follow_sequence', 'R'),
+               ('account_log', 'account_log_follow_sequence', 'R'),
+               ('provider_role', 'provider_role_resolve', 'A'),
+               ('import', 'import_begin', 'O'), ('import', 'import_row', 'O'),
+               ('import', 'import_end', 'O'), ('accounts', 'change_accounts', 'O')
+       ) x (relation, name, enabled)
+    JOIN relation c ON c.relname = x.relation
+    LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = x.name
+  WHERE t.tgenabled IS DISTINCT FROM x.enabled::"char"
+  UNION ALL
+  -- Somebody else's triggers and rules: they run with others' rights.
+  SELECT 'warning', pg_describe_object('pg_trigger'::regclass, t.oid, 0),
+         'it is not the extension''s', 'see that it is meant, and what its function does'
+  FROM pg_trigger t JOIN relation c ON t.tgrelid = c.oid
+  WHERE NOT t.tgisinternal
+    AND NOT EXISTS (SELECT FROM member m
+                    WHERE m.classid = 'pg_proc'::regclass AND m.objid = t.tgfoid)
+  UNION ALL
+  SELECT 'warning', pg_describe_object('pg_rewrite'::regclass, r.oid, 0),
+         'it is not the extension''s', format('DROP RULE %I ON %s', r.rulename, r.ev_class::regclass)
+  FROM pg_rewrite r JOIN relation c ON r.ev_class = c.oid
+  WHERE r.rulename <> '_RETURN'
+  UNION ALL
+  SELECT 'warning', pg_describe_object(d.classid, d.objid, 0),
+         'it is in schema awspool, but not the extension''s', 'DROP it, or move it'
+  FROM pg_depend d
+  WHERE d.refclassid = 'pg_namespace'::regclass
+    AND d.refobjid = 'awspool'::regnamespace
+    AND d.classid <> 'pg_extension'::regclass
+    AND NOT EXISTS (SELECT FROM member m
+                    WHERE m.classid = d.classid AND m.objid = d.objid)
+  UNION ALL
+  SELECT 'warning', format('role %I', g.role),
+         format('it was dropped or renamed, and is still granted provider "%s"', g.provider),
+         format('SELECT awspool.revoke_provider(%L, %L)', g.provider, g.role)
+  FROM given g
+  WHERE g.oid IS NULL
+  UNION ALL
+  SELECT 'warning', format('provider "%s"', p.provider), 'no role may act for it',
+         format('SELECT awspool.grant_provider(%L, ...)', p.provider)
+  FROM (SELECT provider FROM awspool.account
+        UNION SELECT provider FROM awspool.provider_role) p
+  WHERE p.provider <> '*'
+    AND NOT EXISTS (SELECT FROM given g
+                    WHERE g.provider IN (p.provider, '*') AND g.oid IS NOT NULL)
+  UNION ALL
+  -- Who is no member may become one.
+  SELECT DISTINCT 'warning', format('role %I', r.rolname),
+         format('it may grant itself role %I, and so provider "%s"', g.role, g.provider),
+         format('REVOKE ADMIN OPTION FOR %s FROM %I', m.roleid::regrole, r.rolname)
+  FROM given g JOIN pg_auth_members m
+    ON m.admin_option AND pg_has_role(m.roleid, g.oid, 'MEMBER')
+    JOIN pg_roles r ON r.oid = m.member
+  WHERE NOT r.rolsuper AND NOT pg_has_role(r.oid, g.oid, 'USAGE')
+  UNION ALL
+  SELECT 'warning', format('role %I', r.rolname),
+         'with CREATEROLE it may grant itself any provider''s role',
+         format('ALTER ROLE %I NOCREATEROLE', r.rolname)
+  FROM pg_roles r
+  WHERE r.rolcreaterole AND NOT r.rolsuper
+    AND current_setting('server_version_num')::int < 160000
+    AND EXISTS (SELECT FROM given WHERE oid IS NOT NULL)
+  UNION ALL
+  -- A provider's role that sees through walls.
+  SELECT DISTINCT 'warning', format('role %I', r.rolname),
+         format('it acts for provider "%s" and has %s', g.provider, p.power),
+         'take one of the two from it'
+  FROM given g
+    JOIN pg_roles r ON pg_has_role(r.oid, g.oid, 'USAGE')
+    JOIN LATERAL (
+      SELECT 'BYPASSRLS' WHERE r.rolbypassrls
+      UNION ALL
+      SELECT 'the privileges of ' || w.rolname FROM pg_roles w
+      WHERE w.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_all_stats',
+                          'pg_read_server_files', 'pg_write_server_files',
+                          'pg_execute_server_program', 'pg_maintain')
+        AND pg_has_role(r.oid, w.oid, 'USAGE')) p (power) ON true
+  WHERE g.provider <> '*' AND NOT r.rolsuper
+    AND NOT pg_has_role(r.oid, (SELECT oid FROM owner), 'USAGE')
+  UNION ALL
+  -- Claims are durable all the same, but COMMIT PREPARED is not the extension's.
+  SELECT 'warning',
+         concat_ws(' in ', CASE s.setrole WHEN 0 THEN 'all roles' ELSE 'role ' || s.setrole::regrole END,
+                   'database ' || d.datname),
+         format('%s is set', c.setting), 'RESET synchronous_commit there'
+  FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase,
+    unnest(s.setconfig) c (setting)
+  WHERE c.setting IN ('synchronous_commit=off', 'synchronous_commit=local')
+    AND coalesce(d.datname = current_database(), true)
+  UNION ALL
+  SELECT 'error', 'server', format('%s is off: a crash can lose what was acknowledged', s.name),
+         format('ALTER SYSTEM SET %s = on', s.name)
+  FROM pg_settings s
+  WHERE s.name IN ('fsync', 'full_page_writes') AND s.setting = 'off'
+  ORDER BY 1, 2, 3
+$$;
+
+COMMENT ON FUNCTION awspool.lint() IS
+  'Owner only: a row for each thing that weakens the walls between providers or the durability of claims, with severity error or warning, and what to do; none when all is well.';
+
+--
+-- Grants: nobody has anything but what is given here, whatever the default
+-- privileges of this database say.
+--
+
+DO $$
+DECLARE
+  given record;
+BEGIN
+  FOR given IN
+    SELECT o.kind, o.name,
+           CASE a.grantee WHEN 0 THEN 'PUBLIC'
+                          ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS grantee
+    FROM (
+      SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+             pg_catalog.format('awspool.%I', relname), relacl, relowner
+      FROM pg_catalog.pg_class
+      WHERE relnamespace OPERATOR(pg_catalog.=) 'awspool'::pg_catalog.regnamespace
+        AND relkind OPERATOR(pg_catalog.=) ANY ('{r,v,S}'::pg_catalog."char"[])
+      UNION ALL
+      SELECT 'FUNCTION',
+             pg_catalog.format('awspool.%I(%s)', proname, pg_catalog.pg_get_function_identity_arguments(oid)),
+             COALESCE(proacl, pg_catalog.acldefault('f', proowner)), proowner
+      FROM pg_catalog.pg_proc
+      WHERE pronamespace OPERATOR(pg_catalog.=) 'awspool'::pg_catalog.regnamespace
+      UNION ALL
+      SELECT 'SCHEMA', nspname, nspacl, nspowner
+      FROM pg_catalog.pg_namespace
+      WHERE oid OPERATOR(pg_catalog.=) 'awspool'::pg_catalog.regnamespace
+    ) o (kind, name, acl, owner), pg_catalog.aclexplode(o.acl) a
+    WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s', given.kind, given.name, given.grantee);
+  END LOOP;
+END $$;
+
+-- Everybody may call; whose accounts a caller sees and changes is decided by
+-- awspool.provider_role, on every call.
+GRANT USAGE ON SCHEMA awspool TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON awspool.accounts TO PUBLIC;
 GRANT SELECT ON awspool.pool_status TO PUBLIC;
 GRANT SELECT, INSERT ON awspool.import TO PUBLIC;
-
-REVOKE ALL ON FUNCTION awspool.account_transition() FROM PUBLIC;
-REVOKE ALL ON FUNCTION awspool.log_account_change() FROM PUBLIC;
-REVOKE ALL ON FUNCTION awspool.refuse_used_account() FROM PUBLIC;
-REVOKE ALL ON FUNCTION awspool.follow_sequence() FROM PUBLIC;
-REVOKE ALL ON FUNCTION awspool.resolve_provider_role() FROM PUBLIC;
-REVOKE ALL ON FUNCTION awspool.import_begin() FROM PUBLIC;
-REVOKE ALL ON FUNCTION awspool.import_row() FROM PUBLIC;
-REVOKE ALL ON FUNCTION awspool.import_end() FROM PUBLIC;
-REVOKE ALL ON FUNCTION awspool.change_accounts() FROM PUBLIC;
-REVOKE ALL ON FUNCTION awspool.account_events(timestamptz, text, timestamptz, text, text, text, timestamptz, text, text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION awspool.grant_provider(text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION awspool.revoke_provider(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  awspool.add_account, awspool.edit_account, awspool.delete_account,
+  awspool.delete_accounts, awspool.claim_account, awspool.allocate_account,
+  awspool.fail_account, awspool.invalidate_account, awspool.replace_account,
+  awspool.import_csv, awspool.check_csv, awspool.account_history,
+  awspool.acts_for_all, awspool.my_providers, awspool.visible_accounts,
+  awspool.count_pools, awspool.is_well_formed
+TO PUBLIC;
 
 --
 -- Dump marks: a backup holds the accounts, their order and the grants.

@@ -16,8 +16,14 @@
  * inserted gets the oid that its name has there, and a dump leaves out the
  * rows whose role is gone.
  *
- * Grants are read with the latest snapshot: a revocation works at once, also
- * in transactions that began before it.
+ * Each session keeps the grants as it read them last, in the order of their
+ * primary key, and reads them anew when they have changed: the trigger that
+ * finds the oid also has the server tell every session that what it knows of
+ * the table is out of date.  The server does so before whoever changed it is
+ * told that they did, and we listen on every call.  So a revocation works at
+ * once, also in transactions that began before it.  And a call does the same
+ * work whatever provider it names, one that has grants or one that has not:
+ * the server counts, for everybody to see, what is read from a table.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,10 +34,12 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/sinval.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -51,13 +59,39 @@ enum GrantColumn
 
 static const char *const every_provider = "*";
 
+/* A role may act for a provider. */
+typedef struct Grant
+{
+	char	   *provider;
+	char	   *role;
+	Oid			role_oid;
+} Grant;
+
+/* The grants as they were read last, from that table, after so many changes. */
+static MemoryContext kept_context = NULL;
+static Grant *kept_grants = NULL;
+static int	nkept_grants = 0;
+static Oid	kept_table = InvalidOid;
+static uint64 kept_changes = 0;
+
+/* How often we heard that the table has changed. */
+static uint64 changes = 0;
+
 static bool is_owner(void);
 static bool granted(const char *provider);
-static List *granted_providers(const char *provider);
-static bool has_role(Oid role, const char *name);
+static bool has_role(const Grant *grant);
+static void refresh_grants(void);
+static void read_grants(Oid table);
+static void on_relation_change(Datum arg, Oid relid);
 static void check_owner(void);
 static void change_grant(FunctionCallInfo fcinfo, OwnerQuery *query,
 						 bool role_may_be_gone);
+
+void
+awspool_init_access(void)
+{
+	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+}
 
 /*
  * awspool.acts_for_all()
@@ -78,16 +112,13 @@ awspool_acts_for_all_sql(PG_FUNCTION_ARGS)
 Datum
 awspool_my_providers(PG_FUNCTION_ARGS)
 {
-	List	   *providers = granted_providers(NULL);
+	List	   *providers = awspool_granted_providers();
 	Datum	   *values = palloc(Max(list_length(providers), 1) * sizeof(Datum));
 	int			n = 0;
 	ListCell   *cell;
 
 	foreach(cell, providers)
-	{
-		if (strcmp(lfirst(cell), every_provider) != 0)
-			values[n++] = CStringGetTextDatum(lfirst(cell));
-	}
+		values[n++] = CStringGetTextDatum(lfirst(cell));
 	PG_RETURN_ARRAYTYPE_P(construct_array(values, n, TEXTOID, -1, false,
 										  TYPALIGN_INT));
 }
@@ -135,14 +166,16 @@ awspool_revoke_provider(PG_FUNCTION_ARGS)
 
 /*
  * Trigger of awspool.provider_role: the oid is that of the role which has the
- * name here and now; none, and no access, if no role has.
+ * name here and now; none, and no access, if no role has.  Once the change is
+ * committed, every session reads the grants anew.
  */
 Datum
 awspool_resolve_provider_role(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = awspool_trigger_data(fcinfo, "provider_role",
 												 BEFORE_ROW,
-												 ON_INSERT | ON_UPDATE);
+												 ON_INSERT | ON_UPDATE |
+												 ON_DELETE);
 	HeapTuple	tuple = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
 		trigdata->tg_newtuple : trigdata->tg_trigtuple;
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
@@ -151,8 +184,10 @@ awspool_resolve_provider_role(PG_FUNCTION_ARGS)
 	Datum		role = heap_getattr(tuple, Anum_grant_role, desc, &isnull);
 	Datum		oid;
 
-	if (isnull)
-		return PointerGetDatum(tuple);	/* NOT NULL will complain */
+	CacheInvalidateRelcache(trigdata->tg_relation);
+	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) ||
+		isnull)					/* NOT NULL will complain */
+		return PointerGetDatum(tuple);
 
 	oid = ObjectIdGetDatum(get_role_oid(TextDatumGetCString(role), true));
 	return PointerGetDatum(heap_modify_tuple_by_cols(tuple, desc, 1, &column,
@@ -186,13 +221,22 @@ awspool_acts_for_all(void)
 }
 
 /*
+ * Whether the caller may act for the provider.
+ */
+bool
+awspool_acts_for(const char *provider)
+{
+	return is_owner() || granted(provider) || granted(every_provider);
+}
+
+/*
  * Raises 42501 unless the caller may act for the provider.  The answer is the
  * same whether such a provider exists or not.
  */
 void
 awspool_check_provider(const char *provider)
 {
-	if (!is_owner() && !granted(provider) && !granted(every_provider))
+	if (!awspool_acts_for(provider))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for provider \"%s\"", provider)));
@@ -211,14 +255,36 @@ awspool_default_provider(void)
 	if (awspool_provider_setting != NULL && awspool_provider_setting[0] != '\0')
 		return awspool_provider_setting;
 
-	providers = granted_providers(NULL);
-	if (list_length(providers) != 1 ||
-		strcmp(linitial(providers), every_provider) == 0)
+	providers = awspool_granted_providers();
+	if (list_length(providers) != 1 || granted(every_provider))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no provider given"),
 				 errhint("Name it in the column \"provider\", or with SET awspool.provider.")));
 	return linitial(providers);
+}
+
+/*
+ * The providers that were granted to the caller by name, in alphabetical
+ * order.
+ */
+List *
+awspool_granted_providers(void)
+{
+	List	   *providers = NIL;
+
+	refresh_grants();
+	for (int i = 0; i < nkept_grants; i++)
+	{
+		const Grant *grant = &kept_grants[i];
+
+		if (strcmp(grant->provider, every_provider) != 0 &&
+			(providers == NIL ||
+			 strcmp(llast(providers), grant->provider) != 0) &&
+			has_role(grant))
+			providers = lappend(providers, pstrdup(grant->provider));
+	}
+	return providers;
 }
 
 /* Superusers have the privileges of everybody, so of the owner. */
@@ -228,54 +294,34 @@ is_owner(void)
 	return has_privs_of_role(GetUserId(), awspool_owner());
 }
 
+/*
+ * Whether the provider, or "*", was granted to the caller.
+ */
 static bool
 granted(const char *provider)
 {
-	return granted_providers(provider) != NIL;
-}
+	int			low = 0;
+	int			high;
 
-/*
- * The providers that are granted to the caller, or "provider" alone if that
- * one is.  "*" stands among them as it was granted.
- */
-static List *
-granted_providers(const char *provider)
-{
-	Relation	rel = table_open(awspool_relation("provider_role"),
-								 AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(rel);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	List	   *providers = NIL;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	if (provider != NULL)
-		ScanKeyInit(&key, Anum_grant_provider, BTEqualStrategyNumber,
-					F_TEXTEQ, CStringGetTextDatum(provider));
-
-	/* In the order of the primary key, so each provider's grants together. */
-	scan = systable_beginscan(rel, awspool_relation("provider_role_pkey"),
-							  true, snapshot, provider != NULL ? 1 : 0, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	refresh_grants();
+	high = nkept_grants;
+	while (low < high)			/* to the first that is not before it */
 	{
-		Datum		values[Anum_grant_role_oid];
-		bool		isnull[Anum_grant_role_oid];
-		char	   *name;
+		int			middle = low + (high - low) / 2;
 
-		heap_deform_tuple(tuple, desc, values, isnull);
-		if (!has_role(DatumGetObjectId(values[Anum_grant_role_oid - 1]),
-					  TextDatumGetCString(values[Anum_grant_role - 1])))
-			continue;
-
-		name = TextDatumGetCString(values[Anum_grant_provider - 1]);
-		if (providers == NIL || strcmp(llast(providers), name) != 0)
-			providers = lappend(providers, name);
+		if (strcmp(kept_grants[middle].provider, provider) < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	systable_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	table_close(rel, AccessShareLock);
-	return providers;
+
+	for (; low < nkept_grants &&
+		 strcmp(kept_grants[low].provider, provider) == 0; low++)
+	{
+		if (has_role(&kept_grants[low]))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -283,12 +329,88 @@ granted_providers(const char *provider)
  * its privileges.
  */
 static bool
-has_role(Oid role, const char *name)
+has_role(const Grant *grant)
 {
-	char	   *now = GetUserNameFromId(role, true);
+	char	   *now = GetUserNameFromId(grant->role_oid, true);
 
-	return now != NULL && strcmp(now, name) == 0 &&
-		has_privs_of_role(GetUserId(), role);
+	return now != NULL && strcmp(now, grant->role) == 0 &&
+		has_privs_of_role(GetUserId(), grant->role_oid);
+}
+
+/*
+ * Makes sure that the grants are kept as they were when this was called, or
+ * are later.
+ */
+static void
+refresh_grants(void)
+{
+	Oid			table = awspool_relation("provider_role");
+	uint64		before;
+
+	AcceptInvalidationMessages();
+	if (kept_table != table)
+	{
+		kept_table = table;
+		changes++;
+	}
+
+	/* What changes while we read makes us read again next time. */
+	before = changes;
+	if (kept_changes != before)
+	{
+		read_grants(table);
+		kept_changes = before;
+	}
+}
+
+static void
+read_grants(Oid table)
+{
+	Relation	rel = table_open(table, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "awspool grants",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller_context = MemoryContextSwitchTo(context);
+	int			max = 16;
+	int			n = 0;
+	Grant	   *grants = palloc(max * sizeof(Grant));
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	/* In the order of the primary key, so by provider. */
+	scan = systable_beginscan(rel, awspool_relation("provider_role_pkey"),
+							  true, snapshot, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		values[Anum_grant_role_oid];
+		bool		isnull[Anum_grant_role_oid];
+
+		if (n == max)
+			grants = repalloc(grants, (max *= 2) * sizeof(Grant));
+		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
+		grants[n].provider = TextDatumGetCString(values[Anum_grant_provider - 1]);
+		grants[n].role = TextDatumGetCString(values[Anum_grant_role - 1]);
+		grants[n++].role_oid = DatumGetObjectId(values[Anum_grant_role_oid - 1]);
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+
+	MemoryContextSwitchTo(caller_context);
+	MemoryContextSetParent(context, TopMemoryContext);
+	if (kept_context != NULL)
+		MemoryContextDelete(kept_context);
+	kept_context = context;
+	kept_grants = grants;
+	nkept_grants = n;
+}
+
+static void
+on_relation_change(Datum arg, Oid relid)
+{
+	if (relid == kept_table || relid == InvalidOid)
+		changes++;
 }
 
 static void

@@ -27,6 +27,7 @@ _PG_init(void)
 	define_settings();
 	awspool_init_durability();
 	awspool_init_constraints();
+	awspool_init_access();
 	awspool_init_import();
 	awspool_init_head();
 }

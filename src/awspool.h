@@ -146,6 +146,7 @@ typedef struct Caller
 typedef struct OwnerQuery
 {
 	const char *sql;
+	bool		reads_only;		/* with the snapshot of the caller's statement */
 	int			nargs;
 	Oid			argtypes[MAX_QUERY_ARGS];
 	SPIPlanPtr	plan;			/* NULL until first used; then kept */
@@ -243,7 +244,8 @@ extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  Snapshot snapshot, int nkeys,
-											  const Datum *values);
+											  const Datum *values,
+											  bool want_entries);
 extern int64 awspool_last_drawn(Oid sequence);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 							   bool wait);
@@ -252,6 +254,9 @@ extern void awspool_close_account_table(AccountTable *table);
 extern char *awspool_column(TupleTableSlot *account, int column);
 extern bool awspool_column_is(TupleTableSlot *account, int column,
 							  const char *value);
+extern bool awspool_find_account(Relation rel, Snapshot snapshot,
+								 const char *provider,
+								 const char *account_id, TupleTableSlot *slot);
 extern bool awspool_lock_found(AccountTable *table);
 extern bool awspool_try_lock_found(AccountTable *table);
 extern bool awspool_lock_account(AccountTable *table, const char *provider,
@@ -280,10 +285,14 @@ extern uint64 awspool_query(OwnerQuery *query, const Datum *values,
 extern void awspool_end_queries(const Caller *caller);
 
 /* access.c */
+extern void awspool_init_access(void);
+extern Datum awspool_my_providers(PG_FUNCTION_ARGS);
 extern Oid	awspool_owner(void);
 extern bool awspool_acts_for_all(void);
+extern bool awspool_acts_for(const char *provider);
 extern void awspool_check_provider(const char *provider);
 extern char *awspool_default_provider(void);
+extern List *awspool_granted_providers(void);
 
 /* lookup.c */
 extern void awspool_look_up(NewAccount **accounts, int n);
@@ -298,6 +307,8 @@ extern void awspool_empty_batch(Batch *batch);
 
 /* stock.c */
 extern HeapTuple awspool_store(NewAccount *account);
+extern void awspool_log_taken(const char *provider, const char *account_id,
+							  int64 n);
 extern void awspool_refuse_malformed(const char *problem);
 extern void awspool_refuse_stored(const NewAccount *account);
 extern HeapTuple awspool_add(NewAccount *account);

@@ -412,8 +412,8 @@ insert_rows(AccountTable *table, TupleTableSlot **slots, StoredRow *rows,
 }
 
 /*
- * Inserts the entries of the primary key, in the order of the ids.  The key is
- * all that it needs to know of a row.
+ * Inserts the entries of the primary key, in the order of the ids.  It needs to
+ * know no more of a row than the columns that it has.
  */
 static void
 insert_ids(AccountTable *table, TupleTableSlot *slot, StoredRow *rows, int n)
@@ -422,6 +422,7 @@ insert_ids(AccountTable *table, TupleTableSlot *slot, StoredRow *rows, int n)
 	MemoryContext caller_context =
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 	int			id = Anum_account_account_id - 1;
+	int			provider = Anum_account_provider - 1;
 
 	qsort(rows, n, sizeof(StoredRow), compare_rows);
 	for (int i = 0; i < n; i++)
@@ -431,6 +432,9 @@ insert_ids(AccountTable *table, TupleTableSlot *slot, StoredRow *rows, int n)
 		memset(slot->tts_isnull, true, Natts_account * sizeof(bool));
 		slot->tts_values[id] = CStringGetTextDatum(rows[i].account->account_id);
 		slot->tts_isnull[id] = false;
+		slot->tts_values[provider] =
+			CStringGetTextDatum(rows[i].account->provider);
+		slot->tts_isnull[provider] = false;
 		ExecStoreVirtualTuple(slot);
 		slot->tts_tid = rows[i].tid;
 		list_free(awspool_insert_index_tuples(table->result, slot, estate));

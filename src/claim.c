@@ -125,7 +125,8 @@ awspool_find_order(AccountTable *table, const char *provider,
 
 		CHECK_FOR_INTERRUPTS();
 		InitDirtySnapshot(dirty);
-		scan = awspool_begin_index_scan(table->rel, index, &dirty, 2, keys);
+		scan = awspool_begin_index_scan(table->rel, index, &dirty, 2, keys,
+										false);
 		seen = index_getnext_slot(scan, ForwardScanDirection, table->found);
 		index_endscan(scan);
 

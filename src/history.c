@@ -19,14 +19,18 @@
 #include "awspool.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(awspool_log_account_change);
 PG_FUNCTION_INFO_V1(awspool_refuse_used_account);
 PG_FUNCTION_INFO_V1(awspool_account_history);
 
+static bool is_there(const char *provider, const char *account_id);
 static void log_edit(TupleDesc desc, HeapTuple old, HeapTuple new);
 static void append_edit(StringInfo detail, TupleDesc desc, HeapTuple old,
 						HeapTuple new, int column);
@@ -112,22 +116,23 @@ awspool_account_history(PG_FUNCTION_ARGS)
 		" a.added_at, a.added_by, a.claimed_at, a.claimed_by, a.order_id,"
 		" a.order_model, a.closed_at, a.closed_by, a.status, a.reason)"
 		" WITH ORDINALITY e (at, actor, event, detail, step)"
-		" WHERE a.account_id = $2 AND a.provider = $1"
+		" WHERE a.account_id = $3"
 		") h ORDER BY h.at, h.step",
-		.nargs = 2,
-		.argtypes = {TEXTOID, TEXTOID}
+		.nargs = 3,
+		.argtypes = {TEXTOID, TEXTOID, TEXTOID}
 	};
 	char	   *provider = awspool_provider_argument(fcinfo);
 	char	   *account_id = awspool_field_argument(fcinfo, 1,
 													FIELD_ACCOUNT_ID);
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, 4);
 	Datum		keys[] = {CStringGetTextDatum(provider),
-	CStringGetTextDatum(account_id)};
+	CStringGetTextDatum(account_id), CStringGetTextDatum(account_id)};
 	Caller		caller;
 	uint64		events;
 
 	awspool_begin_queries(&caller);
-	events = awspool_query(&history, keys, NULL);
+	events = awspool_query(&history, keys,
+						   is_there(provider, account_id) ? NULL : "  n");
 	for (uint64 i = 0; i < events; i++)
 		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
 	awspool_end_queries(&caller);
@@ -135,6 +140,25 @@ awspool_account_history(PG_FUNCTION_ARGS)
 	if (events == 0)
 		awspool_no_such_account(provider, account_id);
 	return (Datum) 0;
+}
+
+/*
+ * Whether the provider has the account now.  Asked before the query, which
+ * would look at the row to see that it is somebody else's.
+ */
+static bool
+is_there(const char *provider, const char *account_id)
+{
+	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool		found = awspool_find_account(rel, snapshot, provider,
+											 account_id, slot);
+
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+	return found;
 }
 
 static void

@@ -80,6 +80,8 @@ typedef struct Tally
 	int64		rows;
 	int64		rejected;
 	StringInfoData shown;		/* the first rejected ones, a line each */
+	int64		taken;			/* of those: the id is another provider's */
+	char		first_taken[AWSPOOL_NAME_LENGTH + 1];
 } Tally;
 
 /* A statement that is inserting into awspool.import. */
@@ -205,6 +207,8 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 	awspool_close_csv(file);
 	seen_destroy(seen_ids);
 
+	if (tally.taken > 0)
+		awspool_log_taken(provider, tally.first_taken, tally.taken);
 	if (!skip_rejected && tally.rejected > 0)
 		refuse_rejected(&tally);
 	return (Datum) 0;
@@ -267,6 +271,10 @@ report_row(ReturnSetInfo *rsinfo, const NewAccount *account, Tally *tally)
 			detail = psprintf("it is %s",
 							  awspool_status_name(account->existing.status));
 	}
+
+	if (account->outcome == STORE_TAKEN && tally->taken++ == 0)
+		strlcpy(tally->first_taken, account->account_id,
+				sizeof(tally->first_taken));
 
 	columns[1] = account->account_id;
 	columns[2] = account->marketplace;

@@ -189,7 +189,8 @@ open_note(const char *provider, const char *marketplace)
 	row.slot = table_slot_create(row.rel, NULL);
 	index = index_open(awspool_relation("pool_start_pkey"), AccessShareLock);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = awspool_begin_index_scan(row.rel, index, snapshot, 2, keys);
+	scan = awspool_begin_index_scan(row.rel, index, snapshot, 2, keys,
+									false);
 
 	if (index_getnext_slot(scan, ForwardScanDirection, row.slot) &&
 		row.rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)

@@ -54,7 +54,7 @@ awspool_query(OwnerQuery *query, const Datum *values, const char *nulls)
 		prepare(query);
 
 	result = SPI_execute_plan(query->plan, unconstify(Datum *, values), nulls,
-							  false, 0);
+							  query->reads_only, 0);
 	if (result < 0)
 		elog(ERROR, "statement failed: %s: %s",
 			 SPI_result_code_string(result), query->sql);

@@ -24,10 +24,12 @@
  */
 #include "awspool.h"
 
+#include "access/itup.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "commands/sequence.h"
 #include "common/hashfn.h"
@@ -131,11 +133,12 @@ awspool_close_account_table(AccountTable *table)
 
 /*
  * Begins to scan an index of text columns for the rows whose first columns
- * equal the values, in the order of the index.
+ * equal the values, in the order of the index.  If wanted, xs_itup shows the
+ * entry of each.
  */
 IndexScanDesc
 awspool_begin_index_scan(Relation rel, Relation index, Snapshot snapshot,
-						 int nkeys, const Datum *values)
+						 int nkeys, const Datum *values, bool want_entries)
 {
 	ScanKeyData keys[2];
 	IndexScanDesc scan;
@@ -147,6 +150,7 @@ awspool_begin_index_scan(Relation rel, Relation index, Snapshot snapshot,
 							   F_TEXTEQ, values[i]);
 
 	scan = awspool_index_beginscan(rel, index, snapshot, nkeys);
+	scan->xs_want_itup = want_entries;
 	index_rescan(scan, keys, nkeys, NULL, 0);
 	return scan;
 }
@@ -180,7 +184,9 @@ awspool_last_drawn(Oid sequence)
  * it or, if that is not wanted, returns false.
  *
  * The lock is on a hash of the names.  Where two are equal, their owners only
- * wait for each other.
+ * wait for each other.  Everybody may look at pg_locks, so the hash begins with
+ * a secret of this cluster: who guesses names cannot see whether they are
+ * locked.
  */
 bool
 awspool_lock_names(LockClass class, const char *a, const char *b, bool wait)
@@ -188,8 +194,9 @@ awspool_lock_names(LockClass class, const char *a, const char *b, bool wait)
 	uint64		hash;
 	LOCKTAG		tag;
 
+	memcpy(&hash, GetMockAuthenticationNonce(), sizeof(hash));
 	hash = DatumGetUInt64(hash_any_extended((const unsigned char *) a,
-											strlen(a), 0));
+											strlen(a), hash));
 	hash = DatumGetUInt64(hash_any_extended((const unsigned char *) b,
 											strlen(b), hash));
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32),
@@ -225,6 +232,39 @@ awspool_column_is(TupleTableSlot *account, int column, const char *value)
 	stored = DatumGetTextPP(datum);
 	return VARSIZE_ANY_EXHDR(stored) == strlen(value) &&
 		memcmp(VARDATA_ANY(stored), value, strlen(value)) == 0;
+}
+
+/*
+ * Finds an account of the provider, or with NULL of any that the caller may
+ * act for.  False if there is none, or if it is somebody else's: that is the
+ * same, also in what it takes to find out.  The entry of the primary key tells
+ * whose it is, so the row of somebody else is never looked at.
+ */
+bool
+awspool_find_account(Relation rel, Snapshot snapshot, const char *provider,
+					 const char *account_id, TupleTableSlot *slot)
+{
+	Datum		key = CStringGetTextDatum(account_id);
+	Relation	index = index_open(awspool_relation("account_pkey"),
+								   AccessShareLock);
+	IndexScanDesc scan = awspool_begin_index_scan(rel, index, snapshot, 1,
+												  &key, true);
+	bool		found = false;
+
+	while (!found && index_getnext_tid(scan, ForwardScanDirection) != NULL)
+	{
+		bool		isnull;
+		char	   *whose = TextDatumGetCString(index_getattr(scan->xs_itup, 2,
+															  scan->xs_itupdesc,
+															  &isnull));
+
+		found = (provider != NULL ? strcmp(whose, provider) == 0 :
+				 awspool_acts_for(whose)) &&
+			index_fetch_heap(scan, slot);
+	}
+	index_endscan(scan);
+	index_close(index, AccessShareLock);
+	return found;
 }
 
 /*
@@ -400,19 +440,11 @@ awspool_delete_row(AccountTable *table)
 static bool
 see_account(AccountTable *table, const char *provider, const char *account_id)
 {
-	Datum		key = CStringGetTextDatum(account_id);
-	Relation	index = index_open(awspool_relation("account_pkey"),
-								   RowExclusiveLock);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	IndexScanDesc scan;
-	bool		seen;
+	bool		seen = awspool_find_account(table->rel, snapshot, provider,
+											account_id, table->found);
 
-	scan = awspool_begin_index_scan(table->rel, index, snapshot, 1, &key);
-	seen = index_getnext_slot(scan, ForwardScanDirection, table->found) &&
-		awspool_column_is(table->found, Anum_account_provider, provider);
-	index_endscan(scan);
 	UnregisterSnapshot(snapshot);
-	index_close(index, NoLock);
 	return seen;
 }
 

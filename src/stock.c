@@ -29,6 +29,9 @@ PG_FUNCTION_INFO_V1(awspool_delete_accounts);
  */
 #define MAX_TRIES	100
 
+/* Accounts that can be deleted at once. */
+#define MAX_DELETIONS	((int) (MaxAllocSize / sizeof(Deletion)))
+
 /* One of the accounts that delete_accounts was asked to delete. */
 typedef struct Deletion
 {
@@ -248,6 +251,23 @@ awspool_store(NewAccount *account)
 }
 
 /*
+ * Writes into the server's log, and for nobody else to see, that somebody
+ * wanted to store an account whose id is another provider's, and so learnt
+ * that the id is taken: of n such accounts in a file, the first.
+ */
+void
+awspool_log_taken(const char *provider, const char *account_id, int64 n)
+{
+	ereport(LOG_SERVER_ONLY,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("role \"%s\" asked for account id \"%s\" as provider \"%s\", but it is another provider's",
+					GetUserNameFromId(GetOuterUserId(), false),
+					account_id, provider),
+			 n > 1 ? errdetail("So are " INT64_FORMAT " more ids in the file.",
+							   n - 1) : 0));
+}
+
+/*
  * Raises the error for an account that could not be stored.
  */
 void
@@ -259,6 +279,8 @@ awspool_refuse_stored(const NewAccount *account)
 				 errmsg("account \"%s\" was used before and cannot be added again",
 						account->account_id)));
 
+	if (account->outcome == STORE_TAKEN)
+		awspool_log_taken(account->provider, account->account_id, 1);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
 			 account->outcome == STORE_TWICE ?
@@ -306,6 +328,11 @@ deletions_asked_for(ArrayType *ids, int *n)
 
 	deconstruct_array(ids, TEXTOID, -1, false, TYPALIGN_INT,
 					  &elements, &isnull, n);
+	if (*n > MAX_DELETIONS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many account ids: %d", *n),
+				 errhint("Delete at most %d at once.", MAX_DELETIONS)));
 	deletions = palloc(Max(*n, 1) * sizeof(Deletion));
 	for (int i = 0; i < *n; i++)
 	{

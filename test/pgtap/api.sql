@@ -34,6 +34,8 @@ SELECT results_eq(
      ('claim_account',
       'provider text, marketplace text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
+     ('count_pools', '',
+      'TABLE(provider text, marketplace text, ready bigint, provisioning_in_progress bigint, allocated bigint, provisioning_failed bigint, invalid bigint, oldest_ready_at timestamp with time zone, claims_24h bigint, claims_7d bigint)'),
      ('delete_account',
       'provider text, account_id text',
       'SETOF awspool.accounts'),
@@ -56,11 +58,16 @@ SELECT results_eq(
      ('is_well_formed',
       'provider text, account_id text, marketplace text, model text, order_id text',
       'boolean'),
+     ('lint', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('my_providers', '', 'text[]'),
+     ('narrow_accounts', 'internal', 'internal'),
      ('replace_account',
       'provider text, account_id text, reason text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
-     ('revoke_provider', 'provider text, role_name text', 'void') $$,
+     ('revoke_provider', 'provider text, role_name text', 'void'),
+     ('visible_accounts',
+      'account_ids text[] DEFAULT NULL::text[], provider text DEFAULT NULL::text, marketplace text DEFAULT NULL::text, status text DEFAULT NULL::text, order_id text DEFAULT NULL::text',
+      'SETOF awspool.account_row') $$,
   'the functions, their arguments and results');
 
 SELECT is_empty(
@@ -86,22 +93,27 @@ SELECT results_eq(
      ORDER BY proname COLLATE "C" $$,
   $$ VALUES ('account_events', 's', 'u'),
             ('acts_for_all', 's', 'u'),
+            ('count_pools', 's', 'u'),
             ('is_well_formed', 'i', 's'),
-            ('my_providers', 's', 'u') $$,
+            ('lint', 's', 'u'),
+            ('my_providers', 's', 'u'),
+            ('visible_accounts', 's', 'u') $$,
   'only these functions are not volatile and parallel unsafe');
 
 -- They judge the caller, so they must know the caller; NULL is an argument.
+-- Only lint has a search path of its own.
 SELECT is_empty(
-  $$ SELECT proname FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace
+  $$ SELECT proname FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND proname <> 'lint'
      AND (prosecdef OR proisstrict OR proleakproof OR proconfig IS NOT NULL
           OR provariadic <> 0 OR prokind <> 'f') $$,
   'no function is security definer, strict, leakproof or has settings');
 
 SELECT results_eq(
   $$ SELECT p.proname::text COLLATE "default" FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-     WHERE p.pronamespace = 'awspool'::regnamespace AND l.lanname <> 'c' $$,
-  ARRAY['account_events'],
-  'all but one are in C');
+     WHERE p.pronamespace = 'awspool'::regnamespace AND l.lanname <> 'c'
+     ORDER BY p.proname COLLATE "C" $$,
+  ARRAY['account_events', 'lint'],
+  'all but two are in C');
 
 SELECT is_empty(
   $$ SELECT p.proname, p.prosrc, p.probin
@@ -134,10 +146,10 @@ SELECT results_eq(
   $$ SELECT relname::text COLLATE "default", relkind::text FROM pg_class
      WHERE relnamespace = 'awspool'::regnamespace AND relkind NOT IN ('i', 'S')
      ORDER BY relname COLLATE "C" $$,
-  $$ VALUES ('account', 'r'), ('account_log', 'r'), ('accounts', 'v'),
+  $$ VALUES ('account', 'r'), ('account_log', 'r'), ('account_row', 'c'), ('accounts', 'v'),
             ('arrival_count', 'r'), ('import', 'v'), ('pool_start', 'r'),
             ('pool_status', 'v'), ('provider_role', 'r') $$,
-  'the tables and views');
+  'the tables, views and the type of a row');
 
 CREATE FUNCTION pg_temp.columns_of(relation regclass)
 RETURNS TABLE (name text, type text, not_null boolean)
@@ -233,11 +245,12 @@ SELECT results_eq(
      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
      WHERE c.relnamespace = 'awspool'::regnamespace
      ORDER BY c.relname COLLATE "C" $$,
-  $$ VALUES ('awspool.account_log_account', false, ARRAY['account_id'], false),
+  $$ VALUES ('awspool.account_log_account', false, ARRAY['provider', 'account_id'], false),
             ('awspool.account_log_pkey', true, ARRAY['log_id'], false),
             ('awspool.account_log_used', true, ARRAY['account_id'], true),
             ('awspool.account_order', true, ARRAY['provider', 'order_id'], true),
             ('awspool.account_pkey', true, ARRAY['account_id'], false),
+            ('awspool.account_provider', false, ARRAY['provider'], false),
             ('awspool.account_ready', false, ARRAY['provider', 'marketplace', '"position"'], true),
             ('awspool.pool_start_pkey', true, ARRAY['provider', 'marketplace'], false),
             ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false) $$,

@@ -58,8 +58,8 @@ SELECT results_eq(
        AND has_function_privilege('regress_awspool_nobody', p.oid, 'EXECUTE')
      ORDER BY proname COLLATE "C" $$,
   ARRAY['account_history', 'acts_for_all', 'add_account', 'allocate_account', 'check_csv',
-        'claim_account', 'delete_account', 'delete_accounts', 'edit_account', 'fail_account',
-        'import_csv', 'invalidate_account', 'is_well_formed', 'my_providers', 'replace_account'],
+        'claim_account', 'count_pools', 'delete_account', 'delete_accounts', 'edit_account', 'fail_account',
+        'import_csv', 'invalidate_account', 'is_well_formed', 'my_providers', 'replace_account', 'visible_accounts'],
   'what everybody may call; nobody else may grant, revoke or call a trigger');
 
 SELECT is_empty(
