@@ -175,3 +175,105 @@ ROLLBACK;
 SELECT account_id, status FROM awspool.accounts ORDER BY account_id;
 
 TRUNCATE awspool.account, awspool.account_log, awspool.provider_role;
+
+--
+-- Reading.  Conditions of the form column = value are handed to the function
+-- beneath, to look at fewer accounts; the answer is the same.
+--
+
+CREATE ROLE regress_awspool_acme;
+SELECT awspool.grant_provider('acme', 'regress_awspool_acme');
+INSERT INTO awspool.accounts (provider, account_id, marketplace, model)
+SELECT CASE i % 3 WHEN 0 THEN 'other' ELSE 'acme' END, (900000000000 + i)::text, 'MP-000' || i % 2, 'SPAM' FROM generate_series(1, 9) i;
+SELECT account_id FROM awspool.claim_account('acme', 'MP-0001', 'O-1');
+SET ROLE regress_awspool_acme;
+
+-- How much of it was handed over.
+CREATE FUNCTION pg_temp.handed(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (VERBOSE, COSTS OFF) ' || query LOOP
+    IF line ~ 'Function Call' THEN
+      -- servers differ in how they write what a subselect found
+      RETURN NEXT regexp_replace(regexp_replace(line, '^.*visible_accounts| COLLATE "C"', '', 'g'),
+                                 'ARRAY\[[^''].*?\]', 'ARRAY[...]');
+    END IF;
+  END LOOP;
+END $$;
+CREATE TEMP TABLE query (n serial, condition text);
+INSERT INTO query (condition) VALUES
+  ('true'),
+  ('account_id = ''900000000001'''),
+  ('''900000000001'' = account_id'),
+  ('account_id = ''900000000003'''),
+  ('account_id IN (''900000000002'', ''900000000001'', ''900000000003'', NULL, ''900000000001'')'),
+  ('account_id = ANY (''{900000000001,900000000004}'')'),
+  ('account_id = ''900000000001''::varchar'),
+  ('account_id = ''900000000001''::char(12)'),
+  ('account_id = NULL::text'),
+  ('account_id = (SELECT min(account_id) FROM awspool.accounts)'),
+  ('account_id = lower(''900000000001'')'),
+  ('account_id = right(random()::text || ''x'', 1)'),
+  ('account_id = order_id'),
+  ('account_id <= ''900000000002'''),
+  ('account_id <> ''900000000001'''),
+  ('account_id <> ALL (''{900000000001,900000000004}'')'),
+  ('account_id = ''900000000001'' OR account_id = ''900000000004'''),
+  ('NOT account_id = ''900000000001'''),
+  ('account_id = ''900000000001'' AND account_id = ''900000000004'''),
+  ('provider = ''acme'' AND marketplace = ''MP-0001'' AND status = ''ready'''),
+  ('provider = ''other'''),
+  ('provider IN (''acme'', ''other'')'),
+  ('provider = ''acme'' AND order_id = ''O-1'' AND status = ''provisioning_in_progress'' AND account_id = ''900000000001'''),
+  ('order_id = ''O-1'''),
+  ('order_id IS NULL AND marketplace = ''MP-0000'''),
+  ('reason = ''none'''),
+  ('lower(provider) = ''acme''');
+SELECT q.n, q.condition, h.handed
+FROM query q LEFT JOIN LATERAL pg_temp.handed('SELECT FROM awspool.accounts WHERE ' || q.condition) h (handed) ON true
+ORDER BY q.n, h.handed;
+-- The answers, and those of a copy of what the caller sees.
+CREATE TEMP TABLE copy AS SELECT * FROM awspool.accounts;
+CREATE FUNCTION pg_temp.ids(relation text, condition text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE ids text;
+BEGIN
+  EXECUTE format('SELECT string_agg(right(account_id, 1), '' '' ORDER BY account_id) FROM %s WHERE %s', relation, condition) INTO ids;
+  RETURN ids;
+END $$;
+SELECT q.n, a.ids, a.ids IS NOT DISTINCT FROM pg_temp.ids('copy', q.condition) AS same
+FROM query q, pg_temp.ids('awspool.accounts', q.condition) a (ids) ORDER BY q.n;
+
+-- A value that is known only later: a parameter, or another table's.
+PREPARE by_id(text) AS SELECT account_id FROM awspool.accounts WHERE account_id = $1;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE by_id('900000000001');
+EXECUTE by_id('900000000003');
+EXECUTE by_id(NULL);
+RESET plan_cache_mode;
+DEALLOCATE by_id;
+SELECT wanted, (SELECT status FROM awspool.accounts a WHERE a.account_id = wanted) AS status
+FROM unnest('{900000000001,900000000003,900000000004}'::text[]) wanted;
+SELECT wanted, a.status FROM unnest('{900000000001,900000000003,900000000004}'::text[]) wanted
+  LEFT JOIN awspool.accounts a ON a.account_id = wanted ORDER BY wanted;
+-- Where letters of another case are equal, bytes do not decide.
+RESET ROLE;
+CREATE COLLATION regress_awspool_no_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+SET ROLE regress_awspool_acme;
+SELECT count(*) FROM awspool.accounts WHERE provider = 'ACME' COLLATE regress_awspool_no_case;
+SELECT count(*) FROM awspool.accounts WHERE account_id = ANY ('{900000000001}' COLLATE regress_awspool_no_case);
+-- Rows are those of the statement's snapshot, as with a table.
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT count(*) FROM awspool.accounts;
+DELETE FROM awspool.accounts WHERE status = 'ready' AND marketplace = 'MP-0000' RETURNING account_id;
+SELECT count(*) FROM awspool.accounts;
+WITH added AS (INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES ('acme', '900000000011', 'MP-0000', 'SPAM') RETURNING 1)
+SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM awspool.accounts) AS seen;
+ROLLBACK;
+-- A row lock there is none, and none is needed.
+SELECT count(*) FROM (SELECT FROM awspool.accounts FOR UPDATE) a;
+DROP TABLE query, copy;
+DROP FUNCTION pg_temp.handed, pg_temp.ids;
+RESET ROLE;
+DROP COLLATION regress_awspool_no_case;
+TRUNCATE awspool.account, awspool.account_log, awspool.provider_role;
+DROP ROLE regress_awspool_acme;
