@@ -220,7 +220,7 @@ INSERT INTO query (condition) VALUES
   ('account_id <> ALL (''{900000000001,900000000004}'')'),
   ('account_id = ''900000000001'' OR account_id = ''900000000004'''),
   ('NOT account_id = ''900000000001'''),
-  ('account_id = ''900000000001'' AND account_id = ''900000000004'''),
+  ('account_id > ''900000000001'' AND account_id = ''900000000004'''),
   ('provider = ''acme'' AND marketplace = ''MP-0001'' AND status = ''ready'''),
   ('provider = ''other'''),
   ('provider IN (''acme'', ''other'')'),
