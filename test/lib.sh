@@ -33,7 +33,8 @@ to_build()
 
 to_test()
 {
-	echo "postgresql-$SERVER-pgtap" libipc-run-perl libtap-parser-sourcehandler-pgtap-perl python3
+	echo "postgresql-$SERVER-pgtap" libipc-run-perl libtap-parser-sourcehandler-pgtap-perl python3 \
+		pgbouncer
 }
 
 as_root()
@@ -55,6 +56,22 @@ apt_install()
 		--no-install-recommends -o DPkg::Lock::Timeout=300 install "$@"
 }
 
+# Debian starts a pooler on port 6432 when it is installed, and at each boot.  Not
+# here.
+install_pooler()
+{
+	local policy=/usr/sbin/policy-rc.d
+
+	(
+		trap "as_root rm -f $policy; [ ! -e $policy.awspool ] ||
+			as_root mv $policy.awspool $policy" EXIT
+		[ ! -e $policy ] || as_root mv $policy $policy.awspool
+		as_root install -m 755 /dev/stdin $policy <<<$'#!/bin/sh\nexit 101'
+		apt_install pgbouncer
+	)
+	as_root update-rc.d pgbouncer disable
+}
+
 # Install the Debian packages that are not there yet.
 install_missing()
 {
@@ -68,6 +85,9 @@ install_missing()
 
 	echo "installing ${missing[*]}"
 	quietly as_root apt-get update || echo "going on with the old package lists"
+	if [[ " ${missing[*]} " == *" pgbouncer "* ]]; then
+		install_pooler
+	fi
 	if [[ " ${missing[*]} " != *" postgresql-$SERVER "* ]]; then
 		apt_install "${missing[@]}"
 		return
