@@ -8,6 +8,7 @@
 #	$work/usr/...    a copy of the server, which finds its files relative to
 #	                 its programs, and so will find our extension there
 #	$work/data       a cluster whose only socket is in $work
+#	$work/small      a small disk, for test/t/full_disk.pl
 #
 # The place is gone when the script ends, whichever way that is.
 
@@ -133,6 +134,14 @@ start_server()
 		-o "-F -k $work -c listen_addresses=" start
 }
 
+# Mount a disk that is soon full.  Who may not do so goes without.
+make_small_disk()
+{
+	"${as_server[@]}" mkdir "$work/small"
+	as_root mount -t tmpfs -o "size=32m,mode=700,uid=$("${as_server[@]}" id -u)" \
+		tmpfs "$work/small"
+}
+
 # Stop what runs in the private place, tests' own servers included.
 clean_up()
 {
@@ -141,7 +150,15 @@ clean_up()
 	find "$work" -name postmaster.pid | while read -r pid_file; do
 		in_private pg_ctl -s -D "${pid_file%/*}" -m immediate stop
 	done || true
-	rm -rf "$work" || { sleep 3; rm -rf "$work"; }	# if one was still dying
+	remove_private_place || { sleep 3; remove_private_place; }	# one was still dying
+}
+
+remove_private_place()
+{
+	if mountpoint -q "$work/small"; then
+		as_root umount "$work/small" || return
+	fi
+	rm -rf "$work"
 }
 
 # Run tests that end with "N passed, N failed", and add these to ours.

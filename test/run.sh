@@ -77,8 +77,9 @@ if wanted "${ISOLATION-}"; then
 		make -s installcheck REGRESS= TAP_TESTS= ${ISOLATION:+ISOLATION="$ISOLATION"}
 fi
 if wanted "${PROVE_TESTS-}"; then
+	make_small_disk || echo "no small disk could be mounted"
 	run TAP 'tail -n 100 tmp_check/log/regress_log_*' \
-		make -s installcheck REGRESS= ISOLATION= ${PROVE_TESTS:+PROVE_TESTS="$PROVE_TESTS"}
+		env SMALL_DISK="$work/small" make -s installcheck REGRESS= ISOLATION= ${PROVE_TESTS:+PROVE_TESTS="$PROVE_TESTS"}
 fi
 if wanted "${PGTAP-}"; then
 	in_private createdb -T template0 awspool_pgtap &&
