@@ -147,12 +147,19 @@ read_ids(Reading *reading, ArrayType *array)
 	qsort(ids, n, sizeof(char *), pg_qsort_strcmp);
 	for (int i = 0; i < n; i++)
 	{
+		MemoryContext caller_context;
+		bool		found;
+
 		CHECK_FOR_INTERRUPTS();
 		if (i > 0 && strcmp(ids[i], ids[i - 1]) == 0)
 			continue;
-		if (awspool_find_account(reading->rel, reading->snapshot, NULL,
-								 ids[i], reading->slot))
+		caller_context = MemoryContextSwitchTo(reading->per_row);
+		found = awspool_find_account(reading->rel, reading->snapshot, NULL,
+									 ids[i], reading->slot);
+		MemoryContextSwitchTo(caller_context);
+		if (found)
 			put_row(reading);
+		MemoryContextReset(reading->per_row);
 	}
 }
 
