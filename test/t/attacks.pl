@@ -19,7 +19,7 @@ my ($acme, $stranger, $all, $reader, $victim) =
 
 # What nobody but the victim and "all" may ever be shown.
 my $secret = qr/77000000|secret|MP-7777/;
-my ($taken, $missing) = ('770000000004', '880000000004');
+my ($taken, $claimed, $missing) = ('770000000004', '770000000001', '880000000004');
 
 $node->safe_psql('postgres', <<"SQL");
 CREATE ROLE $acme LOGIN;
@@ -601,7 +601,7 @@ BEGIN
 END $$;
 SQL
 	my @pairs = (
-		(map { [ $_, $taken, $missing ] } @statements_with_id, map { "SELECT $_" } @calls_with_id),
+		(map { [ $_, $taken, $missing ], [ $_, $claimed, $missing ] } @statements_with_id, map { "SELECT $_" } @calls_with_id),
 		(map { [ $_, 'victim', 'nobody' ] } @statements_with_provider, map { "SELECT $_" } @calls_with_provider));
 	my $script = join '', map {
 		my ($statement, @values) = @$_;
@@ -615,7 +615,7 @@ SQL
 	{
 		my (undef, undef, @warm) = splice @costs, 0, 4;
 
-		is($warm[0], $warm[1], "tell by counters whether there is such a row: $pair->[0]");
+		is($warm[0], $warm[1], "tell by counters whether there is $pair->[1]: $pair->[0]");
 	}
 	return;
 }
