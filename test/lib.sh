@@ -34,8 +34,8 @@ to_build()
 
 to_test()
 {
-	echo "postgresql-$SERVER-pgtap" libipc-run-perl libtap-parser-sourcehandler-pgtap-perl python3 \
-		pgbouncer
+	echo "postgresql-$SERVER-pgtap" libdbd-pg-perl libipc-run-perl \
+		libtap-parser-sourcehandler-pgtap-perl pgbouncer python3
 }
 
 as_root()

@@ -1,0 +1,63 @@
+# "Exactly one order for each account, whatever happens": 32 clients write down
+# what they asked and what they were told, while the server is killed under
+# them; then test/torture/Judge.pm reads that.
+#
+# Two rounds, one of them with a standby that takes over.  make torture runs as
+# many as fit into its time (test/torture.sh), by these settings:
+#
+#	TORTURE_SECONDS   for how long
+#	TORTURE_FAULTS    until so many faults have hit something
+#	TORTURE_SEED      what everything random comes from, to repeat a run as
+#	                  far as the scheduler does
+#	TORTURE_ONLY      the faults of each round
+#	TORTURE_UNSAFE    the part of sessions that turn synchronous_commit off
+#	TORTURE_REPORT    where the report goes
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/../torture";
+use Fault qw(plan_faults);
+use PostgreSQL::Test::Utils;
+use Report;
+use Round;
+use Test::More;
+
+use constant CLIENTS => 32;
+
+my $seed = $ENV{TORTURE_SEED} // time % 1_000_000;
+my $report =
+  Report->new(clients => CLIENTS, seed => $seed, server => `postgres --version`);
+chomp $report->{server};
+
+sub is_over
+{
+	return time - $report->{started} >= $ENV{TORTURE_SECONDS}
+	  if $ENV{TORTURE_SECONDS};
+	return $report->hits >= $ENV{TORTURE_FAULTS} if $ENV{TORTURE_FAULTS};
+	return $report->{rounds} == 2;
+}
+
+diag "seed $seed";
+for (my $number = 1; !is_over(); $number++)
+{
+	srand $seed + $number;
+	my $round = Round->new(
+		number => $number,
+		seed => $seed + $number,
+		clients => CLIENTS,
+		unsafe => $ENV{TORTURE_UNSAFE} // 0.3,
+		faults => $ENV{TORTURE_ONLY}
+		? [ split ' ', $ENV{TORTURE_ONLY} ]
+		: [ plan_faults($number % 2 == 0) ]);
+	my @broken = $round->run;
+
+	$report->add($round, @broken);
+	is(scalar @broken, 0, "round $number breaks no rule");
+	diag $_ for @broken > 20 ? @broken[ 0 .. 19 ] : @broken;
+}
+
+note $report->table;
+append_to_file($ENV{TORTURE_REPORT}, $report->table) if $ENV{TORTURE_REPORT};
+done_testing();

@@ -1,0 +1,153 @@
+# The rule that a claim gets the oldest account, over a ledger (Ledger.pm).
+#
+# An account was overtaken if a claim got a younger one of the same pool, or
+# none, although that account was certainly there, ready, and touched by nobody
+# from before the claim was asked until after it was told.  One client alone
+# never overtakes.  With many, there are claims of which nobody knows what they
+# had locked, since they failed or lost their answer: each that was in flight
+# may hide one account.
+
+package Age;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Ledger qw(is_claim is_stock place);
+
+use constant NEVER => 9**9**9;
+
+sub oldest_first
+{
+	my ($ledger) = @_;
+	my $pools = pools($ledger);
+	my @broken;
+
+	for my $claim (grep { is_new_claim($ledger, $_) } @{ $ledger->{calls} })
+	{
+		my $args = $claim->{args};
+		my $pool = $pools->{"$args->{provider} $args->{marketplace}"} // [];
+		my @overtaken = overtaken($ledger, $pool, $claim) or next;
+		my @hidden = grep { $_->[0] <= $claim->{told} && $_->[1] >= $claim->{asked} }
+		  @{ $ledger->{hidden}{ $args->{provider} } // [] };
+
+		push @broken, sprintf 'account %s and %d more were overtaken, %d could have been hidden: %s',
+		  $overtaken[0]{id}, $#overtaken, scalar @hidden, place($claim)
+		  if @overtaken > @hidden;
+	}
+	return @broken;
+}
+
+# The accounts of each pool, oldest first, with the time in which they were
+# certainly there and ready.
+sub pools
+{
+	my ($ledger) = @_;
+	my $accounts = $ledger->{state}{accounts};
+	my %pools;
+
+	for my $id (keys %$accounts)
+	{
+		my $row = $accounts->{$id};
+		my @touched = @{ $ledger->{touched}{$id} // [] };
+
+		push @{ $pools{"$row->{provider} $row->{marketplace}"} },
+		  {
+			id => $id,
+			position => $row->{position},
+			from => there_from(@touched),
+			to => $row->{status} eq 'ready' ? NEVER : ready_until($id, @touched),
+			touched => \@touched
+		  };
+	}
+	$_ = [ sort { $a->{position} <=> $b->{position} } @$_ ] for values %pools;
+	return \%pools;
+}
+
+sub took_effect
+{
+	my ($call) = @_;
+
+	return $call->{by}{outcome} ne 'rolled_back'
+	  && !$call->{undone}
+	  && !defined $call->{error};
+}
+
+# When all that stored it, or moved it here, was over.
+sub there_from
+{
+	my $from = NEVER;
+
+	for my $call (grep { took_effect($_) } map { $_->[2] } @_)
+	{
+		next
+		  unless is_stock($call)
+		  || $call->{name} eq 'edit_account' && defined $call->{args}{marketplace};
+		$from = $call->{by}{told}
+		  if $from == NEVER || $from < $call->{by}{told};
+	}
+	return $from;
+}
+
+# When the first was asked for that may have made it something else.  If it
+# was a claim without an answer, it is not known which.
+sub ready_until
+{
+	my ($id, @touched) = @_;
+	my $until = NEVER;
+
+	for my $call (grep { took_effect($_) } map { $_->[2] } @touched)
+	{
+		my $granted = is_claim($call)
+		  && grep { $_->{account_id} eq $id } @{ $call->{rows} };
+
+		next unless $granted || $call->{name} eq 'invalidate_account';
+		$until = $call->{asked} if $call->{asked} < $until;
+	}
+	return $until == NEVER ? 0 : $until;
+}
+
+# A claim that looked for an account, and did not find that its order holds one.
+sub is_new_claim
+{
+	my ($ledger, $claim) = @_;
+
+	return 0
+	  unless $claim->{name} eq 'claim_account'
+	  && $claim->{by}{outcome} eq 'committed';
+	return 1 unless @{ $claim->{rows} };
+	for my $other (@{ $ledger->{orders}{ $claim->{order} } })
+	{
+		next if $other == $claim || $other->{asked} > $claim->{told};
+		return 0
+		  unless $other->{answer}
+		  && !@{ $other->{rows} }
+		  && $other->{by}{told} < $claim->{asked};
+	}
+	return 1;
+}
+
+# The accounts that a claim overtook.  Claims come by the time they were asked,
+# so who is no longer ready then can be forgotten.
+sub overtaken
+{
+	my ($ledger, $pool, $claim) = @_;
+	my ($row) = @{ $claim->{rows} };
+	my $got = $row && $ledger->{state}{accounts}{ $row->{account_id} };
+	my @overtaken;
+
+	return if $row && !$got;    # deleted since: nobody knows its age
+	@$pool = grep { $_->{to} > $claim->{asked} } @$pool
+	  if @$pool && $pool->[0]{to} <= $claim->{asked};
+	for my $account (@$pool)
+	{
+		last if $got && $account->{position} >= $got->{position};
+		push @overtaken, $account
+		  if $account->{from} < $claim->{asked}
+		  && $account->{to} > $claim->{told}
+		  && !grep { $_->[0] <= $claim->{told} && $_->[1] >= $claim->{asked} }
+		  @{ $account->{touched} };
+	}
+	return @overtaken;
+}
+
+1;

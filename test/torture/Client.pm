@@ -1,0 +1,340 @@
+# A client of the pool: a process that calls its functions, writes down what it
+# asked and what it was told, and does after a fault what doc/awspool.md says
+# that an application should: connect again, and ask again.
+#
+# What it asks is in Work.pm.
+
+package Client;
+
+use strict;
+use warnings FATAL => 'all';
+
+use DBI;
+use History;
+use Time::HiRes qw(sleep);
+
+# What the rows that come back are asked for.
+my $COLUMNS = 'provider, account_id, marketplace, model, status, order_id';
+
+# How a client that does not care for durability says so.
+my @UNSAFE = qw(off local remote_write);
+
+# number: of the client; provider, role: for whom it acts; dir: where the
+# histories are, and the file that tells of the server; unsafe: the part of its
+# sessions that turn synchronous_commit off.
+sub new
+{
+	my ($class, %params) = @_;
+	my $self = bless {
+		%params,
+		history => History->new($params{dir}, $params{number}),
+		transactions => 0,
+		new_ids => 0,
+		held => [],    # what it was granted and has not finished
+		prepared => [],    # what it has still to decide
+		lost => [],    # calls whose answer was lost
+	}, $class;
+
+	$self->connect;
+	return $self;
+}
+
+# Connects to the server that is in charge, once that lets us, and does not
+# return before the session that was lost is gone, and what it did, decided.
+sub connect
+{
+	my ($self) = @_;
+
+	delete $self->{dbh};
+	until (eval { $self->begin_session; 1 })
+	{
+		check_error();
+		sleep 0.05;
+	}
+	return;
+}
+
+sub begin_session
+{
+	my ($self) = @_;
+
+	open my $file, '<', "$self->{dir}/server" or die "no server: $!";
+	chomp(my $line = <$file>);
+	my ($epoch, $connstr) = split /\t/, $line;
+	my $durability =
+	  rand() < $self->{unsafe} ? $UNSAFE[ rand @UNSAFE ] : 'on';
+	my $options = "-c lock_timeout=3s -c synchronous_commit=$durability";
+	my $dbh = DBI->connect("dbi:Pg:$connstr user=$self->{role} options='$options'",
+		'', '', { PrintError => 0, RaiseError => 1, PrintWarn => 1 });
+	my ($pid) = $dbh->selectrow_array('SELECT pg_backend_pid()');
+
+	while (defined $self->{pid} && $epoch == $self->{epoch})
+	{
+		last
+		  unless $dbh->selectrow_array(
+			'SELECT count(*) FROM pg_stat_activity WHERE pid = ?',
+			undef, $self->{pid});
+		sleep 0.01;
+	}
+	@$self{qw(dbh epoch pid)} = ($dbh, $epoch, $pid);
+	return;
+}
+
+sub is_connected
+{
+	my ($self) = @_;
+
+	return eval { $self->{dbh}->ping > 0 };
+}
+
+# What an eval has caught goes on if it is no error of the database.
+sub check_error
+{
+	die $@ unless $@ =~ /^(?:DBD::Pg|DBI connect|SQLSTATE)/;
+	return;
+}
+
+# A statement that is no part of the history.  False if it failed.
+sub plainly
+{
+	my ($self, $sql) = @_;
+	my $ok = eval { $self->{dbh}->do($sql); 1 };
+
+	check_error() unless $ok;
+	$self->connect unless $ok || $self->is_connected;
+	return $ok;
+}
+
+# Calls a function in the transaction at hand, and returns its rows, or dies.
+sub ask
+{
+	my ($self, $name, %args) = @_;
+	my ($history, $number) = @$self{qw(history transactions)};
+
+	$self->{calls}++;
+	push @{ $self->{asked} }, [ $name, %args ];
+	$history->note_and_sync($number, call => (name => $name, %args));
+
+	my $rows = eval { $self->send($name, %args) };
+	if (!defined $rows)
+	{
+		check_error();
+		$self->{state} = $self->{dbh}->state;
+		$history->note($number, error => (state => $self->{state}));
+		die "SQLSTATE $self->{state}\n";
+	}
+	$history->note($number, row => %$_) for @$rows;
+	$history->note($number, answer => (rows => scalar @$rows));
+	return $rows;
+}
+
+sub send
+{
+	my ($self, $name, %args) = @_;
+	my $dbh = $self->{dbh};
+	my $ids = delete $args{ids};
+
+	delete $args{expect};
+	return $self->send_file($name, %args) if exists $args{first};
+	return $dbh->selectall_arrayref(
+		"SELECT $COLUMNS FROM awspool.accounts WHERE account_id = ?",
+		{ Slice => {} }, $args{account_id})
+	  if $name eq 'look';
+
+	$args{account_ids} = [ split /,/, $ids ] if defined $ids;
+	my $columns = defined $ids ? 'account_id, outcome' : $COLUMNS;
+	my @names = sort keys %args;
+	my $arguments = join ', ', map { "$_ => ?" } @names;
+	return $dbh->selectall_arrayref(
+		"SELECT $columns FROM awspool.$name($arguments)",
+		{ Slice => {} }, @args{@names});
+}
+
+# Imports "count" accounts, with ids from "first" on, and a malformed line if
+# the call is to fail.  Returns how many had which outcome.
+sub send_file
+{
+	my ($self, $name, %args) = @_;
+	my $dbh = $self->{dbh};
+	my @lines = map {
+		sprintf "%012d;%s;%s\n", $args{first} + $_, @args{qw(marketplace model)}
+	} 0 .. $args{count} - 1;
+
+	push @lines, "$args{malformed}\n" if defined $args{malformed};
+	if ($name eq 'import_csv')
+	{
+		return $dbh->selectall_arrayref(<<'SQL', { Slice => {} },
+SELECT outcome, count(*) FROM awspool.import_csv(?, ?) GROUP BY 1 ORDER BY 1
+SQL
+			$args{provider}, join '', @lines);
+	}
+	$dbh->do(
+		"COPY awspool.import (account_id, marketplace_id, account_model) FROM STDIN (FORMAT csv, DELIMITER ';')"
+	);
+	$dbh->pg_putcopydata($_) for @lines;
+	$dbh->pg_putcopyend;
+	return [];
+}
+
+# A transaction, with what is done in it and how it begins: nothing is sent
+# for the latter if it is undefined, so what is done must be one call.  What
+# is done returns how it ends: commit, rollback, prepare or vanish.
+#
+# Returns whether it has committed for certain.
+sub transaction
+{
+	my ($self, $begin, $body) = @_;
+	my $history = $self->{history};
+	my $number = ++$self->{transactions};
+	my $open = 0;
+	my $outcome;
+
+	@$self{qw(calls asked unsure state)} = (0, [], 0, '');
+	local $SIG{__WARN__} = sub {
+		$self->{unsure} = 1
+		  if $_[0] =~ /canceling wait for synchronous|already committed/;
+	};
+	$history->note($number, begin => (epoch => $self->{epoch}));
+
+	my $done = eval {
+		if (defined $begin)
+		{
+			$open = 1;
+			$self->{dbh}->do($begin);
+		}
+		my $end = $body->($self);
+		if ($open)
+		{
+			$open = 0 unless $end =~ /rollback|vanish/;
+			$self->end_transaction($end);
+		}
+		$outcome =
+			$end =~ /rollback|vanish/ ? 'rolled_back'
+		  : $self->{unsure} ? 'unknown'
+		  : $end eq 'prepare' ? $self->{prepared}[-1]{outcome}
+		  : 'committed';
+		1;
+	};
+	check_error() unless $done;
+
+	# Lost before the commit was asked for, it can only be rolled back.
+	$outcome //= $open || $self->is_connected ? 'rolled_back' : 'unknown';
+	$self->clear_up unless $done;
+	push @{ $self->{lost} }, @{ $self->{asked} } if $outcome eq 'unknown';
+	$history->note_and_sync($number, end => (outcome => $outcome));
+	return $outcome eq 'committed';
+}
+
+sub end_transaction
+{
+	my ($self, $end) = @_;
+	my ($history, $number, $dbh) = @$self{qw(history transactions dbh)};
+
+	if ($end eq 'commit')
+	{
+		$history->note_and_sync($number, 'commit');
+		$dbh->do('COMMIT');
+	}
+	elsif ($end eq 'prepare')
+	{
+		my $outcome = rand() < 0.5 ? 'will_commit' : 'will_roll_back';
+		my $gid = "$outcome $self->{number} $number";
+
+		push @{ $self->{prepared} },
+		  { number => $number, gid => $gid, outcome => $outcome };
+		$history->note_and_sync($number, prepare => (gid => $gid));
+		$dbh->do("PREPARE TRANSACTION '$gid'");
+	}
+	elsif ($end eq 'rollback') { $dbh->do('ROLLBACK'); }
+	else
+	{
+		$dbh->disconnect;
+		$self->connect;
+	}
+	return;
+}
+
+# After an error: out of the transaction, and connected.
+sub clear_up
+{
+	my ($self) = @_;
+
+	eval { $self->{dbh}->do('ROLLBACK') } if $self->is_connected;
+	$self->connect unless $self->is_connected;
+	return;
+}
+
+# One call in a transaction of its own.  Returns its rows, or undef.
+sub call
+{
+	my ($self, $name, %args) = @_;
+	my $rows;
+
+	return $rows
+	  if $self->transaction(undef,
+		sub { $rows = $self->ask($name, %args); return 'commit' });
+	return;
+}
+
+# Undoes the calls from one on.
+sub roll_back_to
+{
+	my ($self, $savepoint, $from) = @_;
+
+	$self->{dbh}->do("ROLLBACK TO $savepoint");
+	$self->{history}->note($self->{transactions}, undo => (from => $from));
+	return;
+}
+
+# Decides a transaction that was prepared, the oldest of them.
+sub decide
+{
+	my ($self) = @_;
+	my $prepared = shift @{ $self->{prepared} } or return;
+	my $sql =
+	  $prepared->{outcome} eq 'will_commit' ? 'COMMIT' : 'ROLLBACK';
+
+	$self->{unsure} = 0;
+	local $SIG{__WARN__} = sub { $self->{unsure} = 1 };
+	if (   $self->plainly('SET synchronous_commit = on')
+		&& $self->plainly("$sql PREPARED '$prepared->{gid}'")
+		&& !$self->{unsure})
+	{
+		$self->{history}->note_and_sync(0,
+			decided => (transaction => $prepared->{number}));
+	}
+	$self->plainly('RESET synchronous_commit');
+	return;
+}
+
+# Asks again for whatever answer was lost, as often as it takes.  What cannot
+# be asked twice is an import, since some of it may be deleted meanwhile, and a
+# claim for nobody by name.
+sub resolve
+{
+	my ($self) = @_;
+
+	while (my $call = shift @{ $self->{lost} })
+	{
+		my ($name, %args) = @$call;
+
+		next if exists $args{first} || $name eq 'look';
+		next if $name eq 'claim_account' && !defined $args{order_id};
+		$self->{resolved}++;
+		my $rows = $self->call($name, %args);
+		$self->remember($rows) if $name =~ /^(?:claim|replace)_account$/;
+	}
+	return;
+}
+
+# What was granted has to be finished some time.
+sub remember
+{
+	my ($self, $rows) = @_;
+
+	push @{ $self->{held} }, grep { $_->{status} eq 'provisioning_in_progress' } @{ $rows // [] };
+	splice @{ $self->{held} }, 0, 50 if @{ $self->{held} } > 100;
+	return;
+}
+
+1;

@@ -1,0 +1,225 @@
+# What goes wrong, by name.  Each fault gets the round (Round.pm), returns when
+# the server is in charge again, and says how many it hit.
+#
+# To kill -9 is not to cut the power: what a dead process had written is still
+# in the memory of the operating system.  That a flush reaches the disk is
+# PostgreSQL's promise, and not looked at here.
+
+package Fault;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use List::Util;
+use Time::HiRes qw(sleep);
+
+our @EXPORT_OK = qw(fault plan_faults needs_standby description);
+
+# What each is called in the report, and what it does.
+my %FAULTS = (
+	'terminate' => [ 'sessions terminated', \&terminate ],
+	'cancel' => [ 'statements cancelled', \&cancel ],
+	'kill-backend' => [ 'backends killed with -9', \&kill_backend ],
+	'kill-postmaster' => [ 'postmasters killed with -9', \&kill_postmaster ],
+	'kill-all' => [ 'servers of which every process was killed with -9', \&kill_all ],
+	'stop' => [ 'servers stopped immediately', sub { restart($_[0], 'immediate') } ],
+	'restart' => [ 'servers restarted', sub { restart($_[0], 'fast') } ],
+
+	# With a standby
+	'cancel-waits' => [ 'waits for the standby cancelled', \&cancel_waits ],
+	'kill-promote' => [ 'standbys promoted, the primary killed with -9', \&kill_and_promote ],
+	'stop-promote' => [ 'standbys promoted, the primary stopped', \&stop_and_promote ],);
+
+# The faults of a round, in an order of chance: all that a server alone can
+# have, or some of them and what a standby adds.  A promotion is followed by
+# more, on the server that took over.
+sub plan_faults
+{
+	my ($with_standby) = @_;
+	my @alone = List::Util::shuffle(grep { !/promote|waits/ } sort keys %FAULTS);
+
+	return @alone unless $with_standby;
+	return (
+		@alone[ 0, 1 ], 'cancel-waits', $alone[2], 'cancel-waits',
+		rand() < 0.6 ? 'kill-promote' : 'stop-promote', @alone[ 3, 4 ]);
+}
+
+sub needs_standby
+{
+	return grep { /promote|waits/ } @_;
+}
+
+sub description
+{
+	return $FAULTS{ $_[0] }[0];
+}
+
+sub fault
+{
+	my ($round, $name) = @_;
+
+	return $FAULTS{$name}[1]->($round);
+}
+
+# The backends of some clients.
+sub some_backends
+{
+	my ($round, $count, $condition) = @_;
+
+	return @{ $round->dbh->selectcol_arrayref(<<"SQL") };
+SELECT pid FROM pg_stat_activity
+WHERE usename LIKE 'regress_awspool_%' AND $condition
+ORDER BY md5(pid || '@{[ rand ]}') LIMIT $count
+SQL
+}
+
+sub terminate
+{
+	my ($round) = @_;
+	my @pids = some_backends($round, 4, 'true');
+
+	$round->dbh->do('SELECT pg_terminate_backend(?)', undef, $_) for @pids;
+	return scalar @pids;
+}
+
+sub cancel
+{
+	my ($round) = @_;
+	my @pids = some_backends($round, 8, "state = 'active'");
+
+	$round->dbh->do('SELECT pg_cancel_backend(?)', undef, $_) for @pids;
+	return scalar @pids;
+}
+
+# The server restarts by itself.  It is over when the director's own session
+# is, and a new one can be had.
+sub kill_backend
+{
+	my ($round) = @_;
+	my ($pid) = some_backends($round, 1, "state <> 'idle'") or return 0;
+
+	$round->kill9($pid);
+	sleep 0.01 while $round->is_connected;
+	$round->dbh;
+	return 1;
+}
+
+# A postmaster's children see that it is gone and end themselves.
+sub kill_postmaster
+{
+	my ($round) = @_;
+	my @children = children($round->postmaster);
+
+	$round->{primary}->kill9;
+	sleep 0.01 while grep { kill 0, $_ } @children;
+	$round->start;
+	return 1;
+}
+
+sub kill_all
+{
+	my ($round) = @_;
+
+	kill_primary($round);
+	$round->start;
+	return 1;
+}
+
+# First the postmaster, or it would end the others in a more orderly way.
+sub kill_primary
+{
+	my ($round) = @_;
+	my $postmaster = $round->postmaster;
+	my @children = children($postmaster);
+
+	$round->{primary}->kill9;
+	kill 'KILL', @children;
+	sleep 0.01 while grep { kill 0, $_ } @children;
+	return;
+}
+
+sub children
+{
+	my ($parent) = @_;
+	my @children;
+
+	for my $file (glob '/proc/[0-9]*/stat')
+	{
+		open my $stat, '<', $file or next;
+		my $line = <$stat> // next;
+		my ($pid, $ppid) = $line =~ /^(\d+) \(.*\) \w (\d+) /s;
+		push @children, $pid if $ppid == $parent;
+	}
+	return @children;
+}
+
+sub restart
+{
+	my ($round, $mode) = @_;
+
+	$round->{primary}->stop($mode);
+	$round->start;
+	return 1;
+}
+
+# From now on nothing reaches the standby; wait until some clients wait for it.
+sub hold_up_standby
+{
+	my ($round) = @_;
+	my ($sender) = $round->dbh->selectrow_array(
+		"SELECT pid FROM pg_stat_replication WHERE sync_state = 'sync'");
+	my @waiting;
+
+	return unless defined $sender;
+	kill 'STOP', $sender;
+	for (1 .. 100)
+	{
+		@waiting = some_backends($round, 16, "wait_event = 'SyncRep'");
+		last if @waiting >= 4;
+		sleep 0.02;
+	}
+	return ($sender, @waiting);
+}
+
+# Who is cancelled has a commit that the standby may never get, and asks again.
+sub cancel_waits
+{
+	my ($round) = @_;
+	my ($sender, @waiting) = hold_up_standby($round);
+
+	return 0 unless defined $sender;
+	for my $pid (@waiting)
+	{
+		my $how = rand() < 0.7 ? 'cancel' : 'terminate';
+		$round->dbh->do("SELECT pg_${how}_backend(?)", undef, $pid);
+	}
+	sleep 0.2;
+	kill 'CONT', $sender;
+	return scalar @waiting;
+}
+
+sub kill_and_promote
+{
+	my ($round) = @_;
+	my ($sender, @waiting) = hold_up_standby($round);
+
+	# Some have cancelled their wait, and are just asking again.
+	$round->dbh->do('SELECT pg_cancel_backend(?)', undef, $_)
+	  for splice @waiting, 0, 4;
+	sleep 0.1;
+	kill_primary($round);
+	$round->promote;
+	return 1;
+}
+
+sub stop_and_promote
+{
+	my ($round) = @_;
+
+	$round->{primary}->stop(rand() < 0.5 ? 'immediate' : 'fast');
+	$round->promote;
+	return 1;
+}
+
+1;

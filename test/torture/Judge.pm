@@ -1,0 +1,343 @@
+# Judges what clients were told: the promises of doc/awspool.md as rules over
+# a history (History.pm) and the database at its end.
+#
+# A rule gets the ledger (Ledger.pm) and returns what breaks it, a line each.
+# It takes the side of the server only where the history leaves a doubt: an
+# answer that was lost may have been either.
+
+package Judge;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use Age;
+use Ledger qw(ledger step is_claim ids_of place claim_in_database last_status);
+use Stock;
+
+our @EXPORT_OK = qw(judge judge_log);
+
+my @RULES = (
+	[ 'once' => \&granted_once ],
+	[ 'one at a time' => \&held_one_at_a_time ],
+	[ 'kept' => \&grants_are_kept ],
+	[ 'asked for' => \&claims_were_asked_for ],
+	[ 'forward' => \&moved_forward ],
+	[ 'explained' => \&closed_by_somebody ],
+	[ 'stock' => \&Stock::is_there ],
+	[ 'whole' => \&Stock::imports_are_whole ],
+	[ 'deleted' => \&Stock::deleted_is_gone ],
+	[ 'edited' => \&Stock::edits_are_kept ],
+	[ 'answer' => \&answers_fit ],
+	[ 'error' => \&errors_are_known ],
+	[ 'age' => \&Age::oldest_first ],
+	[ 'drained' => \&Stock::is_drained ],);
+
+# What a client may be told instead of an answer.
+my %KNOWN_ERRORS = map { $_ => 1 } qw(
+  WS001 WS002 WS003 WS004 WS005 WS006 23505 40001 40P01 55P03 57014
+  57P01 57P02 57P03 25P02 25P03 25006 08000 08003 08006 08P01 S1000 22000);
+
+sub judge
+{
+	my ($history, $state) = @_;
+	my $ledger = ledger($history, $state);
+	my @broken;
+
+	for (@RULES)
+	{
+		my ($name, $rule) = @$_;
+		push @broken, map { "$name: $_" } $rule->($ledger);
+	}
+	return @broken;
+}
+
+# What the log of a server has to complain of, other than of the processes
+# that were killed on purpose.
+sub judge_log
+{
+	my ($log, @killed) = @_;
+	my %killed = map { $_ => 1 } @killed;
+
+	return map { "server log: $_" } grep {
+		/PANIC:|TRAP:|still referenced|leak|not closed|still active|XX\d\d\d/
+		  || (/\(PID (\d+)\) was terminated by signal (\d+)/
+			&& !($2 == 9 && $killed{$1}))
+	} split /\n/, $log;
+}
+
+# No account in two orders.
+sub granted_once
+{
+	my ($ledger) = @_;
+	my @broken;
+
+	for my $id (sort keys %{ $ledger->{grants} })
+	{
+		my %orders = map { $_->{order} => $_ } @{ $ledger->{grants}{$id} };
+
+		push @broken, "account $id was granted to "
+		  . join ' and to ', map { "$_ (" . place($orders{$_}) . ')' }
+		  sort keys %orders
+		  if keys %orders > 1;
+	}
+	return @broken;
+}
+
+# Whether an account may have been closed, or deleted, in this time.
+sub may_have_been_released
+{
+	my ($ledger, $id, $from, $to) = @_;
+
+	return grep {
+		my $call = $_->[2];
+		$call->{name} =~ /^(?:fail|replace|invalidate|delete)_accounts?$/
+		  && !defined $call->{error}
+		  && $call->{by}{outcome} ne 'rolled_back'
+		  && grep { $_ eq $id } ids_of($call)
+		  and $call->{by}{told} >= $from && $call->{asked} <= $to
+	} @{ $ledger->{touched}{$id} };
+}
+
+# An order gets another account only when the one that it had is closed.
+sub held_one_at_a_time
+{
+	my ($ledger) = @_;
+	my @broken;
+
+	for my $order (sort keys %{ $ledger->{orders} })
+	{
+		my $before;
+
+		for my $claim (sort { $a->{asked} <=> $b->{asked} }
+			@{ $ledger->{orders}{$order} })
+		{
+			next
+			  unless $claim->{by}{outcome} eq 'committed' && @{ $claim->{rows} };
+			my $id = $claim->{rows}[0]{account_id};
+
+			push @broken,
+			  "$order held account $before->{rows}[0]{account_id} ("
+			  . place($before) . ") and got $id (" . place($claim) . ')'
+			  if $before
+			  && $before->{rows}[0]{account_id} ne $id
+			  && !may_have_been_released($ledger,
+				$before->{rows}[0]{account_id},
+				$before->{asked}, $claim->{told});
+			$before = $claim;
+		}
+	}
+	return @broken;
+}
+
+# Who was granted an account has it, in the database, too.
+sub grants_are_kept
+{
+	my ($ledger) = @_;
+	my @broken;
+
+	for my $id (sort keys %{ $ledger->{grants} })
+	{
+		my $grant = $ledger->{grants}{$id}[-1];
+		my ($claimed, $order) = claim_in_database($ledger->{state}, $id);
+
+		if (!$claimed)
+		{
+			push @broken,
+			  "account $id was granted to $grant->{order}, but is not claimed ("
+			  . place($grant) . ')';
+		}
+		elsif (($order // '') ne ($grant->{rows}[0]{order_id} // ''))
+		{
+			push @broken,
+			  "account $id was granted to $grant->{order}, but is claimed for "
+			  . ($order // 'nobody by name') . ' (' . place($grant) . ')';
+		}
+	}
+	return @broken;
+}
+
+# What is claimed was granted, or may have been: an answer that was lost stands
+# for one account.
+sub claims_were_asked_for
+{
+	my ($ledger) = @_;
+	my $state = $ledger->{state};
+	my %lost;
+	my @broken;
+
+	for my $call (grep { is_claim($_) && $_->{by}{outcome} eq 'unknown' }
+		@{ $ledger->{calls} })
+	{
+		my $args = $call->{args};
+		my $id = $args->{account_id};
+		my $order = $args->{order_id}
+		  // (defined $id ? (claim_in_database($state, $id))[1] : undef);
+
+		$lost{ join ' ', $args->{provider}, $order // '' }++;
+	}
+	for my $id (sort keys %{ { %{ $state->{accounts} }, %{ $state->{log} } } })
+	{
+		my ($claimed, $order) = claim_in_database($state, $id);
+		my $provider = ($state->{accounts}{$id} // $state->{log}{$id}[0])->{provider};
+
+		next if !$claimed || $ledger->{grants}{$id};
+		my $key = join ' ', $provider, $order // '';
+
+		push @broken,
+		  "account $id is claimed for "
+		  . ($order // 'nobody by name') . ' of ' . $provider
+		  . ', but nobody was told'
+		  unless $lost{$key};
+		$lost{$key}-- if $lost{$key};
+	}
+	return @broken;
+}
+
+# An account never goes back.  What was only looked at counts as long as the
+# server is the same.
+sub moved_forward
+{
+	my ($ledger) = @_;
+	my @broken;
+
+	for my $id (sort keys %{ $ledger->{seen} })
+	{
+		my @seen = sort { $a->[1]{asked} <=> $b->[1]{asked} }
+		  @{ $ledger->{seen}{$id} };
+		my $last = last_status($ledger->{state}, $id);
+
+		for my $i (0 .. $#seen)
+		{
+			my ($status, $call) = @{ $seen[$i] };
+			my $is_look = $call->{name} eq 'look';
+
+			for my $later (@seen[ $i + 1 .. $#seen ])
+			{
+				next if $later->[1]{asked} < $call->{by}{told};
+				next if $is_look && $later->[1]{by}{epoch} ne $call->{by}{epoch};
+				push @broken, went_back($id, $status, $call, $later->[0], place($later->[1]))
+				  if goes_back($status, $later->[0]);
+			}
+			push @broken, went_back($id, $status, $call, $last // 'gone', 'in the end')
+			  if !($is_look && @{ $ledger->{history}{promoted} })
+			  && goes_back($status, $last);
+		}
+	}
+	return @broken;
+}
+
+sub goes_back
+{
+	my ($from, $to) = @_;
+
+	return step($from) > 0
+	  if !defined $to;
+	return step($to) < step($from) || (step($from) == 2 && $from ne $to);
+}
+
+sub went_back
+{
+	my ($id, $status, $call, $later, $where) = @_;
+
+	return "account $id was $status (" . place($call) . "), then $later ($where)";
+}
+
+# Every account that is closed was closed by somebody who asked for that.
+sub closed_by_somebody
+{
+	my ($ledger) = @_;
+	my %closes = (
+		allocate_account => 'allocated',
+		fail_account => 'provisioning_failed',
+		replace_account => 'provisioning_failed',
+		invalidate_account => 'invalid');
+	my %asked;
+	my @broken;
+
+	for my $call (@{ $ledger->{calls} })
+	{
+		my $status = $closes{ $call->{name} } or next;
+
+		# A replacement that found none changes nothing.
+		next
+		  if $call->{name} eq 'replace_account'
+		  && $call->{by}{outcome} eq 'committed'
+		  && !@{ $call->{rows} };
+		$asked{"$call->{args}{account_id} $status"} = 1;
+	}
+	for my $id (sort keys %{ $ledger->{state}{accounts} })
+	{
+		my $status = last_status($ledger->{state}, $id);
+
+		push @broken, "account $id is $status, and nobody made it so"
+		  if step($status) == 2 && !$asked{"$id $status"};
+	}
+	return @broken;
+}
+
+# What an answer must say of the account, by the name of the call.
+my %ANSWERS = (
+	claim_account => qr/^(?:provisioning_in_progress|allocated)$/,
+	replace_account => qr/^(?:provisioning_in_progress|allocated)$/,
+	allocate_account => qr/^allocated$/,
+	fail_account => qr/^provisioning_failed$/,
+	invalidate_account => qr/^invalid$/,
+	add_account => qr/^ready$/,
+	edit_account => qr/./,
+	delete_account => qr/^(?!provisioning_in_progress)/,
+	look => qr/./);
+
+# An answer fits what was asked.
+sub answers_fit
+{
+	my ($ledger) = @_;
+	my @broken;
+
+	for my $call (grep { $ANSWERS{ $_->{name} } } @{ $ledger->{calls} })
+	{
+		my ($row, @more) = @{ $call->{rows} };
+		my %args = %{ $call->{args} };
+
+		push @broken, 'more than one row: ' . place($call) if @more;
+		push @broken, 'no row: ' . place($call)
+		  if !$row && $call->{answer} && $call->{name} !~ /^(?:claim_account|replace_account|look)$/;
+		next unless $row;
+		delete $args{reason};
+
+		# The next account, not the one that failed.
+		my $failed = $call->{name} eq 'replace_account' ? delete $args{account_id} : '';
+		push @broken,
+		  "account $row->{account_id}, $row->{status}, is no answer: " . place($call)
+		  if $row->{status} !~ $ANSWERS{ $call->{name} }
+		  || $row->{account_id} eq $failed
+		  || grep { ($row->{$_} // '') ne $args{$_} } keys %args;
+	}
+	return @broken;
+}
+
+# A call fails for a reason that clients are told of, and what is wrong fails
+# for its own.
+sub errors_are_known
+{
+	my ($ledger) = @_;
+	my @broken;
+
+	for my $call (map { @{ $_->{calls} } } @{ $ledger->{history}{transactions} })
+	{
+		my ($error, $expected) = ($call->{error}, $call->{args}{expect});
+		my $known = defined $error && $KNOWN_ERRORS{$error};
+
+		# The primary key may object to stock, the index of orders never.
+		$known = 0
+		  if defined $error && $error eq '23505' && $call->{name} !~ /^(?:add_account|copy|import_csv)$/;
+
+		push @broken, "error $error: " . place($call)
+		  if defined $error && !$known && $error ne ($expected // '');
+		push @broken, "no error $expected, but an answer: " . place($call)
+		  if defined $expected && $call->{answer};
+	}
+	return @broken;
+}
+
+1;

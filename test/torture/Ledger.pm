@@ -1,0 +1,180 @@
+# A history, entered by account and by order, for Judge.pm: who was granted
+# what, what was seen of each account, who touched it and when.
+
+package Ledger;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+
+our @EXPORT_OK =
+  qw(ledger step is_claim is_stock ids_of place claim_in_database last_status);
+
+my %STEPS = (
+	ready => 0,
+	provisioning_in_progress => 1,
+	allocated => 2,
+	provisioning_failed => 2,
+	invalid => 2);
+
+# How far a status is on an account's way.
+sub step
+{
+	return $STEPS{ $_[0] };
+}
+
+sub is_claim
+{
+	my ($call) = @_;
+
+	return $call->{name} eq 'claim_account' || $call->{name} eq 'replace_account';
+}
+
+sub is_stock
+{
+	my ($call) = @_;
+
+	return $call->{name} =~ /^(?:add_account|copy|import_csv)$/;
+}
+
+# The accounts that a call names.
+sub ids_of
+{
+	my ($call) = @_;
+	my $args = $call->{args};
+
+	return map { sprintf '%012d', $args->{first} + $_ } 0 .. $args->{count} - 1
+	  if defined $args->{first};
+	return split /,/, $args->{ids} if defined $args->{ids};
+	return defined $args->{account_id} ? $args->{account_id} : ();
+}
+
+# For a message: where it is in the history.
+sub place
+{
+	my ($call) = @_;
+
+	return sprintf '%s by client %s in its transaction %s, told at %.3f',
+	  $call->{name}, $call->{by}{client}, $call->{by}{number}, $call->{told};
+}
+
+# Enters a history and the state of the database at its end:
+#
+#	calls     all that may have had an effect, by the time they were asked
+#	grants    of each account: to which order, by which call
+#	orders    of each order: all claims for it
+#	seen      of each account: its status, when, by whom
+#	touched   of each account: by whom it may have been locked, from when to when
+#	hidden    of each pool: claims of who knows what
+#
+# The state is { accounts => { id => row }, log => { id => [rows] } }.
+sub ledger
+{
+	my ($history, $state) = @_;
+	my %ledger = map { $_ => {} } qw(grants orders seen touched hidden);
+
+	@ledger{qw(history state calls)} = ($history, $state, []);
+	for my $transaction (@{ $history->{transactions} })
+	{
+		for my $call (@{ $transaction->{calls} })
+		{
+			$call->{by} = $transaction;
+			enter_touches(\%ledger, $call);
+			next
+			  if $transaction->{outcome} eq 'rolled_back'
+			  || $call->{undone}
+			  || defined $call->{error};
+			push @{ $ledger{calls} }, $call;
+			enter_order(\%ledger, $call) if is_claim($call);
+			enter_rows(\%ledger, $call)
+			  if $transaction->{outcome} eq 'committed';
+		}
+	}
+	$ledger{calls} = [ sort { $a->{asked} <=> $b->{asked} } @{ $ledger{calls} } ];
+	return \%ledger;
+}
+
+# An account that a call named, or got, is not free until its transaction is
+# over.  Which one a claim without an answer may have locked, nobody knows.
+sub enter_touches
+{
+	my ($ledger, $call) = @_;
+	my $until = $call->{by}{told};
+	my %ids = map { $_ => 1 } ids_of($call);
+
+	return if $call->{name} eq 'look';
+	$ids{ $_->{account_id} } = 1
+	  for grep { defined $_->{account_id} } @{ $call->{rows} };
+	push @{ $ledger->{touched}{$_} }, [ $call->{asked}, $until, $call ]
+	  for keys %ids;
+
+	push @{ $ledger->{hidden}{ $call->{args}{provider} } },
+	  [ $call->{asked}, $until ]
+	  if is_claim($call) && !$call->{answer} && !defined $call->{args}{expect};
+	return;
+}
+
+# A claim without an order is an order of its own.
+sub enter_order
+{
+	my ($ledger, $call) = @_;
+	my $args = $call->{args};
+	my $order = @{ $call->{rows} } ? $call->{rows}[0]{order_id} : $args->{order_id};
+
+	$call->{order} =
+	  defined $order
+	  ? "order $order of $args->{provider}"
+	  : "nobody by name, $call->{by}{client}.$call->{by}{number} at $call->{asked}";
+	push @{ $ledger->{orders}{ $call->{order} } }, $call;
+	return;
+}
+
+sub enter_rows
+{
+	my ($ledger, $call) = @_;
+
+	for my $row (@{ $call->{rows} })
+	{
+		next unless defined $row->{status} && $call->{name} ne 'delete_account';
+		push @{ $ledger->{seen}{ $row->{account_id} } }, [ $row->{status}, $call ];
+	}
+	return unless is_claim($call) && @{ $call->{rows} };
+	push @{ $ledger->{grants}{ $call->{rows}[0]{account_id} } }, $call;
+	push @{ $ledger->{seen}{ $call->{args}{account_id} } },
+	  [ 'provisioning_failed', $call ]
+	  if $call->{name} eq 'replace_account';
+	return;
+}
+
+# The order of an account, as the database tells, and whether it was claimed.
+sub claim_in_database
+{
+	my ($state, $id) = @_;
+	my $row = $state->{accounts}{$id};
+
+	return ($row->{claimed}, $row->{order_id}) if $row;
+	for my $event (reverse @{ $state->{log}{$id} // [] })
+	{
+		next unless $event->{event} eq 'claimed';
+		return (1, $event->{detail} =~ /^for order "(.*)", as/ ? $1 : undef);
+	}
+	return (0, undef);
+}
+
+# Its last status, as the database tells, also if it is deleted; undef if
+# there is nothing of it, or only that it was deleted while ready.
+sub last_status
+{
+	my ($state, $id) = @_;
+	my $row = $state->{accounts}{$id};
+
+	return $row->{status} if $row;
+	for my $event (@{ $state->{log}{$id} // [] })
+	{
+		return $1 if $event->{used} && $event->{detail} =~ /^(\w+),/;
+	}
+	return undef;
+}
+
+1;

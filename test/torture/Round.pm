@@ -1,0 +1,428 @@
+# A round: a server, or a primary and its synchronous standby; clients that
+# work; faults; a rest, in which everybody asks again for what was lost; the
+# clients claiming all that is left; and the judgement.
+#
+# The clients are processes of ours.  A line on its socket tells each what to
+# do: "stock", "work", "rest", "drain MARKETPLACE COUNT", "leave".  They answer
+# with a line to all but the second.
+
+package Round;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Client;
+use DBI;
+use History qw(read_history);
+use Judge qw(judge judge_log);
+use Fault qw(fault needs_standby);
+use IO::Select;
+use POSIX ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils ();
+use Socket;
+use Time::HiRes qw(sleep);
+use Work qw(work import_file marketplaces);
+
+use constant PATIENCE => 120;    # seconds for an answer of a client
+
+my $CONF = <<'CONF';
+max_connections = 80
+max_prepared_transactions = 100
+shared_buffers = 32MB
+restart_after_crash = on
+autovacuum = on
+autovacuum_naptime = 1s
+deadlock_timeout = 100ms
+wal_retrieve_retry_interval = 100ms
+log_statement = none
+log_lock_waits = off
+
+# What a commit does not flush, nobody flushes for it.
+wal_writer_delay = 10s
+CONF
+
+my $SETUP = <<'SQL';
+CREATE EXTENSION awspool;
+CREATE ROLE regress_awspool_p0 LOGIN;
+CREATE ROLE regress_awspool_p1 LOGIN;
+SELECT awspool.grant_provider('p0', 'regress_awspool_p0'),
+	awspool.grant_provider('p1', 'regress_awspool_p1');
+SQL
+
+# number, seed: of the round; clients: how many; unsafe: see Client.pm; faults:
+# which, in this order.
+sub new
+{
+	my ($class, %params) = @_;
+	my $self = bless {
+		%params,
+		dir => PostgreSQL::Test::Utils::tempdir(),
+		epoch => 0,
+		killed => [],
+		hit => {},
+		sockets => [],
+	}, $class;
+
+	srand $self->{seed};
+	$self->{history} = History->new($self->{dir}, 'director');
+	$self->start_servers;
+	return $self;
+}
+
+sub start_servers
+{
+	my ($self) = @_;
+	my $name = "torture_$self->{number}";
+	my $primary = PostgreSQL::Test::Cluster->new($name);
+
+	$primary->init(allows_streaming => 1);
+	$primary->append_conf('postgresql.conf', $CONF);
+	$primary->start;
+	$primary->safe_psql('postgres', $SETUP);
+	$self->{primary} = $primary;
+	if (needs_standby(@{ $self->{faults} }))
+	{
+		my $standby = PostgreSQL::Test::Cluster->new("${name}_standby");
+
+		$primary->backup('base');
+		$standby->init_from_backup($primary, 'base', has_streaming => 1);
+		$standby->start;
+		$primary->append_conf('postgresql.conf',
+			"synchronous_standby_names = '${name}_standby'");
+		$primary->reload;
+		# The checkpointer decides; it reads its signals before it works.
+		$primary->poll_query_until('postgres',
+			"SELECT sync_state = 'sync' FROM pg_stat_replication");
+		$primary->safe_psql('postgres', 'CHECKPOINT');
+		$self->{standby} = $standby;
+	}
+	$self->tell_server;
+	return;
+}
+
+# Tells the clients where the server is.
+sub tell_server
+{
+	my ($self) = @_;
+	my $file = "$self->{dir}/server";
+
+	PostgreSQL::Test::Utils::append_to_file("$file.new",
+		"$self->{epoch}\t" . $self->{primary}->connstr('postgres') . "\n");
+	rename "$file.new", $file or die "cannot rename $file.new: $!";
+	return;
+}
+
+# The director's session; a new one, if the last has died.
+sub dbh
+{
+	my ($self) = @_;
+
+	until ($self->is_connected)
+	{
+		$self->{dbh} = DBI->connect(
+			'dbi:Pg:' . $self->{primary}->connstr('postgres'),
+			'', '', { PrintError => 0, PrintWarn => 0, AutoInactiveDestroy => 1 });
+		sleep 0.02 unless $self->{dbh};
+	}
+	$self->{dbh}{RaiseError} = 1;
+	return $self->{dbh};
+}
+
+sub is_connected
+{
+	my ($self) = @_;
+
+	return $self->{dbh} && eval { $self->{dbh}->do('SELECT 1') };
+}
+
+sub postmaster
+{
+	my ($self) = @_;
+	my ($pid) = split /\n/,
+	  PostgreSQL::Test::Utils::slurp_file(
+		$self->{primary}->data_dir . '/postmaster.pid');
+
+	return $pid;
+}
+
+sub start
+{
+	my ($self) = @_;
+
+	$self->{primary}->start;
+	$self->dbh;
+	return;
+}
+
+sub kill9
+{
+	my ($self, $pid) = @_;
+
+	push @{ $self->{killed} }, $pid;
+	kill 'KILL', $pid;
+	return;
+}
+
+# The standby takes over from a primary that is gone.
+sub promote
+{
+	my ($self) = @_;
+	my ($old, $new) = @$self{qw(primary standby)};
+
+	$new->promote;
+	@$self{qw(primary standby former)} = ($new, undef, $old);
+	$new->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
+	$self->{history}->note_and_sync(0, 'promoted');
+	$self->{epoch}++;
+	$self->tell_server;
+	return;
+}
+
+#
+# The clients
+#
+
+sub start_client
+{
+	my ($self, $number) = @_;
+	my $provider = 'p' . $number % 2;
+
+	socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC
+	  or die "no socket: $!";
+	my $pid = fork // die "no process: $!";
+	if ($pid == 0)
+	{
+		# Whatever the parent does at its end is not ours to do.
+		close $_ for $ours, @{ $self->{sockets} };
+		open STDERR, '>', "$self->{dir}/errors.$number";
+		STDERR->autoflush;
+		srand $self->{seed} * 1000 + $number;
+		my $ok = eval {
+			serve($theirs, Client->new(
+				number => $number,
+				clients => $self->{clients},
+				provider => $provider,
+				role => "regress_awspool_$provider",
+				dir => $self->{dir},
+				unsafe => $self->{unsafe}));
+			1;
+		};
+		print STDERR $@ unless $ok;
+		POSIX::_exit($ok ? 0 : 1);
+	}
+	$ours->autoflush;
+	push @{ $self->{sockets} }, $ours;
+	return;
+}
+
+# What a client does: work, until there is a line that says otherwise.
+sub serve
+{
+	my ($socket, $client) = @_;
+	my $select = IO::Select->new($socket);
+	my $is_working = 0;
+
+	$socket->autoflush;
+	while (1)
+	{
+		if ($is_working && !$select->can_read(0))
+		{
+			work($client);
+			next;
+		}
+		my ($command, @args) = split ' ', readline($socket) // 'leave';
+		my $answer = 0;
+
+		$is_working = $command eq 'work';
+		if ($command eq 'stock')
+		{
+			import_file($client, 'import_csv', $_, 10) for marketplaces();
+		}
+		elsif ($command eq 'rest')
+		{
+			$client->resolve;
+			$client->decide while @{ $client->{prepared} };
+			$answer = $client->{resolved} // 0;
+		}
+		elsif ($command eq 'drain') { $answer = drain($client, @args); }
+		last if $command eq 'leave';
+		print $socket "$answer\n" unless $is_working;
+	}
+	return;
+}
+
+# Claims so many accounts, and returns how many there were.
+sub drain
+{
+	my ($client, $marketplace, $count) = @_;
+
+	for my $i (1 .. $count)
+	{
+		my $rows = $client->call('claim_account',
+			provider => $client->{provider}, marketplace => $marketplace);
+
+		return $i - 1 unless $rows && @$rows;
+	}
+	return $count;
+}
+
+sub say_to
+{
+	my ($self, $number, $line) = @_;
+
+	print { $self->{sockets}[$number] } "$line\n";
+	return;
+}
+
+# The answer of a client, or undef if there is none.
+sub answer_of
+{
+	my ($self, $number) = @_;
+	my $socket = $self->{sockets}[$number];
+
+	return undef unless IO::Select->new($socket)->can_read(PATIENCE);
+	my $line = readline $socket;
+	chomp $line if defined $line;
+	return $line;
+}
+
+# Tells all clients something, and returns the sum of their answers.
+sub tell_all
+{
+	my ($self, $line) = @_;
+	my $sum = 0;
+
+	$self->say_to($_, $line) for 0 .. $self->{clients} - 1;
+	for my $number (0 .. $self->{clients} - 1)
+	{
+		my $answer = $self->answer_of($number);
+
+		die "client $number does not answer to $line: "
+		  . PostgreSQL::Test::Utils::slurp_file("$self->{dir}/errors.$number")
+		  . "\n"
+		  unless defined $answer;
+		$sum += $answer;
+	}
+	return $sum;
+}
+
+#
+# The round
+#
+
+# Returns what is broken.
+sub run
+{
+	my ($self) = @_;
+
+	local $SIG{PIPE} = 'IGNORE';
+	$self->start_client($_) for 0 .. $self->{clients} - 1;
+	my $ok = eval {
+		$self->tell_all('stock');
+		$self->say_to($_, 'work') for 0 .. $self->{clients} - 1;
+		$self->make_trouble;
+		$self->{resolved} = $self->tell_all('rest');
+		$self->calm_down;
+		$self->drain_pools;
+		1;
+	};
+	my $failure = $@;
+
+	$self->say_to($_, 'leave') for 0 .. $self->{clients} - 1;
+	close $_ for @{ $self->{sockets} };
+	1 while wait != -1;
+	return "round: $failure" unless $ok;
+	return $self->judge_it;
+}
+
+# One fault after the other, with some work in between.
+sub make_trouble
+{
+	my ($self) = @_;
+
+	for my $fault (@{ $self->{faults} })
+	{
+		sleep 0.5 + rand 1;
+		next if needs_standby($fault) && !$self->{standby};
+		$self->{hit}{$fault} += fault($self, $fault);
+	}
+	sleep 0.5 + rand 1;
+	return;
+}
+
+# Whatever is still prepared is decided, and then nobody does anything.
+sub calm_down
+{
+	my ($self) = @_;
+	my $gids = $self->dbh->selectcol_arrayref('SELECT gid FROM pg_prepared_xacts');
+
+	for my $gid (@$gids)
+	{
+		my $sql = $gid =~ /^will_commit/ ? 'COMMIT' : 'ROLLBACK';
+		$self->dbh->do("$sql PREPARED '$gid'");
+	}
+	$self->{history}->note_and_sync(0, 'quiet');
+	return;
+}
+
+# The clients claim in turns, each of them alone, until each has found its
+# pools empty.  They know where the heads of the pools were.
+sub drain_pools
+{
+	my ($self) = @_;
+
+	for my $marketplace (marketplaces())
+	{
+		my @clients = 0 .. $self->{clients} - 1;
+
+		while (@clients)
+		{
+			my $number = shift @clients;
+
+			$self->say_to($number, "drain $marketplace 5");
+			my $got = $self->answer_of($number);
+			die "client $number does not drain\n" unless defined $got;
+			push @clients, $number if $got == 5;
+		}
+	}
+	return;
+}
+
+sub judge_it
+{
+	my ($self) = @_;
+	my @nodes = grep { defined } @$self{qw(primary standby former)};
+
+	$self->{judged} = read_history($self->{dir});
+	my @broken = judge($self->{judged}, $self->state);
+	$self->{dbh}->disconnect;
+	$_->stop for grep { defined } @$self{qw(primary standby)};
+	push @broken,
+	  judge_log(PostgreSQL::Test::Utils::slurp_file($_->logfile), @{ $self->{killed} })
+	  for @nodes;
+	$_->clean_node for @nodes;
+	return @broken;
+}
+
+# What the database says, in the end.
+sub state
+{
+	my ($self) = @_;
+	my %state = (accounts => {}, log => {});
+	my $accounts = $self->dbh->selectall_arrayref(<<'SQL', { Slice => {} });
+SELECT provider, account_id, marketplace, model, status, order_id, position,
+	(claimed_at IS NOT NULL)::int AS claimed
+FROM awspool.account
+SQL
+	my $log = $self->dbh->selectall_arrayref(<<'SQL', { Slice => {} });
+SELECT provider, account_id, event, detail, used::int AS used
+FROM awspool.account_log ORDER BY log_id
+SQL
+
+	$state{accounts}{ $_->{account_id} } = $_ for @$accounts;
+	push @{ $state{log}{ $_->{account_id} } }, $_ for @$log;
+	return \%state;
+}
+
+1;
