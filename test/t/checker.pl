@@ -1,0 +1,348 @@
+# The judge of test/t/torture.pl is judged: a good history passes, and for each
+# rule a bad one is caught.  No server is needed.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/../torture";
+use History qw(read_history);
+use Judge qw(judge judge_log);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my %here = (provider => 'p0', marketplace => 'MP-0000');
+
+sub row
+{
+	my ($id, $status, $order) = @_;
+
+	return {
+		%here,
+		account_id => "00000000000$id",
+		model => 'SPAM',
+		status => $status,
+		defined $order ? (order_id => $order) : ()
+	};
+}
+
+# A transaction of one call, asked for and told at these times.
+sub call
+{
+	my ($asked, $told, $name, $args, $rows, %more) = @_;
+	my $answered = !defined $more{error} && ($more{outcome} // '') ne 'unknown';
+
+	return {
+		client => $more{client} // 1,
+		number => $asked,
+		epoch => $more{epoch} // 0,
+		asked => $asked,
+		told => $told,
+		outcome => $more{outcome}
+		  // (defined $more{error} ? 'rolled_back' : 'committed'),
+		calls => [
+			{
+				name => $name,
+				args => { provider => 'p0', %$args },
+				asked => $asked,
+				told => $told,
+				rows => $rows // [],
+				error => $more{error},
+				$answered ? (answer => {}) : ()
+			}
+		]
+	};
+}
+
+sub claim
+{
+	my ($asked, $told, $order, $id, %more) = @_;
+
+	return call($asked, $told, 'claim_account',
+		{ %here, defined $order ? (order_id => $order) : () },
+		defined $id ? [ row($id, $more{status} // 'provisioning_in_progress', $order) ] : [],
+		%more);
+}
+
+# Closes an account, or does something else to it alone.
+sub change
+{
+	my ($asked, $told, $name, $id, $status, $order, %more) = @_;
+
+	return call($asked, $told, $name, { account_id => "00000000000$id" },
+		defined $status ? [ row($id, $status, $order) ] : [], %more);
+}
+
+sub import_file
+{
+	my ($asked, $told, $first, $count, %more) = @_;
+
+	return call(
+		$asked, $told,
+		'import_csv',
+		{ %here, model => 'SPAM', first => $first, count => $count },
+		defined $more{outcome} || defined $more{error} ? [] : [ { outcome => 'added', count => $count } ],
+		%more);
+}
+
+sub replace
+{
+	my ($asked, $told, $id, $next, $order) = @_;
+
+	return call($asked, $told, 'replace_account',
+		{ account_id => "00000000000$id", order_id => $order, reason => 'no good' },
+		defined $next ? [ row($next, 'provisioning_in_progress', $order) ] : []);
+}
+
+# A good history, and the database at its end: of eight accounts, one is
+# sold, one failed, one was replaced, the answer of one was lost, one was
+# deleted, and one claim was rolled back.
+sub good
+{
+	my @transactions = (
+		import_file(1, 2, 1, 8),
+		claim(3, 4, 'o1', 1),
+		change(5, 6, 'allocate_account', 1, 'allocated', 'o1'),
+		claim(7, 8, 'o1', 1, status => 'allocated'),
+		claim(9, 10, 'o2', 2),
+		change(11, 12, 'fail_account', 2, 'provisioning_failed', 'o2'),
+		claim(13, 14, 'o2', 3),
+		replace(15, 16, 3, 4, 'o2'),
+		claim(17, 18, 'o3', undef, outcome => 'unknown'),
+		claim(19, 20, 'o3', 5),
+		change(21, 22, 'delete_account', 2, 'provisioning_failed', 'o2'),
+		change(23, 24, 'add_account', 2, undef, undef, error => 'WS005'),
+		claim(25, 26, undef, 6, outcome => 'rolled_back'),
+		change(27, 28, 'edit_account', 6, 'ready'),
+		change(29, 30, 'invalidate_account', 6, 'invalid'),
+		claim(31, 34, undef, 8),
+		claim(32, 33, undef, 7),
+		claim(35, 36, undef),);
+	my %state = (
+		accounts => {
+			1 => [ 'allocated', 'o1' ],
+			3 => [ 'provisioning_failed', 'o2' ],
+			4 => [ 'provisioning_in_progress', 'o2' ],
+			5 => [ 'provisioning_in_progress', 'o3' ],
+			6 => ['invalid'],
+			7 => ['provisioning_in_progress'],
+			8 => ['provisioning_in_progress']
+		},
+		log => {
+			2 => [
+				[ 'added', undef, 0 ],
+				[ 'claimed', 'for order "o2", as SPAM', 0 ],
+				[ 'failed', undef, 0 ],
+				[ 'deleted', 'provisioning_failed, MP-0000, SPAM', 1 ]
+			]
+		});
+
+	for my $id (keys %{ $state{accounts} })
+	{
+		my $row = row($id, @{ delete $state{accounts}{$id} });
+
+		@$row{qw(position claimed)} = ($id, $id != 6);
+		$state{accounts}{ $row->{account_id} } = $row;
+	}
+	$state{log} = {
+		'000000000002' => [
+			map { { provider => 'p0', event => $_->[0], detail => $_->[1], used => $_->[2] } }
+			  @{ $state{log}{2} }
+		]
+	};
+	return ({ transactions => \@transactions, promoted => [], quiet => 37 }, \%state);
+}
+
+sub judged
+{
+	my ($spoil) = @_;
+	my ($history, $state) = good();
+
+	local $_ = $history->{transactions};
+	$spoil->($history, $state) if $spoil;
+	@$_ = sort { $a->{asked} <=> $b->{asked} } @$_;
+	return join "\n", judge($history, $state);
+}
+
+# The transaction that was asked for at that time.
+sub at
+{
+	my ($history, $asked) = @_;
+	my ($transaction) =
+	  grep { $_->{asked} == $asked } @{ $history->{transactions} };
+
+	return $transaction;
+}
+
+sub account
+{
+	my ($state, $id) = @_;
+
+	return $state->{accounts}{"00000000000$id"};
+}
+
+is(judged(), '', 'a good history breaks no rule');
+
+# What else is good
+is(judged(sub { push @$_, claim(8.5, 8.7, 'o4', 2, outcome => 'unknown') }),
+	'', 'an answer that was lost may be nothing');
+is(judged(sub { at($_[0], 19)->{outcome} = 'unknown' }),
+	'', 'two answers of one order that were lost may be one account');
+is( judged(
+		sub {
+			push @$_, claim(2.5, 2.7, 'o9', 1, outcome => 'rolled_back');
+		}),
+	'',
+	'what was rolled back is granted to somebody else');
+
+# Rule, what is wrong, and how it came about
+my @bad = (
+	[ 'once', 'an account of two orders', sub { push @$_, claim(8.2, 8.4, 'o9', 1) } ],
+	[ 'once', 'an account of two claims without an order', sub { push @$_, claim(36.2, 36.4, undef, 7) } ],
+	[ 'once', 'a replacement that another order has', sub { at($_[0], 15)->{calls}[0]{rows} = [ row(1, 'provisioning_in_progress', 'o2') ] } ],
+	[ 'one at a time', 'an order that got a second account', sub { push @$_, claim(20.2, 20.4, 'o3', 6) } ],
+	[ 'one at a time', 'an order that got another account after it completed', sub { push @$_, claim(8.2, 8.4, 'o1', 2) } ],
+	[ 'kept', 'a grant that the database has forgotten', sub { account($_[1], 5)->{claimed} = 0 } ],
+	[ 'kept', 'a grant that the database has given to somebody else', sub { account($_[1], 5)->{order_id} = 'o9' } ],
+	[ 'kept', 'a grant whose account is gone', sub { delete $_[1]{accounts}{'000000000005'} } ],
+	[ 'asked for', 'an account that a claim took and did not tell', sub { at($_[0], 31)->{calls}[0]{rows} = [] } ],
+	[ 'asked for', 'a lost answer that took two accounts', sub {
+		at($_[0], 32)->{outcome} = at($_[0], 31)->{outcome} = 'unknown';
+		@$_ = grep { $_->{asked} != 32 } @$_;
+		at($_[0], 31)->{calls}[0]{rows} = [];
+	} ],
+	[ 'forward', 'an account that was sold and is in progress', sub { account($_[1], 1)->{status} = 'provisioning_in_progress' } ],
+	[ 'forward', 'an account that failed and was sold', sub { account($_[1], 3)->{status} = 'allocated' } ],
+	[ 'forward', 'an account that was claimed and looked ready', sub { push @$_, change(4.2, 4.4, 'look', 1, 'ready') } ],
+	[ 'forward', 'an account that looked sold and then ready', sub {
+		push @$_, change(30.1, 30.2, 'look', 7, 'allocated'), change(30.3, 30.4, 'look', 7, 'ready');
+	} ],
+	[ 'forward', 'the id of a used account that was stored again', sub { push @$_, change(23.2, 23.4, 'add_account', 2, 'ready') } ],
+	[ 'explained', 'an account that failed because a replacement found none', sub { at($_[0], 15)->{calls}[0]{rows} = [] } ],
+	[ 'explained', 'an account that nobody made invalid', sub { @$_ = grep { $_->{asked} != 29 } @$_ } ],
+	[ 'stock', 'a file whose last account is missing', sub { at($_[0], 1)->{calls}[0]{args}{count} = 9 } ],
+	[ 'stock', 'a report that tells of fewer rows', sub { at($_[0], 1)->{calls}[0]{rows}[0]{count} = 7 } ],
+	[ 'stock', 'an account that nobody stored', sub { at($_[0], 1)->{calls}[0]{args}{count} = 7 } ],
+	[ 'whole', 'a file that failed and left something', sub { at($_[0], 1)->{outcome} = 'rolled_back' } ],
+	[ 'whole', 'a file whose answer was lost, and half is there', sub {
+		at($_[0], 1)->{outcome} = 'unknown';
+		at($_[0], 1)->{calls}[0]{args}{count} = 16;
+	} ],
+	[ 'deleted', 'an account that was deleted and is there', sub { push @$_, change(34.2, 34.4, 'delete_account', 3, 'provisioning_failed', 'o2') } ],
+	[ 'deleted', 'an account that was deleted without a trace', sub { delete $_[1]{log}{'000000000002'} } ],
+	[ 'edited', 'an edit that was forgotten', sub { at($_[0], 27)->{calls}[0]{args}{model} = 'ECAM' } ],
+	[ 'edited', 'an edit that nobody made', sub { account($_[1], 6)->{model} = 'ECAM' } ],
+	[ 'answer', 'two accounts for one claim', sub { push @{ at($_[0], 9)->{calls}[0]{rows} }, row(6, 'provisioning_in_progress', 'o2') } ],
+	[ 'answer', 'a failure that made the account ready', sub { at($_[0], 11)->{calls}[0]{rows}[0]{status} = 'ready' } ],
+	[ 'answer', 'an account of another marketplace', sub { at($_[0], 9)->{calls}[0]{rows}[0]{marketplace} = 'MP-0001' } ],
+	[ 'answer', 'an account of another provider', sub { at($_[0], 9)->{calls}[0]{rows}[0]{provider} = 'p1' } ],
+	[ 'answer', 'a replacement by the account that failed', sub { at($_[0], 15)->{calls}[0]{rows} = [ row(3, 'provisioning_in_progress', 'o2') ] } ],
+	[ 'error', 'an error that nobody can explain', sub { push @$_, claim(36.2, 36.4, 'o9', undef, error => 'XX000') } ],
+	[ 'error', 'two accounts of one order, which only the index has prevented', sub { push @$_, claim(36.2, 36.4, 'o9', undef, error => '23505') } ],
+	[ 'error', 'a bad input that was taken', sub { push @$_, call(36.2, 36.4, 'claim_account', { %here, expect => '22023' }, []) } ],
+	[ 'age', 'a claim that got a younger account', sub {
+		my $claim = at($_[0], 31);
+		$claim->{told} = $claim->{calls}[0]{told} = 31.5;
+	} ],
+	[ 'age', 'a claim that overtook an account which another got later', sub {
+		@$_ = grep { $_->{asked} != 32 } @$_;
+		push @$_, claim(34.2, 34.4, undef, 7);
+	} ],
+	[ 'age', 'a claim that found none, though there was one', sub { push @$_, claim(30.2, 30.4, 'o9') } ],
+	[ 'age', 'a claim that overtook an account which was moved before it', sub {
+		at($_[0], 1)->{calls}[0]{args}{count} = 7;
+		push @$_, call(2.2, 2.4, 'add_account', { account_id => '000000000008', marketplace => 'MP-0001', model => 'SPAM' }),
+		  call(2.6, 2.8, 'edit_account', { account_id => '000000000008', marketplace => 'MP-0000' });
+		account($_[1], 8)->{position} = 0;
+	} ],
+	[ 'drained', 'an account that was left behind', sub {
+		my $row = account($_[1], 8);
+		@$row{qw(status claimed)} = ('ready', 0);
+	} ],);
+
+for (@bad)
+{
+	my ($rule, $what, $spoil) = @$_;
+
+	like(judged($spoil), qr/^$rule: /m, "$rule: $what");
+}
+
+# A promotion may take back what nobody was told, until then.
+sub look_before_promotion
+{
+	my ($history) = @_;
+
+	push @{ $history->{transactions} },
+	  change(2.2, 2.4, 'look', 7, 'provisioning_in_progress'),
+	  change(2.6, 2.8, 'look', 7, 'ready', undef, epoch => 1);
+	return;
+}
+unlike(judged(sub { look_before_promotion($_[0]); $_[0]{promoted} = [2.5] }),
+	qr/^forward/m, 'what was only looked at may be undone by a promotion');
+
+# The log of a server
+my $log = <<'LOG';
+LOG:  server process (PID 17) was terminated by signal 9: Killed
+FATAL:  terminating connection due to administrator command
+LOG
+is(join("\n", judge_log($log, 17)), '', 'a process that was killed on purpose');
+for my $line (
+	$log,
+	'LOG:  server process (PID 17) was terminated by signal 11: Segmentation fault',
+	'PANIC:  stuck spinlock',
+	'TRAP: FailedAssertion("false")',
+	'WARNING:  buffer refcount leak: [017]',
+	'WARNING:  TupleDesc reference leak: TupleDesc 0x5 (1,2) still referenced')
+{
+	isnt(join("\n", judge_log($line, 18)), '', "server log: $line");
+}
+
+# A history that was written down reads the same.
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $history = History->new($dir, 3);
+
+sub write_down
+{
+	my ($number, @lines) = @_;
+
+	$history->note($number, @$_) for ([ begin => epoch => 0 ], @lines);
+	$history->sync;
+	return;
+}
+
+write_down(
+	1,
+	[ call => name => 'claim_account', order_id => 'o1', expect => undef ],
+	[ row => account_id => '000000000001' ],
+	[ answer => rows => 1 ],
+	[ call => name => 'claim_account', order_id => 'o2' ],
+	[ error => state => '40001' ],
+	[ undo => from => 1 ],
+	['commit'],
+	[ end => outcome => 'committed' ]);
+write_down(2, [ call => name => 'claim_account', order_id => 'o3' ]);
+write_down(
+	3,
+	[ prepare => gid => 'will_commit 3 3' ],
+	[ end => outcome => 'will_commit' ]);
+write_down(
+	4,
+	[ prepare => gid => 'will_roll_back 3 4' ],
+	[ end => outcome => 'will_roll_back' ]);
+$history->note_and_sync(0, decided => transaction => 4);
+History->new($dir, 'director')->note_and_sync(0, 'quiet');
+
+my $read = read_history($dir);
+my @read = @{ $read->{transactions} };
+is(join(' ', map { $_->{outcome} } @read),
+	'committed unknown committed rolled_back', 'outcomes are read');
+is($read[0]{calls}[0]{rows}[0]{account_id}, '000000000001', 'a row is read');
+is($read[0]{calls}[0]{args}{order_id}, 'o1', 'what was asked is read');
+ok($read[0]{calls}[1]{undone} && !$read[0]{calls}[0]{undone},
+	'what was undone is read');
+is($read[0]{calls}[1]{error}, '40001', 'an error is read');
+is($read[1]{told}, $read->{quiet}, 'who never heard waits for the end');
+is($read[2]{told}, $read->{quiet}, 'so does what is prepared');
+cmp_ok($read[3]{told}, '<', $read->{quiet}, 'until it is decided');
+
+done_testing();
