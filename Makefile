@@ -6,12 +6,14 @@
 #	make test          every test, on server 15 (one alone: see test/run.sh)
 #	make test-servers  every test, on 15, 17 and 18
 #	make fuzz          files that nobody thought of, for SECONDS=60
+#	make torture       what clients are told while servers die, for SECONDS=300
+#	make torture-bugs  whether that finds the bugs it should
 #	make bench         how fast it claims, against what is possible
 #	make lint          what gcc and clang have to say, as errors
 #
 # All but the last install what they need and leave nothing else behind, so they
 # also work where there is no pg_config yet: PGXS is read for other goals only.
-SCRIPTED = demo demo-psql test test-servers fuzz bench
+SCRIPTED = demo demo-psql test test-servers fuzz torture torture-bugs bench
 
 ifneq ($(filter-out $(SCRIPTED),$(or $(MAKECMDGOALS),all)),)
 
@@ -90,6 +92,12 @@ test-servers:
 
 fuzz:
 	@bash test/fuzz.sh $(or $(SECONDS),60) $(INPUT)
+
+torture:
+	@bash test/torture.sh $(SECONDS)
+
+torture-bugs:
+	@bash test/torture-bugs.sh
 
 bench:
 	@bash bench/run.sh

@@ -26,7 +26,7 @@ use Test::More;
 
 use constant CLIENTS => 32;
 
-my $seed = $ENV{TORTURE_SEED} // time % 1_000_000;
+my $seed = $ENV{TORTURE_SEED} || time % 1_000_000;
 my $report =
   Report->new(clients => CLIENTS, seed => $seed, server => `postgres --version`);
 chomp $report->{server};
@@ -39,15 +39,17 @@ sub is_over
 	return $report->{rounds} == 2;
 }
 
-diag "seed $seed";
-for (my $number = 1; !is_over(); $number++)
+# A round; every other one has a standby.
+sub run_round
 {
+	my ($number) = @_;
+
 	srand $seed + $number;
 	my $round = Round->new(
 		number => $number,
 		seed => $seed + $number,
 		clients => CLIENTS,
-		unsafe => $ENV{TORTURE_UNSAFE} // 0.3,
+		unsafe => $ENV{TORTURE_UNSAFE} || 0.3,
 		faults => $ENV{TORTURE_ONLY}
 		? [ split ' ', $ENV{TORTURE_ONLY} ]
 		: [ plan_faults($number % 2 == 0) ]);
@@ -56,7 +58,11 @@ for (my $number = 1; !is_over(); $number++)
 	$report->add($round, @broken);
 	is(scalar @broken, 0, "round $number breaks no rule");
 	diag $_ for @broken > 20 ? @broken[ 0 .. 19 ] : @broken;
+	return;
 }
+
+diag "seed $seed";
+do { run_round($report->{rounds} + 1) } until is_over();
 
 note $report->table;
 append_to_file($ENV{TORTURE_REPORT}, $report->table) if $ENV{TORTURE_REPORT};

@@ -12,6 +12,7 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 use Age;
+use List::Util;
 use Ledger qw(ledger step is_claim ids_of place claim_in_database last_status);
 use Stock;
 
@@ -99,7 +100,8 @@ sub may_have_been_released
 	} @{ $ledger->{touched}{$id} };
 }
 
-# An order gets another account only when the one that it had is closed.
+# An order gets another account only when the one that it had is closed.  If
+# two claims were in flight at once, either may have been the first.
 sub held_one_at_a_time
 {
 	my ($ledger) = @_;
@@ -110,24 +112,31 @@ sub held_one_at_a_time
 		my $before;
 
 		for my $claim (sort { $a->{asked} <=> $b->{asked} }
+			grep { $_->{by}{outcome} eq 'committed' && @{ $_->{rows} } }
 			@{ $ledger->{orders}{$order} })
 		{
-			next
-			  unless $claim->{by}{outcome} eq 'committed' && @{ $claim->{rows} };
-			my $id = $claim->{rows}[0]{account_id};
-
 			push @broken,
 			  "$order held account $before->{rows}[0]{account_id} ("
-			  . place($before) . ") and got $id (" . place($claim) . ')'
-			  if $before
-			  && $before->{rows}[0]{account_id} ne $id
-			  && !may_have_been_released($ledger,
-				$before->{rows}[0]{account_id},
-				$before->{asked}, $claim->{told});
+			  . place($before)
+			  . ") and got $claim->{rows}[0]{account_id} (" . place($claim) . ')'
+			  unless !$before || may_follow($ledger, $before, $claim);
 			$before = $claim;
 		}
 	}
 	return @broken;
+}
+
+sub may_follow
+{
+	my ($ledger, $before, $claim) = @_;
+	my @ids = map { $_->{rows}[0]{account_id} } $before, $claim;
+	my $until = List::Util::max($before->{told}, $claim->{told});
+
+	return 1 if $ids[0] eq $ids[1];
+	return 1
+	  if may_have_been_released($ledger, $ids[0], $before->{asked}, $until);
+	return $claim->{asked} < $before->{told}
+	  && may_have_been_released($ledger, $ids[1], $before->{asked}, $until);
 }
 
 # Who was granted an account has it, in the database, too.

@@ -431,6 +431,11 @@ sub bad_input
 		[ import_csv => (%file, first => new_ids($client, 5), malformed => '"'), '22P04' ],
 		[ copy => (%file, first => new_ids($client, 5), malformed => '12345678901;MP-0000;SPAM'), '22023' ],
 	);
+	my $held = $client->{held}[-1];
+
+	push @bad, [ allocate_account => (%here, account_id => $held->{account_id}, order_id => 'not mine'), 'WS002' ]
+	  if $held;
+
 	my ($name, @args) = @{ $bad[ rand @bad ] };
 	my $expect = pop @args;
 

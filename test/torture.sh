@@ -1,0 +1,31 @@
+#!/bin/bash
+# Torture the pool: clients that write down what they are told, on servers that
+# are killed under them, and a judge who reads that (test/t/torture.pl).  Ends
+# with a report and "N passed, N failed", each round being one.
+#
+#	make torture                 for SECONDS=300
+#	make torture SECONDS=3600    for an hour
+#	make torture FAULTS=1000     until so many faults have hit something
+#	make torture SEED=17         as far as the scheduler does, the same again
+#
+# With SERVER=17, say, on another version that is installed here.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. test/lib.sh
+
+seconds=${1:-}
+[ -n "$seconds${FAULTS:-}" ] || seconds=300
+
+install_missing $(to_build) $(to_test)
+make_private_place
+in_private make -s install COPT=-Werror
+
+in_private env TORTURE_SECONDS="$seconds" TORTURE_FAULTS="${FAULTS:-}" \
+	TORTURE_SEED="${SEED:-}" TORTURE_REPORT="$work/report.md" \
+	make -s installcheck REGRESS= ISOLATION= PROVE_FLAGS=--verbose \
+	PROVE_TESTS=test/t/torture.pl 2>&1 | tee "$work/torture.log" | grep -E '^(ok|not ok|#)' || failed=1
+
+passed=$(grep -c '^ok ' "$work/torture.log") || true
+failed=$((failed > 0 || $(grep -c '^not ok ' "$work/torture.log") > 0))
+finish
