@@ -237,7 +237,7 @@ sub serve
 		$is_working = $command eq 'work';
 		if ($command eq 'stock')
 		{
-			import_file($client, 'import_csv', $_, 10) for marketplaces();
+			import_file($client, 'import_csv', $_, 5) for marketplaces();
 		}
 		elsif ($command eq 'rest')
 		{

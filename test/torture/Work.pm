@@ -375,7 +375,7 @@ sub cross
 {
 	my ($client) = @_;
 	my $provider = $client->{provider};
-	my $first = some_id($client) - $client->{new_ids} % 3;
+	my $first = some_id($client);
 	my @ids = map { sprintf '%012d', $first + $_ } 0 .. 3;
 
 	if (rand() < 0.3)
