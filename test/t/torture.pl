@@ -27,8 +27,10 @@ use Test::More;
 use constant CLIENTS => 32;
 
 my $seed = $ENV{TORTURE_SEED} || time % 1_000_000;
-my $report =
-  Report->new(clients => CLIENTS, seed => $seed, server => `postgres --version`);
+my $report = Report->new(
+	clients => CLIENTS,
+	seed => $seed,
+	server => `postgres --version`);
 chomp $report->{server};
 
 sub is_over

@@ -60,7 +60,8 @@ sub begin_session
 	my ($epoch, $connstr) = split /\t/, $line;
 	my $durability = rand() < $self->{unsafe} ? 'off' : 'on';
 	my $options = "-c lock_timeout=3s -c synchronous_commit=$durability";
-	my $dbh = DBI->connect("dbi:Pg:$connstr user=$self->{role} options='$options'",
+	my $dbh =
+	  DBI->connect("dbi:Pg:$connstr user=$self->{role} options='$options'",
 		'', '', { PrintError => 0, RaiseError => 1, PrintWarn => 1 });
 	my ($pid) = $dbh->selectrow_array('SELECT pg_backend_pid()');
 
@@ -134,8 +135,8 @@ sub send
 	return $self->send_file($name, %args) if exists $args{first};
 	return $dbh->selectall_arrayref(
 		"SELECT $COLUMNS FROM awspool.accounts WHERE account_id = ?",
-		{ Slice => {} }, $args{account_id})
-	  if $name eq 'look';
+		{ Slice => {} },
+		$args{account_id}) if $name eq 'look';
 
 	$args{account_ids} = [ split /,/, $ids ] if defined $ids;
 	my $columns = defined $ids ? 'account_id, outcome' : $COLUMNS;
@@ -143,7 +144,8 @@ sub send
 	my $arguments = join ', ', map { "$_ => ?" } @names;
 	return $dbh->selectall_arrayref(
 		"SELECT $columns FROM awspool.$name($arguments)",
-		{ Slice => {} }, @args{@names});
+		{ Slice => {} },
+		@args{@names});
 }
 
 # Imports "count" accounts, with ids from "first" on, and a malformed line if
@@ -153,13 +155,15 @@ sub send_file
 	my ($self, $name, %args) = @_;
 	my $dbh = $self->{dbh};
 	my @lines = map {
-		sprintf "%012d;%s;%s\n", $args{first} + $_, @args{qw(marketplace model)}
+		sprintf "%012d;%s;%s\n", $args{first} + $_,
+		  @args{qw(marketplace model)}
 	} 0 .. $args{count} - 1;
 
 	push @lines, "$args{malformed}\n" if defined $args{malformed};
 	if ($name eq 'import_csv')
 	{
-		return $dbh->selectall_arrayref(<<'SQL', { Slice => {} },
+		return $dbh->selectall_arrayref(
+			<<'SQL', { Slice => {} },
 SELECT outcome, count(*) FROM awspool.import_csv(?, ?) GROUP BY 1 ORDER BY 1
 SQL
 			$args{provider}, join '', @lines);
@@ -287,8 +291,7 @@ sub decide
 {
 	my ($self) = @_;
 	my $prepared = shift @{ $self->{prepared} } or return;
-	my $sql =
-	  $prepared->{outcome} eq 'will_commit' ? 'COMMIT' : 'ROLLBACK';
+	my $sql = $prepared->{outcome} eq 'will_commit' ? 'COMMIT' : 'ROLLBACK';
 
 	$self->{unsure} = 0;
 	local $SIG{__WARN__} = sub { $self->{unsure} = 1 };
@@ -296,8 +299,8 @@ sub decide
 		&& $self->plainly("$sql PREPARED '$prepared->{gid}'")
 		&& !$self->{unsure})
 	{
-		$self->{history}->note_and_sync(0,
-			decided => (transaction => $prepared->{number}));
+		$self->{history}
+		  ->note_and_sync(0, decided => (transaction => $prepared->{number}));
 	}
 	$self->plainly('RESET synchronous_commit');
 	return;
@@ -328,7 +331,8 @@ sub remember
 {
 	my ($self, $rows) = @_;
 
-	push @{ $self->{held} }, grep { $_->{status} eq 'provisioning_in_progress' } @{ $rows // [] };
+	push @{ $self->{held} },
+	  grep { $_->{status} eq 'provisioning_in_progress' } @{ $rows // [] };
 	splice @{ $self->{held} }, 0, 50 if @{ $self->{held} } > 100;
 	return;
 }

@@ -22,14 +22,18 @@ my %FAULTS = (
 	'cancel' => [ 'statements cancelled', \&cancel ],
 	'kill-backend' => [ 'backends killed with -9', \&kill_backend ],
 	'kill-postmaster' => [ 'postmasters killed with -9', \&kill_postmaster ],
-	'kill-all' => [ 'servers of which every process was killed with -9', \&kill_all ],
-	'stop' => [ 'servers stopped immediately', sub { restart($_[0], 'immediate') } ],
+	'kill-all' =>
+	  [ 'servers of which every process was killed with -9', \&kill_all ],
+	'stop' =>
+	  [ 'servers stopped immediately', sub { restart($_[0], 'immediate') } ],
 	'restart' => [ 'servers restarted', sub { restart($_[0], 'fast') } ],
 
 	# With a standby
 	'cancel-waits' => [ 'waits for the standby cancelled', \&cancel_waits ],
-	'kill-promote' => [ 'standbys promoted, the primary killed with -9', \&kill_and_promote ],
-	'stop-promote' => [ 'standbys promoted, the primary stopped', \&stop_and_promote ],);
+	'kill-promote' =>
+	  [ 'standbys promoted, the primary killed with -9', \&kill_and_promote ],
+	'stop-promote' =>
+	  [ 'standbys promoted, the primary stopped', \&stop_and_promote ],);
 
 # The faults of a round, in an order of chance: all that a server alone can
 # have, or some of them and what a standby adds.  A promotion is followed by
@@ -37,12 +41,15 @@ my %FAULTS = (
 sub plan_faults
 {
 	my ($with_standby) = @_;
-	my @alone = List::Util::shuffle(grep { !/promote|waits/ } sort keys %FAULTS);
+	my @alone =
+	  List::Util::shuffle(grep { !/promote|waits/ } sort keys %FAULTS);
 
 	return @alone unless $with_standby;
 	return (
-		@alone[ 0, 1 ], 'cancel-waits', $alone[2], 'cancel-waits',
-		rand() < 0.6 ? 'kill-promote' : 'stop-promote', @alone[ 3, 4 ]);
+		@alone[ 0, 1 ],
+		'cancel-waits', $alone[2], 'cancel-waits',
+		rand() < 0.6 ? 'kill-promote' : 'stop-promote',
+		@alone[ 3, 4 ]);
 }
 
 sub needs_standby
@@ -100,7 +107,12 @@ sub kill_backend
 	my ($pid) = some_backends($round, 1, "state <> 'idle'") or return 0;
 
 	$round->kill9($pid);
-	sleep 0.01 while $round->is_connected;
+	for (1 .. 500)
+	{
+		last unless $round->is_connected;
+		sleep 0.01;
+	}
+	return 0 if $round->is_connected;    # it was just ending
 	$round->dbh;
 	return 1;
 }
@@ -167,10 +179,15 @@ sub restart
 sub hold_up_standby
 {
 	my ($round) = @_;
-	my ($sender) = $round->dbh->selectrow_array(
-		"SELECT pid FROM pg_stat_replication WHERE sync_state = 'sync'");
-	my @waiting;
+	my ($sender, @waiting);
 
+	for (1 .. 250)
+	{
+		($sender) = $round->dbh->selectrow_array(
+			"SELECT pid FROM pg_stat_replication WHERE sync_state = 'sync'");
+		last if defined $sender;
+		sleep 0.02;
+	}
 	return unless defined $sender;
 	kill 'STOP', $sender;
 	for (1 .. 100)

@@ -109,7 +109,10 @@ sub read_history
 			my %values = map { split /=/, $_, 2 } @values;
 
 			if ($kind eq 'quiet') { $history{quiet} = $time; }
-			elsif ($kind eq 'promoted') { push @{ $history{promoted} }, $time; }
+			elsif ($kind eq 'promoted')
+			{
+				push @{ $history{promoted} }, $time;
+			}
 			else
 			{
 				$number = $values{transaction} if $kind eq 'decided';
@@ -121,8 +124,8 @@ sub read_history
 		push @{ $history{transactions} }, values %transactions;
 	}
 
-	$history{transactions} = [ sort { $a->{asked} <=> $b->{asked} }
-		  @{ $history{transactions} } ];
+	$history{transactions} =
+	  [ sort { $a->{asked} <=> $b->{asked} } @{ $history{transactions} } ];
 	settle(\%history);
 	return \%history;
 }
@@ -189,7 +192,8 @@ sub settle
 		}
 		elsif ($outcome eq 'unknown')
 		{
-			$transaction->{told} = $history->{promoted}[ $transaction->{epoch} ]
+			$transaction->{told} =
+			  $history->{promoted}[ $transaction->{epoch} ]
 			  // $transaction->{told} // $end;
 		}
 		$transaction->{outcome} = $outcome;

@@ -1,7 +1,7 @@
 # Judges what clients were told: the promises of doc/awspool.md as rules over
 # a history (History.pm) and the database at its end.
 #
-# A rule gets the ledger (Ledger.pm) and returns what breaks it, a line each.
+# A rule gets the ledger (Judge/Ledger.pm) and returns what breaks it, a line each.
 # It takes the side of the server only where the history leaves a doubt: an
 # answer that was lost may have been either.
 
@@ -11,10 +11,12 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
-use Age;
+use Judge::Age;
+use Judge::Answer;
+use Judge::Ledger
+  qw(ledger step is_claim ids_of place claim_in_database last_status);
+use Judge::Stock;
 use List::Util;
-use Ledger qw(ledger step is_claim ids_of place claim_in_database last_status);
-use Stock;
 
 our @EXPORT_OK = qw(judge judge_log);
 
@@ -25,19 +27,14 @@ my @RULES = (
 	[ 'asked for' => \&claims_were_asked_for ],
 	[ 'forward' => \&moved_forward ],
 	[ 'explained' => \&closed_by_somebody ],
-	[ 'stock' => \&Stock::is_there ],
-	[ 'whole' => \&Stock::imports_are_whole ],
-	[ 'deleted' => \&Stock::deleted_is_gone ],
-	[ 'edited' => \&Stock::edits_are_kept ],
-	[ 'answer' => \&answers_fit ],
-	[ 'error' => \&errors_are_known ],
-	[ 'age' => \&Age::oldest_first ],
-	[ 'drained' => \&Stock::is_drained ],);
-
-# What a client may be told instead of an answer.
-my %KNOWN_ERRORS = map { $_ => 1 } qw(
-  WS001 WS002 WS003 WS004 WS005 WS006 23505 40001 40P01 55P03 57014
-  57P01 57P02 57P03 25P02 25P03 25006 08000 08003 08006 08P01 S1000 22000);
+	[ 'stock' => \&Judge::Stock::is_there ],
+	[ 'whole' => \&Judge::Stock::imports_are_whole ],
+	[ 'deleted' => \&Judge::Stock::deleted_is_gone ],
+	[ 'edited' => \&Judge::Stock::edits_are_kept ],
+	[ 'answer' => \&Judge::Answer::fits ],
+	[ 'error' => \&Judge::Answer::errors_are_known ],
+	[ 'age' => \&Judge::Age::oldest_first ],
+	[ 'drained' => \&Judge::Stock::is_drained ],);
 
 sub judge
 {
@@ -77,8 +74,8 @@ sub granted_once
 	{
 		my %orders = map { $_->{order} => $_ } @{ $ledger->{grants}{$id} };
 
-		push @broken, "account $id was granted to "
-		  . join ' and to ', map { "$_ (" . place($orders{$_}) . ')' }
+		push @broken, "account $id was granted to " . join ' and to ',
+		  map { "$_ (" . place($orders{$_}) . ')' }
 		  sort keys %orders
 		  if keys %orders > 1;
 	}
@@ -96,7 +93,8 @@ sub may_have_been_released
 		  && !defined $call->{error}
 		  && $call->{by}{outcome} ne 'rolled_back'
 		  && grep { $_ eq $id } ids_of($call)
-		  and $call->{by}{told} >= $from && $call->{asked} <= $to
+		  and $call->{by}{told} >= $from
+		  && $call->{asked} <= $to
 	} @{ $ledger->{touched}{$id} };
 }
 
@@ -111,14 +109,16 @@ sub held_one_at_a_time
 	{
 		my $before;
 
-		for my $claim (sort { $a->{asked} <=> $b->{asked} }
+		for my $claim (
+			sort { $a->{asked} <=> $b->{asked} }
 			grep { $_->{by}{outcome} eq 'committed' && @{ $_->{rows} } }
 			@{ $ledger->{orders}{$order} })
 		{
 			push @broken,
-			  "$order held account $before->{rows}[0]{account_id} ("
+				"$order held account $before->{rows}[0]{account_id} ("
 			  . place($before)
-			  . ") and got $claim->{rows}[0]{account_id} (" . place($claim) . ')'
+			  . ") and got $claim->{rows}[0]{account_id} ("
+			  . place($claim) . ')'
 			  unless !$before || may_follow($ledger, $before, $claim);
 			$before = $claim;
 		}
@@ -160,7 +160,8 @@ sub grants_are_kept
 		{
 			push @broken,
 			  "account $id was granted to $grant->{order}, but is claimed for "
-			  . ($order // 'nobody by name') . ' (' . place($grant) . ')';
+			  . ($order // 'nobody by name') . ' ('
+			  . place($grant) . ')';
 		}
 	}
 	return @broken;
@@ -185,17 +186,20 @@ sub claims_were_asked_for
 
 		$lost{ join ' ', $args->{provider}, $order // '' }++;
 	}
-	for my $id (sort keys %{ { %{ $state->{accounts} }, %{ $state->{log} } } })
+	for
+	  my $id (sort keys %{ { %{ $state->{accounts} }, %{ $state->{log} } } })
 	{
 		my ($claimed, $order) = claim_in_database($state, $id);
-		my $provider = ($state->{accounts}{$id} // $state->{log}{$id}[0])->{provider};
+		my $provider =
+		  ($state->{accounts}{$id} // $state->{log}{$id}[0])->{provider};
 
 		next if !$claimed || $ledger->{grants}{$id};
 		my $key = join ' ', $provider, $order // '';
 
 		push @broken,
-		  "account $id is claimed for "
-		  . ($order // 'nobody by name') . ' of ' . $provider
+			"account $id is claimed for "
+		  . ($order // 'nobody by name') . ' of '
+		  . $provider
 		  . ', but nobody was told'
 		  unless $lost{$key};
 		$lost{$key}-- if $lost{$key};
@@ -224,11 +228,15 @@ sub moved_forward
 			for my $later (@seen[ $i + 1 .. $#seen ])
 			{
 				next if $later->[1]{asked} < $call->{by}{told};
-				next if $is_look && $later->[1]{by}{epoch} ne $call->{by}{epoch};
-				push @broken, went_back($id, $status, $call, $later->[0], place($later->[1]))
+				next
+				  if $is_look && $later->[1]{by}{epoch} ne $call->{by}{epoch};
+				push @broken,
+				  went_back($id, $status, $call, $later->[0],
+					place($later->[1]))
 				  if goes_back($status, $later->[0]);
 			}
-			push @broken, went_back($id, $status, $call, $last // 'gone', 'in the end')
+			push @broken,
+			  went_back($id, $status, $call, $last // 'gone', 'in the end')
 			  if !($is_look && @{ $ledger->{history}{promoted} })
 			  && goes_back($status, $last);
 		}
@@ -249,7 +257,10 @@ sub went_back
 {
 	my ($id, $status, $call, $later, $where) = @_;
 
-	return "account $id was $status (" . place($call) . "), then $later ($where)";
+	return
+		"account $id was $status ("
+	  . place($call)
+	  . "), then $later ($where)";
 }
 
 # Every account that is closed was closed by somebody who asked for that.
@@ -281,70 +292,6 @@ sub closed_by_somebody
 
 		push @broken, "account $id is $status, and nobody made it so"
 		  if step($status) == 2 && !$asked{"$id $status"};
-	}
-	return @broken;
-}
-
-# What an answer must say of the account, by the name of the call.
-my %ANSWERS = (
-	claim_account => qr/^(?:provisioning_in_progress|allocated)$/,
-	replace_account => qr/^(?:provisioning_in_progress|allocated)$/,
-	allocate_account => qr/^allocated$/,
-	fail_account => qr/^provisioning_failed$/,
-	invalidate_account => qr/^invalid$/,
-	add_account => qr/^ready$/,
-	edit_account => qr/./,
-	delete_account => qr/^(?!provisioning_in_progress)/,
-	look => qr/./);
-
-# An answer fits what was asked.
-sub answers_fit
-{
-	my ($ledger) = @_;
-	my @broken;
-
-	for my $call (grep { $ANSWERS{ $_->{name} } } @{ $ledger->{calls} })
-	{
-		my ($row, @more) = @{ $call->{rows} };
-		my %args = %{ $call->{args} };
-
-		push @broken, 'more than one row: ' . place($call) if @more;
-		push @broken, 'no row: ' . place($call)
-		  if !$row && $call->{answer} && $call->{name} !~ /^(?:claim_account|replace_account|look)$/;
-		next unless $row;
-		delete $args{reason};
-
-		# The next account, not the one that failed.
-		my $failed = $call->{name} eq 'replace_account' ? delete $args{account_id} : '';
-		push @broken,
-		  "account $row->{account_id}, $row->{status}, is no answer: " . place($call)
-		  if $row->{status} !~ $ANSWERS{ $call->{name} }
-		  || $row->{account_id} eq $failed
-		  || grep { ($row->{$_} // '') ne $args{$_} } keys %args;
-	}
-	return @broken;
-}
-
-# A call fails for a reason that clients are told of, and what is wrong fails
-# for its own.
-sub errors_are_known
-{
-	my ($ledger) = @_;
-	my @broken;
-
-	for my $call (map { @{ $_->{calls} } } @{ $ledger->{history}{transactions} })
-	{
-		my ($error, $expected) = ($call->{error}, $call->{args}{expect});
-		my $known = defined $error && $KNOWN_ERRORS{$error};
-
-		# The primary key may object to stock, the index of orders never.
-		$known = 0
-		  if defined $error && $error eq '23505' && $call->{name} !~ /^(?:add_account|copy|import_csv)$/;
-
-		push @broken, "error $error: " . place($call)
-		  if defined $error && !$known && $error ne ($expected // '');
-		push @broken, "no error $expected, but an answer: " . place($call)
-		  if defined $expected && $call->{answer};
 	}
 	return @broken;
 }

@@ -89,20 +89,32 @@ sub table
 	my @rows = (
 		[ 'server', $self->{server} ],
 		[ 'seed', $self->{seed} ],
-		[ 'rounds, seconds', "$self->{rounds}, " . (time - $self->{started}) ],
+		[
+			'rounds, seconds', "$self->{rounds}, " . (time - $self->{started})
+		],
 		[ 'clients', $self->{clients} ],
 		[ 'transactions', $count->{transactions} ],
 		[ 'accounts granted to an order', $count->{granted} ],
 		[ 'transactions prepared', $count->{prepared} ],
-		(map { [ description($_), $self->{faults}{$_} ] } sort keys %{ $self->{faults} }),
+		(   map { [ description($_), $self->{faults}{$_} ] }
+			sort keys %{ $self->{faults} }),
 		[ 'deadlocks', $self->errors('40P01') ],
 		[ 'serialization failures', $self->errors('40001') ],
-		[ 'timeouts and cancelled statements', $self->errors('55P03', '57014', '25P03') ],
+		[
+			'timeouts and cancelled statements',
+			$self->errors('55P03', '57014', '25P03')
+		],
 		[ 'bad inputs, refused', $count->{bad} ],
 		[ 'answers lost', $count->{unknown} ],
 		[ 'calls asked again for a lost answer', $count->{resolved} ],
-		[ '**accounts in two orders**', $self->broken_rules('once|one at a time') ],
-		[ '**grants or accounts lost**', $self->broken_rules('kept|stock|drained') ],
+		[
+			'**accounts in two orders**',
+			$self->broken_rules('once|one at a time')
+		],
+		[
+			'**grants or accounts lost**',
+			$self->broken_rules('kept|stock|drained')
+		],
 		[ '**anything else that broke a rule**', $self->others ],);
 
 	return join '', "| | |\n|---|---|\n",
@@ -113,8 +125,8 @@ sub others
 {
 	my ($self) = @_;
 
-	return @{ $self->{broken} }
-	  - $self->broken_rules('once|one at a time|kept|stock|drained');
+	return @{ $self->{broken} } -
+	  $self->broken_rules('once|one at a time|kept|stock|drained');
 }
 
 1;

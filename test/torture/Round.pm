@@ -1,30 +1,22 @@
 # A round: a server, or a primary and its synchronous standby; clients that
 # work; faults; a rest, in which everybody asks again for what was lost; the
 # clients claiming all that is left; and the judgement.
-#
-# The clients are processes of ours.  A line on its socket tells each what to
-# do: "stock", "work", "rest", "drain MARKETPLACE COUNT", "leave".  They answer
-# with a line to all but the second.
 
 package Round;
 
 use strict;
 use warnings FATAL => 'all';
 
-use Client;
+use Crew;
 use DBI;
+use File::Basename qw(basename);
 use History qw(read_history);
 use Judge qw(judge judge_log);
 use Fault qw(fault needs_standby);
-use IO::Select;
-use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils ();
-use Socket;
 use Time::HiRes qw(sleep);
-use Work qw(work import_file marketplaces);
-
-use constant PATIENCE => 120;    # seconds for an answer of a client
+use Work::Chance qw(marketplaces);
 
 my $CONF = <<'CONF';
 max_connections = 80
@@ -61,7 +53,6 @@ sub new
 		epoch => 0,
 		killed => [],
 		hit => {},
-		sockets => [],
 	}, $class;
 
 	srand $self->{seed};
@@ -120,9 +111,10 @@ sub dbh
 
 	until ($self->is_connected)
 	{
-		$self->{dbh} = DBI->connect(
-			'dbi:Pg:' . $self->{primary}->connstr('postgres'),
-			'', '', { PrintError => 0, PrintWarn => 0, AutoInactiveDestroy => 1 });
+		$self->{dbh} =
+		  DBI->connect('dbi:Pg:' . $self->{primary}->connstr('postgres'),
+			'', '',
+			{ PrintError => 0, PrintWarn => 0, AutoInactiveDestroy => 1 });
 		sleep 0.02 unless $self->{dbh};
 	}
 	$self->{dbh}{RaiseError} = 1;
@@ -179,161 +171,31 @@ sub promote
 	return;
 }
 
-#
-# The clients
-#
-
-sub start_client
-{
-	my ($self, $number) = @_;
-	my $provider = 'p' . $number % 2;
-
-	socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC
-	  or die "no socket: $!";
-	my $pid = fork // die "no process: $!";
-	if ($pid == 0)
-	{
-		# Whatever the parent does at its end is not ours to do.
-		close $_ for $ours, @{ $self->{sockets} };
-		open STDERR, '>', "$self->{dir}/errors.$number";
-		STDERR->autoflush;
-		srand $self->{seed} * 1000 + $number;
-		my $ok = eval {
-			serve($theirs, Client->new(
-				number => $number,
-				clients => $self->{clients},
-				provider => $provider,
-				role => "regress_awspool_$provider",
-				dir => $self->{dir},
-				unsafe => $self->{unsafe}));
-			1;
-		};
-		print STDERR $@ unless $ok;
-		POSIX::_exit($ok ? 0 : 1);
-	}
-	$ours->autoflush;
-	push @{ $self->{sockets} }, $ours;
-	return;
-}
-
-# What a client does: work, until there is a line that says otherwise.
-sub serve
-{
-	my ($socket, $client) = @_;
-	my $select = IO::Select->new($socket);
-	my $is_working = 0;
-
-	$socket->autoflush;
-	while (1)
-	{
-		if ($is_working && !$select->can_read(0))
-		{
-			work($client);
-			next;
-		}
-		my ($command, @args) = split ' ', readline($socket) // 'leave';
-		my $answer = 0;
-
-		$is_working = $command eq 'work';
-		if ($command eq 'stock')
-		{
-			import_file($client, 'import_csv', $_, 5) for marketplaces();
-		}
-		elsif ($command eq 'rest')
-		{
-			$client->resolve;
-			$client->decide while @{ $client->{prepared} };
-			$answer = $client->{resolved} // 0;
-		}
-		elsif ($command eq 'drain') { $answer = drain($client, @args); }
-		last if $command eq 'leave';
-		print $socket "$answer\n" unless $is_working;
-	}
-	return;
-}
-
-# Claims so many accounts, and returns how many there were.
-sub drain
-{
-	my ($client, $marketplace, $count) = @_;
-
-	for my $i (1 .. $count)
-	{
-		my $rows = $client->call('claim_account',
-			provider => $client->{provider}, marketplace => $marketplace);
-
-		return $i - 1 unless $rows && @$rows;
-	}
-	return $count;
-}
-
-sub say_to
-{
-	my ($self, $number, $line) = @_;
-
-	print { $self->{sockets}[$number] } "$line\n";
-	return;
-}
-
-# The answer of a client, or undef if there is none.
-sub answer_of
-{
-	my ($self, $number) = @_;
-	my $socket = $self->{sockets}[$number];
-
-	return undef unless IO::Select->new($socket)->can_read(PATIENCE);
-	my $line = readline $socket;
-	chomp $line if defined $line;
-	return $line;
-}
-
-# Tells all clients something, and returns the sum of their answers.
-sub tell_all
-{
-	my ($self, $line) = @_;
-	my $sum = 0;
-
-	$self->say_to($_, $line) for 0 .. $self->{clients} - 1;
-	for my $number (0 .. $self->{clients} - 1)
-	{
-		my $answer = $self->answer_of($number);
-
-		die "client $number does not answer to $line: "
-		  . PostgreSQL::Test::Utils::slurp_file("$self->{dir}/errors.$number")
-		  . "\n"
-		  unless defined $answer;
-		$sum += $answer;
-	}
-	return $sum;
-}
-
-#
-# The round
-#
-
 # Returns what is broken.
 sub run
 {
 	my ($self) = @_;
 
 	local $SIG{PIPE} = 'IGNORE';
-	$self->start_client($_) for 0 .. $self->{clients} - 1;
+	my $crew = $self->{crew} =
+	  Crew->new(map { $_ => $self->{$_} } qw(clients seed dir unsafe));
 	my $ok = eval {
-		$self->tell_all('stock');
-		$self->say_to($_, 'work') for 0 .. $self->{clients} - 1;
+		$crew->ask_all('stock');
+		$crew->say_to_all('work');
 		$self->make_trouble;
-		$self->{resolved} = $self->tell_all('rest');
+		$self->{resolved} = $crew->ask_all('rest');
 		$self->calm_down;
 		$self->drain_pools;
 		1;
 	};
 	my $failure = $@;
 
-	$self->say_to($_, 'leave') for 0 .. $self->{clients} - 1;
-	close $_ for @{ $self->{sockets} };
-	1 while wait != -1;
-	return "round: $failure" unless $ok;
-	return $self->judge_it;
+	kill 'KILL', @{ $crew->{pids} } unless $ok;
+	$crew->dismiss;
+	my @broken = $self->judge_it;
+	unshift @broken, "round: $failure" unless $ok;
+	$self->clean_up(@broken);
+	return @broken;
 }
 
 # One fault after the other, with some work in between.
@@ -355,7 +217,8 @@ sub make_trouble
 sub calm_down
 {
 	my ($self) = @_;
-	my $gids = $self->dbh->selectcol_arrayref('SELECT gid FROM pg_prepared_xacts');
+	my $gids =
+	  $self->dbh->selectcol_arrayref('SELECT gid FROM pg_prepared_xacts');
 
 	for my $gid (@$gids)
 	{
@@ -374,16 +237,14 @@ sub drain_pools
 
 	for my $marketplace (marketplaces())
 	{
-		my @clients = 0 .. $self->{clients} - 1;
+		my @clients = $self->{crew}->numbers;
 
 		while (@clients)
 		{
 			my $number = shift @clients;
 
-			$self->say_to($number, "drain $marketplace 5");
-			my $got = $self->answer_of($number);
-			die "client $number does not drain\n" unless defined $got;
-			push @clients, $number if $got == 5;
+			push @clients, $number
+			  if $self->{crew}->ask($number, "drain $marketplace 5") == 5;
 		}
 	}
 	return;
@@ -392,17 +253,44 @@ sub drain_pools
 sub judge_it
 {
 	my ($self) = @_;
-	my @nodes = grep { defined } @$self{qw(primary standby former)};
 
 	$self->{judged} = read_history($self->{dir});
 	my @broken = judge($self->{judged}, $self->state);
+
 	$self->{dbh}->disconnect;
 	$_->stop for grep { defined } @$self{qw(primary standby)};
 	push @broken,
-	  judge_log(PostgreSQL::Test::Utils::slurp_file($_->logfile), @{ $self->{killed} })
-	  for @nodes;
-	$_->clean_node for @nodes;
+	  judge_log(PostgreSQL::Test::Utils::slurp_file($_->logfile),
+		@{ $self->{killed} })
+	  for $self->nodes;
 	return @broken;
+}
+
+sub nodes
+{
+	my ($self) = @_;
+
+	return grep { defined } @$self{qw(primary standby former)};
+}
+
+# Of a round that broke a rule, the history and the servers' logs stay.
+sub clean_up
+{
+	my ($self, @broken) = @_;
+
+	for my $file (glob "$self->{dir}/{history,errors}.*")
+	{
+		rename $file,
+		  "$PostgreSQL::Test::Utils::log_path/round_$self->{number}."
+		  . basename($file)
+		  if @broken;
+	}
+	for my $node ($self->nodes)
+	{
+		unlink $node->logfile unless @broken;
+		$node->clean_node;
+	}
+	return;
 }
 
 # What the database says, in the end.

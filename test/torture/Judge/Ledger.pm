@@ -1,7 +1,7 @@
 # A history, entered by account and by order, for Judge.pm: who was granted
 # what, what was seen of each account, who touched it and when.
 
-package Ledger;
+package Judge::Ledger;
 
 use strict;
 use warnings FATAL => 'all';
@@ -28,7 +28,8 @@ sub is_claim
 {
 	my ($call) = @_;
 
-	return $call->{name} eq 'claim_account' || $call->{name} eq 'replace_account';
+	return $call->{name} eq 'claim_account'
+	  || $call->{name} eq 'replace_account';
 }
 
 sub is_stock
@@ -44,7 +45,8 @@ sub ids_of
 	my ($call) = @_;
 	my $args = $call->{args};
 
-	return map { sprintf '%012d', $args->{first} + $_ } 0 .. $args->{count} - 1
+	return
+	  map { sprintf '%012d', $args->{first} + $_ } 0 .. $args->{count} - 1
 	  if defined $args->{first};
 	return split /,/, $args->{ids} if defined $args->{ids};
 	return defined $args->{account_id} ? $args->{account_id} : ();
@@ -91,7 +93,8 @@ sub ledger
 			  if $transaction->{outcome} eq 'committed';
 		}
 	}
-	$ledger{calls} = [ sort { $a->{asked} <=> $b->{asked} } @{ $ledger{calls} } ];
+	$ledger{calls} =
+	  [ sort { $a->{asked} <=> $b->{asked} } @{ $ledger{calls} } ];
 	return \%ledger;
 }
 
@@ -111,7 +114,9 @@ sub enter_touches
 
 	push @{ $ledger->{hidden}{ $call->{args}{provider} } },
 	  [ $call->{asked}, $until ]
-	  if is_claim($call) && !$call->{answer} && !defined $call->{args}{expect};
+	  if is_claim($call)
+	  && !$call->{answer}
+	  && !defined $call->{args}{expect};
 	return;
 }
 
@@ -120,7 +125,8 @@ sub enter_order
 {
 	my ($ledger, $call) = @_;
 	my $args = $call->{args};
-	my $order = @{ $call->{rows} } ? $call->{rows}[0]{order_id} : $args->{order_id};
+	my $order =
+	  @{ $call->{rows} } ? $call->{rows}[0]{order_id} : $args->{order_id};
 
 	$call->{order} =
 	  defined $order
@@ -136,8 +142,10 @@ sub enter_rows
 
 	for my $row (@{ $call->{rows} })
 	{
-		next unless defined $row->{status} && $call->{name} ne 'delete_account';
-		push @{ $ledger->{seen}{ $row->{account_id} } }, [ $row->{status}, $call ];
+		next
+		  unless defined $row->{status} && $call->{name} ne 'delete_account';
+		push @{ $ledger->{seen}{ $row->{account_id} } },
+		  [ $row->{status}, $call ];
 	}
 	return unless is_claim($call) && @{ $call->{rows} };
 	push @{ $ledger->{grants}{ $call->{rows}[0]{account_id} } }, $call;

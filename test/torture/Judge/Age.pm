@@ -1,4 +1,4 @@
-# The rule that a claim gets the oldest account, over a ledger (Ledger.pm).
+# The rule that a claim gets the oldest account, over a ledger (Judge/Ledger.pm).
 #
 # An account was overtaken if a claim got a younger one of the same pool, or
 # none, although that account was certainly there, ready, and touched by nobody
@@ -7,12 +7,12 @@
 # had locked, since they failed or lost their answer: each that was in flight
 # may hide one account.
 
-package Age;
+package Judge::Age;
 
 use strict;
 use warnings FATAL => 'all';
 
-use Ledger qw(is_claim is_stock place);
+use Judge::Ledger qw(is_claim is_stock place);
 
 use constant NEVER => 9**9**9;
 
@@ -27,10 +27,13 @@ sub oldest_first
 		my $args = $claim->{args};
 		my $pool = $pools->{"$args->{provider} $args->{marketplace}"} // [];
 		my @overtaken = overtaken($ledger, $pool, $claim) or next;
-		my @hidden = grep { $_->[0] <= $claim->{told} && $_->[1] >= $claim->{asked} }
+		my @hidden =
+		  grep { $_->[0] <= $claim->{told} && $_->[1] >= $claim->{asked} }
 		  @{ $ledger->{hidden}{ $args->{provider} } // [] };
 
-		push @broken, sprintf 'account %s and %d more were overtaken, %d could have been hidden: %s',
+		push @broken,
+		  sprintf
+		  'account %s and %d more were overtaken, %d could have been hidden: %s',
 		  $overtaken[0]{id}, $#overtaken, scalar @hidden, place($claim)
 		  if @overtaken > @hidden;
 	}
@@ -55,7 +58,9 @@ sub pools
 			id => $id,
 			position => $row->{position},
 			from => there_from(@touched),
-			to => $row->{status} eq 'ready' ? NEVER : ready_until($id, @touched),
+			to => $row->{status} eq 'ready'
+			? NEVER
+			: ready_until($id, @touched),
 			touched => \@touched
 		  };
 	}
@@ -67,7 +72,8 @@ sub took_effect
 {
 	my ($call) = @_;
 
-	return $call->{by}{outcome} ne 'rolled_back'
+	return
+		 $call->{by}{outcome} ne 'rolled_back'
 	  && !$call->{undone}
 	  && !defined $call->{error};
 }
@@ -81,7 +87,8 @@ sub there_from
 	{
 		next
 		  unless is_stock($call)
-		  || $call->{name} eq 'edit_account' && defined $call->{args}{marketplace};
+		  || $call->{name} eq 'edit_account'
+		  && defined $call->{args}{marketplace};
 		$from = $call->{by}{told}
 		  if $from == NEVER || $from < $call->{by}{told};
 	}

@@ -1,12 +1,12 @@
-# Rules over a ledger (Ledger.pm): what became of the accounts that clients
+# Rules over a ledger (Judge/Ledger.pm): what became of the accounts that clients
 # stored, edited and deleted.
 
-package Stock;
+package Judge::Stock;
 
 use strict;
 use warnings FATAL => 'all';
 
-use Ledger qw(is_stock ids_of place);
+use Judge::Ledger qw(is_stock ids_of place);
 
 sub is_known
 {
@@ -30,14 +30,19 @@ sub is_there
 
 		@stored{@ids} = ();
 		next unless $call->{by}{outcome} eq 'committed';
-		push @broken, "account $missing[0] and " . $#missing . ' more are not there: ' . place($call)
+		push @broken,
+			"account $missing[0] and "
+		  . $#missing
+		  . ' more are not there: '
+		  . place($call)
 		  if @missing;
 
 		my %count = map { $_->{outcome} => $_->{count} }
 		  grep { defined $_->{outcome} } @{ $call->{rows} };
 		my $told = ($count{added} // 0) + ($count{present} // 0);
 
-		push @broken, "$told of " . @ids . ' rows were reported: ' . place($call)
+		push @broken,
+		  "$told of " . @ids . ' rows were reported: ' . place($call)
 		  if $call->{name} eq 'import_csv' && $told != @ids;
 	}
 	push @broken, map { "account $_ was stored by nobody" }
@@ -60,11 +65,15 @@ sub imports_are_whole
 	}
 	for my $call (@stock)
 	{
-		my $failed = $call->{by}{outcome} eq 'rolled_back' || $call->{undone} || defined $call->{error};
+		my $failed =
+			 $call->{by}{outcome} eq 'rolled_back'
+		  || $call->{undone}
+		  || defined $call->{error};
 		my @ids = grep { $times{$_} == 1 } ids_of($call);
 		my @there = grep { is_known($ledger->{state}, $_) } @ids;
 
-		push @broken, @there . ' of ' . @ids . ' accounts are there: ' . place($call)
+		push @broken,
+		  @there . ' of ' . @ids . ' accounts are there: ' . place($call)
 		  if @there
 		  && ($failed || $call->{by}{outcome} eq 'unknown' && @there < @ids);
 	}
@@ -91,12 +100,13 @@ sub deleted_is_gone
 	my $state = $ledger->{state};
 	my @broken;
 
-	for my $call (grep { $_->{by}{outcome} eq 'committed' } @{ $ledger->{calls} })
+	for my $call (grep { $_->{by}{outcome} eq 'committed' }
+		@{ $ledger->{calls} })
 	{
 		for my $id (deleted_by($call))
 		{
 			my $again = grep {
-				is_stock($_->[2])
+					 is_stock($_->[2])
 				  && $_->[2]{by}{outcome} ne 'rolled_back'
 				  && $_->[2]{by}{told} > $call->{asked}
 			} @{ $ledger->{touched}{$id} };
@@ -118,7 +128,8 @@ sub edits_are_kept
 	my %writes;
 	my @broken;
 
-	for my $call (grep { is_stock($_) || $_->{name} eq 'edit_account' } @{ $ledger->{calls} })
+	for my $call (grep { is_stock($_) || $_->{name} eq 'edit_account' }
+		@{ $ledger->{calls} })
 	{
 		push @{ $writes{$_} }, $call for ids_of($call);
 	}
@@ -126,9 +137,11 @@ sub edits_are_kept
 	{
 		for my $column ('marketplace', 'model')
 		{
-			my @all = grep { defined $_->{args}{$column} } @{ $writes{$id} // [] };
+			my @all =
+			  grep { defined $_->{args}{$column} } @{ $writes{$id} // [] };
 			my @certain = grep {
-				$_->{by}{outcome} eq 'committed' && !defined $_->{args}{first}
+				$_->{by}{outcome} eq 'committed'
+				  && !defined $_->{args}{first}
 			} @all;
 			my @last = grep {
 				my $told = $_->{by}{told};
@@ -136,7 +149,8 @@ sub edits_are_kept
 			} @all;
 			my $value = $ledger->{state}{accounts}{$id}{$column};
 
-			push @broken, "$column of account $id is $value: " . place($last[-1])
+			push @broken,
+			  "$column of account $id is $value: " . place($last[-1])
 			  if @last && !grep { $_->{args}{$column} eq $value } @last;
 		}
 	}

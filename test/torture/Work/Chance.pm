@@ -1,0 +1,68 @@
+# What clients choose by chance: orders, accounts, pools.
+
+package Work::Chance;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+
+our @EXPORT_OK =
+  qw(marketplaces some_order some_marketplace take_held new_ids some_id);
+
+sub marketplaces
+{
+	return ('MP-0000', 'MP-0001');
+}
+
+# An order that others ask for, too, now and then: all clients of a provider
+# count on at about the same pace.
+sub some_order
+{
+	my ($client) = @_;
+	my $number = int($client->{transactions} * 8 + rand 60);
+
+	return (
+		provider => $client->{provider},
+		marketplace => (marketplaces())[ $number % 2 ],
+		order_id => "o$number");
+}
+
+sub some_marketplace
+{
+	my ($client) = @_;
+
+	return (
+		provider => $client->{provider},
+		marketplace => (marketplaces())[ rand 2 ]);
+}
+
+sub take_held
+{
+	my ($client) = @_;
+	my $held = $client->{held};
+
+	return @$held ? splice @$held, rand @$held, 1 : undef;
+}
+
+# Ids of one client are in a row; the others of its provider are two on.
+sub new_ids
+{
+	my ($client, $count) = @_;
+	my $first = sprintf '%03d%09d', $client->{number}, $client->{new_ids};
+
+	$client->{new_ids} += $count;
+	return $first;
+}
+
+sub some_id
+{
+	my ($client) = @_;
+	my $whose = $client->{number} % 2 + 2 * int rand($client->{clients} / 2);
+	my $behind = int rand 40;
+
+	return sprintf '%03d%09d', $whose,
+	  $client->{new_ids} > $behind ? $client->{new_ids} - $behind : 0;
+}
+
+1;
