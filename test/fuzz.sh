@@ -22,11 +22,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/lib.sh
+. test/source.sh
 
 budget=${1:-60}
 input=${2:+$(realpath "$2")}
 kept=$top/.fuzz
-installed=/usr/lib/postgresql/$SERVER/bin/pg_config
 
 checked=(-O1 -gline-tables-only -fno-omit-frame-pointer -fsanitize=address
 	-fno-strict-aliasing -fwrapv)
@@ -45,66 +45,22 @@ make_small()
 		{ echo "$1 does not define $2" >&2; return 1; }
 }
 
-# Fetch the server's source, from where this machine has its packages: of the
-# version that is installed or, once that is gone there, of another minor one.
-get_source()
-{
-	local package=postgresql-$SERVER apt=$work/apt file version options
-
-	options=(-qq -o "Dir::State=$apt" -o "Dir::Cache=$apt"
-		-o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$apt")
-	in_private mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$work/source"
-	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-		[ ! -e "$file" ] || sed -n 's/^deb /deb-src /p' "$file"
-	done | "${as_server[@]}" tee "$apt/source.list" >/dev/null
-	for file in /etc/apt/sources.list.d/*.sources; do
-		[ ! -e "$file" ] || { sed 's/^Types:.*/Types: deb-src/' "$file"; echo; }
-	done | "${as_server[@]}" tee "$apt/source.sources" >/dev/null
-
-	cd "$work"
-	"${as_server[@]}" apt-get "${options[@]}" update || true
-	for version in $(apt-cache "${options[@]}" madison "$package" |
-		awk '$NF == "Sources" { print $3 }'); do
-		"${as_server[@]}" apt-get "${options[@]}" --download-only source \
-			"$package=$version" && break
-	done
-	cd "$top"
-	in_private tar -x -C "$work/source" --strip-components=1 \
-		-f "$work/$package"_*.orig.tar.*
-}
-
-in_source()
-{
-	quietly in_private env -C "$work/source" ASAN_OPTIONS=detect_leaks=0 "$@"
-}
-
 # Build the server's program and its headers, to be put in the places of those
-# in the copy of Debian's server, and keep them.
+# in the copy of Debian's server.
 make_server()
 {
-	local library make
+	local library
 
 	library=$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer_no_main-$(uname -m).a
-	make=(make -s "-j$(nproc)" "DESTDIR=$work/server"
-		"includedir_server=$($installed --includedir-server)"
-		"pkglibdir=$($installed --pkglibdir)")
 
 	quietly get_source || return
 	make_small source/src/include/commands/copyfrom_internal.h RAW_BUF_SIZE 32 || return
-	in_source ./configure --enable-cassert --without-readline --without-zlib \
-		--with-system-tzdata=/usr/share/zoneinfo \
-		"--bindir=$($installed --bindir)" "--datadir=$($installed --sharedir)" \
-		"--libdir=$($installed --libdir)" CC=clang "CFLAGS=${checked[*]}" \
+	configure_source --enable-cassert CC=clang "CFLAGS=${checked[*]}" \
 		CPPFLAGS="-DUSE_VALGRIND -I$work/awspool/test/fuzz" || return
-	in_source "${make[@]}" -C src/backend generated-headers || return
-	in_source "${make[@]}" -C src/backend all install-bin COPT="$(guiding)" \
+	make_source -C src/backend generated-headers || return
+	make_source -C src/backend all install-bin COPT="$(guiding)" \
 		LDFLAGS_EX="-Wl,-u,LLVMFuzzerRunDriver $library -lstdc++" || return
-	in_source "${make[@]}" -C src/include install || return
-
-	rm -rf "$kept/server"
-	mkdir -p "$kept"
-	cp -R "$work/server" "$kept/server"
-	echo "$made_with" >"$kept/server/made_with"
+	make_source -C src/include install
 }
 
 build()
@@ -196,18 +152,15 @@ made_with=$({
 	$installed --version
 	clang --version
 	sed -n '/^checked=/,/^build()/p' test/fuzz.sh
-	cat test/fuzz/coverage.txt test/fuzz/valgrind/memcheck.h
+	cat test/source.sh test/fuzz/coverage.txt test/fuzz/valgrind/memcheck.h
 } | sha256sum)
-if [ "$(cat "$kept/server/made_with" 2>/dev/null)" != "$made_with" ]; then
-	echo "building a server to fuzz in, which takes some minutes"
-	make_server || { echo "cannot build it; see above"; failed=1; finish; }
-fi
+keep_server "$kept/server" "$made_with" make_server
 
 # The cluster is made by the server that Debian built, initdb's own.
 quietly in_private initdb -D "$work/data" -U postgres -A trust -N --no-locale -E UTF8
 in_private postgres --single -D "$work/data" -c log_checkpoints=off postgres >/dev/null \
 	<<<'CREATE ROLE distributor IN ROLE pg_read_server_files'
-tar -C "$kept/server" -c usr | "${as_server[@]}" tar -x -C "$work" --overwrite
+use_server "$kept/server"
 build
 
 in_private mkdir "$work/found"

@@ -118,20 +118,24 @@ copy_project()
 	tar -C "$top" -c --exclude-vcs --exclude-vcs-ignores .
 }
 
-# Run a command in the private copy, and know nothing of the caller's settings.
+# Run a command in the private copy, and know nothing of the caller's settings
+# but those in "settings", and how many calls test/t/memory.pl shall make.
+settings=(${CALLS:+CALLS="$CALLS"})
+
 in_private()
 {
-	(cd "$work/awspool" && exec "${as_server[@]}" env -i \
+	(cd "$work/awspool" && exec "${as_server[@]}" env -i "${settings[@]}" \
 		HOME="$work" TMPDIR="$work" LANG=C.UTF-8 TERM="${TERM:-dumb}" \
 		PATH="$work/usr/lib/postgresql/$SERVER/bin:$PATH" PGHOST="$work" PGUSER=postgres "$@")
 }
 
-# Start a server that may lose its data in a power cut, but has no network port.
+# Start a server that may lose its data in a power cut, but has no network port;
+# "$@" are more options of it.
 start_server()
 {
 	quietly in_private initdb -D "$work/data" -U postgres -A trust -N --no-locale -E UTF8
 	quietly in_private pg_ctl -D "$work/data" -l "$work/server.log" \
-		-o "-F -k $work -c listen_addresses=" start
+		-o "-F -k $work -c listen_addresses= $*" start
 }
 
 # Mount a disk that is soon full.  Who may not do so goes without.
