@@ -9,11 +9,18 @@
 #	make torture       what clients are told while servers die, for SECONDS=300
 #	make torture-bugs  whether that finds the bugs it should
 #	make bench         how fast it claims, against what is possible
+#	make analyze       what the static analyzers of gcc and clang find
+#	make asserts       every test on a server built with assertions; likewise
+#	                   make asan, valgrind, discard: see test/checked.sh
+#	make coverage      which lines the tests reach
+#	make soak          ten million calls in a session, or CALLS: what memory grows
 #	make lint          what gcc and clang have to say, as errors
 #
 # All but the last install what they need and leave nothing else behind, so they
 # also work where there is no pg_config yet: PGXS is read for other goals only.
-SCRIPTED = demo demo-psql test test-servers fuzz torture torture-bugs bench
+CHECKED = asserts asan valgrind discard
+SCRIPTED = demo demo-psql test test-servers fuzz torture torture-bugs bench \
+	analyze $(CHECKED) coverage soak
 
 ifneq ($(filter-out $(SCRIPTED),$(or $(MAKECMDGOALS),all)),)
 
@@ -101,5 +108,17 @@ torture-bugs:
 
 bench:
 	@bash bench/run.sh
+
+analyze:
+	@bash test/analyze.sh
+
+$(CHECKED):
+	@bash test/checked.sh $@
+
+coverage:
+	@bash test/coverage.sh
+
+soak:
+	@CALLS=$(or $(CALLS),10000000) PROVE_TESTS=test/t/memory.pl bash test/run.sh
 
 .PHONY: lint $(SCRIPTED)
