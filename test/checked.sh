@@ -29,10 +29,10 @@ case $mode in
 	asan)
 		kept=$top/.servers/asan-$SERVER
 		flags+=(-fsanitize=address,undefined -fno-sanitize-recover=all)
-		settings=(ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=0
+		settings+=(ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=0
 			UBSAN_OPTIONS=abort_on_error=1:print_stacktrace=1)
 		;;
-	valgrind) settings=(PGCTLTIMEOUT=300) ;;
+	valgrind) settings+=(PGCTLTIMEOUT=300) ;;
 	discard) options=(-c debug_discard_caches=1) ;;
 	*) echo "no such mode: $mode" >&2; exit 1 ;;
 esac
@@ -48,6 +48,10 @@ make_server()
 		"CFLAGS=${flags[*]}" "CPPFLAGS=$cpp_flags" || return
 	make_source -C src install || return
 	in_private cp ../source/src/tools/valgrind.supp "$work/server"
+
+	# Debian's own place for headers, which PGXS has to ask for.
+	in_private sed -i 's/^\(includedir_server\) = .*/\1 := $(shell $(PG_CONFIG) --includedir-server)/' \
+		"$work/server$($installed --pkglibdir)/pgxs/src/Makefile.global"
 }
 
 # Have Valgrind run every server that is started; initdb's own are not ours.
@@ -55,13 +59,14 @@ use_valgrind()
 {
 	local program=$work/usr/lib/postgresql/$SERVER/bin/postgres
 
+	"${as_server[@]}" tee "$work/valgrind.supp" <"$kept/valgrind.supp" >/dev/null
 	in_private mkdir "$work/valgrind"
 	in_private mv "$program" "$program.bin"
 	in_private install -m 755 /dev/stdin "$program" <<-END
 		#!/bin/sh
 		[ "\$1" = -D ] || exec "\$0.bin" "\$@"
 		exec valgrind --quiet --leak-check=no --gen-suppressions=all \\
-			--suppressions=$kept/valgrind.supp --time-stamp=yes \\
+			--suppressions=$work/valgrind.supp --time-stamp=yes \\
 			--log-file=$work/valgrind/%p "\$0.bin" "\$@"
 	END
 }
