@@ -20,9 +20,9 @@ cd "$(dirname "$0")/.."
 
 mode=$1
 kept=$top/.servers/asserts-$SERVER
-flags=(-O1 -g -fno-omit-frame-pointer)
+flags=(-O1 -g1 -fno-omit-frame-pointer)
 cpp_flags=-DUSE_VALGRIND
-packages=(bzip2 valgrind)
+packages=(bzip2 libicu-dev pkg-config valgrind)
 options=()
 case $mode in
 	asserts) ;;
@@ -44,7 +44,7 @@ make_server()
 	fi
 
 	quietly get_source || return
-	configure_source --enable-cassert --enable-tap-tests CC=gcc \
+	configure_source --enable-cassert --enable-tap-tests --with-icu CC=gcc \
 		"CFLAGS=${flags[*]}" "CPPFLAGS=$cpp_flags" || return
 	make_source -C src install || return
 	in_private cp ../source/src/tools/valgrind.supp "$work/server"
