@@ -6,9 +6,11 @@
 #	make torture                 for SECONDS=300
 #	make torture SECONDS=3600    for an hour
 #	make torture FAULTS=1000     until so many faults have hit something
-#	make torture SEED=17         as far as the scheduler does, the same again
+#	make torture SEED=17         the choices of an earlier run again
 #
 # With SERVER=17, say, on another version that is installed here.
+#
+# Of a round that broke a rule, the history and the logs are left in .torture.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,8 +26,15 @@ in_private make -s install COPT=-Werror
 in_private env TORTURE_SECONDS="$seconds" TORTURE_FAULTS="${FAULTS:-}" \
 	TORTURE_SEED="${SEED:-}" TORTURE_REPORT="$work/report.md" \
 	make -s installcheck REGRESS= ISOLATION= PROVE_FLAGS=--verbose \
-	PROVE_TESTS=test/t/torture.pl 2>&1 | tee "$work/torture.log" | grep -E '^(ok|not ok|#)' || failed=1
+	PROVE_TESTS=test/t/torture.pl 2>&1 | tee "$work/rounds" | grep -E '^(not )?ok |^#' ||
+	failed=1
 
-passed=$(grep -c '^ok ' "$work/torture.log") || true
-failed=$((failed > 0 || $(grep -c '^not ok ' "$work/torture.log") > 0))
+passed=$(grep -c '^ok ' "$work/rounds") || true
+broken=$(grep -c '^not ok ' "$work/rounds") || true
+[ "$broken" = 0 ] || failed=$broken
+if [ "$failed" != 0 ]; then
+	rm -rf .torture
+	cp -R "$work/awspool/tmp_check/log" .torture
+fi
+cat "$work/report.md" || true
 finish

@@ -239,6 +239,7 @@ my @bad = (
 	[ 'answer', 'a replacement by the account that failed', sub { at($_[0], 15)->{calls}[0]{rows} = [ row(3, 'provisioning_in_progress', 'o2') ] } ],
 	[ 'error', 'an error that nobody can explain', sub { push @$_, claim(36.2, 36.4, 'o9', undef, error => 'XX000') } ],
 	[ 'error', 'two accounts of one order, which only the index has prevented', sub { push @$_, claim(36.2, 36.4, 'o9', undef, error => '23505') } ],
+	[ 'error', 'a claim that was too late for the account it had found', sub { push @$_, claim(36.2, 36.4, 'o9', undef, error => '40001') } ],
 	[ 'error', 'a bad input that was taken', sub { push @$_, call(36.2, 36.4, 'claim_account', { %here, expect => '22023' }, []) } ],
 	[ 'age', 'a claim that got a younger account', sub {
 		my $claim = at($_[0], 31);

@@ -194,7 +194,11 @@ sub transaction
 		$self->{unsure} = 1
 		  if $_[0] =~ /canceling wait for synchronous|already committed/;
 	};
-	$history->note($number, begin => (epoch => $self->{epoch}));
+	$history->note(
+		$number,
+		begin => (
+			epoch => $self->{epoch},
+			isolation => ($begin // '') =~ /LEVEL (\w+)/ ? $1 : undef));
 
 	my $done = eval {
 		if (defined $begin)

@@ -8,7 +8,7 @@
 #
 # separated by tabs, with the times of one clock for all clients.  The kinds:
 #
-#	begin   epoch=        a transaction, on the server of that number
+#	begin   epoch= isolation=   a transaction, on the server of that number
 #	call    name= ...     a function is called with these arguments
 #	row     name= ...     of the answer
 #	answer  rows= ...     the call has succeeded
@@ -25,7 +25,7 @@
 #
 # read_history() makes transactions of these:
 #
-#	client, number, epoch, asked, told, outcome, calls
+#	client, number, epoch, isolation, asked, told, outcome, calls
 #
 # "told" is when the transaction was over for certain.  The calls of each have
 #
@@ -137,7 +137,8 @@ sub read_line
 
 	if ($kind eq 'begin')
 	{
-		@$transaction{qw(asked epoch)} = ($time, $values->{epoch});
+		@$transaction{qw(asked epoch isolation)} =
+		  ($time, @$values{qw(epoch isolation)});
 	}
 	elsif ($kind eq 'call')
 	{

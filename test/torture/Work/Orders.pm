@@ -154,9 +154,10 @@ sub prepare
 sub meet
 {
 	my ($client) = @_;
-	my $moment = int(now() * 8) + 1;
+	my $now = now();
+	my $moment = int($now * 8) + 1;
 
-	sleep $moment / 8 - now();
+	sleep $moment / 8 - $now;
 	$client->remember(
 		$client->call(
 			'claim_account',
