@@ -108,7 +108,6 @@ sub ask
 	my ($self, $name, %args) = @_;
 	my ($history, $number) = @$self{qw(history transactions)};
 
-	$self->{calls}++;
 	push @{ $self->{asked} }, [ $name, %args ];
 	$history->note_and_sync($number, call => (name => $name, %args));
 
@@ -189,7 +188,7 @@ sub transaction
 	my $open = 0;
 	my $outcome;
 
-	@$self{qw(calls asked unsure state)} = (0, [], 0, '');
+	@$self{qw(asked unsure state)} = ([], 0, '');
 	local $SIG{__WARN__} = sub {
 		$self->{unsure} = 1
 		  if $_[0] =~ /canceling wait for synchronous|already committed/;
