@@ -211,6 +211,8 @@ run_silently('plain format', $node,
 	'pg_dump', '-f', "$dir/plain.sql", '-d', 'postgres');
 run_silently('plain inserts', $node,
 	'pg_dump', '--column-inserts', '-f', "$dir/inserts.sql", '-d', 'postgres');
+run_silently('plain format that cleans', $node,
+	'pg_dump', '--clean', '-f', "$dir/clean.sql", '-d', 'postgres');
 run_silently('data only', $node,
 	'pg_dump', '--data-only', '-f', "$dir/data.sql", '-d', 'postgres');
 
@@ -239,16 +241,27 @@ for my $on ($node, $new)
 	}
 }
 
-# On top of what is there
-run_silently('clean', $new, 'pg_restore', '--clean', '--if-exists',
-	'-d', 'custom', "$dir/custom");
-check_pool('clean', $new, 'custom');
-
 # Grants and claims change the pool, so they come last.
 check_grants('the old pool', $node, 'postgres');
 check_grants('on the new server', $new, 'custom');
 check_grants('restored beside the old one', $node, 'custom');
 check_claims($_, $new, $_) for map { $_->[0] } @restores;
+
+# On top of pools that have gone on meanwhile
+for my $restore (
+	[ 'custom', 'pg_restore', '--clean', "$dir/custom" ],
+	[ 'inserts', 'pg_restore', '--clean', '--if-exists', "$dir/custom" ],
+	[ 'single', 'pg_restore', '--clean', '--single-transaction', "$dir/custom" ],
+	[ 'directory', 'pg_restore', '--clean', '-j2', "$dir/directory" ],
+	[ 'plain', @psql, '-f', "$dir/clean.sql" ])
+{
+	my ($dbname, @command) = @$restore;
+	my $name = "clean $dbname";
+
+	run_silently($name, $new, @command, '-d', $dbname);
+	check_pool($name, $new, $dbname);
+	check_claims($name, $new, $dbname);
+}
 
 #
 # Who may not read the pool cannot dump it.
