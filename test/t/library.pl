@@ -1,5 +1,5 @@
-# The library works the same whether it was preloaded or not, and shows
-# nothing to other libraries but what it must.
+# The library works the same whether it was preloaded or not, shows nothing to
+# other libraries but what it must, and bears with the script of another version.
 
 use strict;
 use warnings FATAL => 'all';
@@ -108,6 +108,86 @@ SKIP:
 	} $symbols =~ /(\w+)$/mg;
 	is("@foreign", '', 'every symbol begins with awspool_');
 }
+
+#
+# The script of another version, to which a function may return other rows: the
+# library refuses, and does not crash.  Functions with a column more, a column
+# less, and one of another type stand for those.
+#
+
+my %arguments = (
+	add_account => "'acme', '900000000002', 'MP-0001', 'SPAM'",
+	edit_account => "'acme', '900000000001', NULL, 'ECAM'",
+	delete_account => "'acme', '900000000003'",
+	delete_accounts => "'acme', '{900000000003}'",
+	claim_account => "'acme', 'MP-0001', 'order-1'",
+	allocate_account => "'acme', '900000000001', 'order-1'",
+	fail_account => "'acme', '900000000001', 'failed', 'order-1'",
+	invalidate_account => "'acme', '900000000001', 'invalid'",
+	replace_account => "'acme', '900000000001', 'failed', 'order-1'",
+	import_csv => "'acme', '900000000002;MP-0001;SPAM', false",
+	check_csv => "'acme', '900000000002;MP-0001;SPAM'",
+	account_history => "'acme', '900000000001'",
+	visible_accounts => "NULL, 'acme', NULL, NULL, NULL",
+	count_pools => '');
+
+add_accounts($node, '900000000001', '900000000003');
+claim($node, 'order-1');
+my $before = statuses($node);
+my @functions = split "\n", $node->safe_psql('postgres', <<'SQL');
+SELECT proname, oidvectortypes(proargtypes),
+	coalesce((SELECT string_agg(format('%I %s', attname, atttypid::regtype), ', ' ORDER BY attnum)
+			  FROM pg_attribute JOIN pg_type t ON typrelid = attrelid
+			  WHERE t.oid = prorettype AND attnum > 0),
+		substring(pg_get_function_result(p.oid) FROM '^TABLE\((.*)\)$'))
+FROM pg_proc p JOIN pg_language l ON l.oid = prolang
+WHERE lanname = 'c' AND proretset AND pronamespace = 'awspool'::regnamespace
+ORDER BY proname
+SQL
+is( join(' ', sort keys %arguments),
+	join(' ', map { /^(\w+)/ } @functions),
+	'all functions that return rows');
+
+for (@functions)
+{
+	my ($function, $types, $columns) = split /\|/;
+	my @other = (
+		"$columns, more text",
+		$columns =~ s/,[^,]+$//r,
+		$columns =~ s/ text$/ integer/r =~ s/ bigint$/ text/r);
+	my ($ret, $stdout, $stderr) = $node->psql(
+		'postgres',
+		join("\n",
+			'\set VERBOSITY sqlstate',
+			map {
+			"BEGIN;
+			 CREATE FUNCTION pg_temp.other($types) RETURNS TABLE ($_)
+			 AS '\$libdir/awspool', 'awspool_$function' LANGUAGE C;
+			 SELECT * FROM pg_temp.other($arguments{$function});
+			 ROLLBACK;"
+			} @other),
+		on_error_stop => 0);
+
+	is(join(' ', $stderr =~ /^\S+ ERROR:\s+(.+)$/mg),
+		'42804 42804 42804', "$function with other rows is refused")
+	  or diag($stderr);
+}
+is(statuses($node), $before, 'and has done nothing');
+
+# A script with a function that the library does not have yet
+is( sqlstate(
+		$node,
+		"CREATE FUNCTION pg_temp.later() RETURNS text AS '\$libdir/awspool', 'awspool_later' LANGUAGE C;"
+	),
+	'42883',
+	'a function of a later library');
+
+# A script without a function that the library has
+$node->safe_psql('postgres', <<'SQL');
+ALTER EXTENSION awspool DROP FUNCTION awspool.replace_account;
+DROP FUNCTION awspool.replace_account;
+SQL
+is(claim($node, 'order-2'), '900000000003', 'an earlier script claims on');
 
 $node->stop;
 done_testing();
