@@ -62,13 +62,14 @@ use_valgrind()
 	"${as_server[@]}" tee "$work/valgrind.supp" <"$kept/valgrind.supp" >/dev/null
 	in_private mkdir "$work/valgrind"
 	in_private mv "$program" "$program.bin"
-	in_private install -m 755 /dev/stdin "$program" <<-END
+	in_private tee "$program" >/dev/null <<-END
 		#!/bin/sh
 		[ "\$1" = -D ] || exec "\$0.bin" "\$@"
 		exec valgrind --quiet --leak-check=no --gen-suppressions=all \\
 			--suppressions=$work/valgrind.supp --time-stamp=yes \\
 			--log-file=$work/valgrind/%p "\$0.bin" "\$@"
 	END
+	in_private chmod +x "$program"
 }
 
 # Valgrind writes a file for each process, which stays empty if all is well.
