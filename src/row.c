@@ -24,6 +24,7 @@
  */
 #include "awspool.h"
 
+#include "access/amapi.h"
 #include "access/itup.h"
 #include "access/relation.h"
 #include "access/table.h"
@@ -238,7 +239,9 @@ awspool_column_is(TupleTableSlot *account, int column, const char *value)
  * Finds an account of the provider, or with NULL of any that the caller may
  * act for.  False if there is none, or if it is somebody else's: that is the
  * same, also in what it takes to find out.  The entry of the primary key tells
- * whose it is, so the row of somebody else is never looked at.
+ * whose it is, so the row of somebody else is never looked at; nor is its entry
+ * counted, as index_getnext_tid() would, for everybody to see in the
+ * statistics.
  */
 bool
 awspool_find_account(Relation rel, Snapshot snapshot, const char *provider,
@@ -251,13 +254,17 @@ awspool_find_account(Relation rel, Snapshot snapshot, const char *provider,
 												  &key, true);
 	bool		found = false;
 
-	while (!found && index_getnext_tid(scan, ForwardScanDirection) != NULL)
+	while (!found &&
+		   index->rd_indam->amgettuple(scan, ForwardScanDirection))
 	{
 		bool		isnull;
 		char	   *whose = TextDatumGetCString(index_getattr(scan->xs_itup, 2,
 															  scan->xs_itupdesc,
 															  &isnull));
 
+		/* These are for index_fetch_heap() to set, of this entry. */
+		scan->kill_prior_tuple = false;
+		scan->xs_heap_continue = false;
 		found = (provider != NULL ? strcmp(whose, provider) == 0 :
 				 awspool_acts_for(whose)) &&
 			index_fetch_heap(scan, slot);

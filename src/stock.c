@@ -261,7 +261,8 @@ awspool_log_taken(const char *provider, const char *account_id, int64 n)
 	ereport(LOG_SERVER_ONLY,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
 			 errmsg("role \"%s\" asked for account id \"%s\" as provider \"%s\", but it is another provider's",
-					GetUserNameFromId(GetOuterUserId(), false),
+					awspool_printable(GetUserNameFromId(GetOuterUserId(),
+														false)),
 					account_id, provider),
 			 n > 1 ? errdetail("So are " INT64_FORMAT " more ids in the file.",
 							   n - 1) : 0));
