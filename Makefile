@@ -5,6 +5,7 @@
 #	make demo-psql     the same pool, and you in psql on it
 #	make test          every test, on server 15 (one alone: see test/run.sh)
 #	make test-servers  every test, on 15, 17 and 18
+#	make test-upgrade  a pool that pg_upgrade takes from 15 to 17 to 18
 #	make fuzz          files that nobody thought of, for SECONDS=60
 #	make torture       what clients are told while servers die, for SECONDS=300
 #	make torture-bugs  whether that finds the bugs it should
@@ -19,8 +20,8 @@
 # All but the last install what they need and leave nothing else behind, so they
 # also work where there is no pg_config yet: PGXS is read for other goals only.
 CHECKED = asserts asan valgrind discard
-SCRIPTED = demo demo-psql test test-servers fuzz torture torture-bugs bench \
-	analyze $(CHECKED) coverage soak
+SCRIPTED = demo demo-psql test test-servers test-upgrade fuzz torture \
+	torture-bugs bench analyze $(CHECKED) coverage soak
 
 ifneq ($(filter-out $(SCRIPTED),$(or $(MAKECMDGOALS),all)),)
 
@@ -96,6 +97,9 @@ test:
 
 test-servers:
 	@bash test/servers.sh 15 17 18
+
+test-upgrade:
+	@bash test/upgrade.sh
 
 fuzz:
 	@bash test/fuzz.sh $(or $(SECONDS),60) $(INPUT)

@@ -165,6 +165,48 @@ remove_private_place()
 	rm -rf "$work"
 }
 
+# Make $root for server $SERVER, the folder of the Debian release that has it.  It
+# is kept under .servers; remove it, as root, to have it made anew.  A complete
+# one says which packages it was made with.
+make_root()
+{
+	local packages release
+
+	case $SERVER in
+		15) release=bookworm ;;
+		17) release=trixie ;;
+		18) release=sid ;;
+		*) echo "no Debian release is known for server $SERVER" >&2; exit 1 ;;
+	esac
+	root=$top/.servers/$release
+
+	packages=$(echo $(to_build) $(to_test) | tr ' ' ,)
+	if [ "$(cat "$root/packages" 2>/dev/null)" = "$packages" ]; then
+		return
+	fi
+
+	install_missing debootstrap
+	echo "making $root, which takes some minutes"
+	mkdir -p .servers
+	# A debootstrap that was killed leaves these mounted.
+	as_root umount "$root/proc" "$root/sys" 2>/dev/null || true
+	as_root rm -rf --one-file-system "$root"
+	quietly as_root debootstrap --variant=minbase --include="$packages" \
+		"$release" "$root" || return
+	as_root chmod 1777 "$root/dev/shm"
+	as_root tee "$root/packages" >/dev/null <<<"$packages"
+}
+
+# Run a script of the project in there.
+in_root()
+{
+	as_root rm -rf "$root/awspool"
+	copy_project | as_root tar -x --no-same-owner --one-top-level="$root/awspool"
+	as_root chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin SERVER="$SERVER" \
+		REGRESS="${REGRESS-}" ISOLATION="${ISOLATION-}" PROVE_TESTS="${PROVE_TESTS-}" \
+		PGTAP="${PGTAP-}" OLD_SERVERS="${OLD_SERVERS-}" bash "/awspool/$1" "${@:2}"
+}
+
 # Run tests that end with "N passed, N failed", and add these to ours.
 add_up()
 {

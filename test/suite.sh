@@ -70,7 +70,8 @@ run_tap()
 	wanted "${PROVE_TESTS-}" || return 0
 	make_small_disk || echo "no small disk could be mounted"
 	run TAP 'tail -n 100 tmp_check/log/regress_log_*' \
-		env SMALL_DISK="$work/small" make -s installcheck REGRESS= ISOLATION= ${PROVE_TESTS:+PROVE_TESTS="$PROVE_TESTS"}
+		env SMALL_DISK="$work/small" OLD_SERVERS="${OLD_SERVERS-}" \
+		make -s installcheck REGRESS= ISOLATION= ${PROVE_TESTS:+PROVE_TESTS="$PROVE_TESTS"}
 }
 
 run_pgtap()

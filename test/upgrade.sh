@@ -1,0 +1,65 @@
+#!/bin/bash
+# Take a pool from server 15 to 17 and on to 18 with pg_upgrade, and end with "N
+# passed, N failed".
+#
+# pg_upgrade needs the programs of both versions.  So the servers 15 and 17, with
+# the extension, are put beside 18 into the folder of the release that has it,
+# each with the libraries that this release does not have.  There
+# test/upgrade.pl does the rest.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. test/lib.sh
+
+# Write an old server and all libraries that it needs to the standard output.
+# Without its JIT compiler, which is optional, these are few.
+pack()
+{
+	local lib
+
+	{
+		install_missing $(to_build)
+		make_private_place
+		in_private make -s install with_llvm=no
+		lib=$(in_private pg_config --pkglibdir)
+		in_private bash -c "rm -f $lib/llvmjit*"
+		in_private bash -c "ldd $lib/../bin/* $lib/*.so 2>&1 || true" |
+			awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+			in_private xargs cp --dereference --target-directory="$lib"
+	} >&2
+	tar -C "$work" -c usr/lib usr/share
+}
+
+# Put it into the newest release, and leave out what that has itself.
+unpack()
+{
+	local lib=$newest/servers/usr/lib/postgresql/$SERVER/lib name
+
+	as_root mkdir -p "$newest/servers"
+	as_root tar -x --no-same-owner -C "$newest/servers"
+	as_root chroot "$newest" /sbin/ldconfig -p |
+		awk '$2 ~ /^\(/ { print $1 }' | sort -u |
+		while read -r name; do as_root rm -f "$lib/$name"; done
+}
+
+if [ "${1-}" = pack ]; then
+	pack
+	exit
+fi
+
+for SERVER in 17 18; do
+	make_root || { echo "$root cannot be made; see above"; failed=1; finish; }
+done
+newest=$root
+as_root rm -rf "$newest/servers"
+
+SERVER=15 bash test/upgrade.sh pack | SERVER=15 unpack
+SERVER=17
+make_root
+in_root test/upgrade.sh pack | unpack
+
+SERVER=18
+make_root
+export PROVE_TESTS=test/upgrade.pl OLD_SERVERS=/servers/usr/lib/postgresql
+add_up in_root test/run.sh
+finish
