@@ -90,6 +90,9 @@
 /* And for no more than this part of the time. */
 #define FULL_WALK_SHARE		100
 
+/* Doubts are remembered for so many transactions: ids come again. */
+#define MAX_DOUBT_AGE		(UINT64CONST(1) << 30)
+
 /* A walk goes at least so far in search of the next account. */
 #define SHORT_REACH			32
 
@@ -109,6 +112,7 @@ typedef struct Start
 {
 	int64		position;
 	int			ndoubts;
+	uint64		next_xid;		/* when the first doubt was noted */
 	Doubt		doubts[MAX_DOUBTS];
 } Start;
 
@@ -169,6 +173,7 @@ static void forget_pools(void);
 static bool reserve_doubtful(AccountTable *table, Relation index, Pool *pool);
 static bool reserve_from_start(AccountTable *table, Relation index,
 							   Pool *pool);
+static uint64 next_xid(void);
 static bool is_running(TransactionId xid, Snapshot snapshot);
 static bool walk(AccountTable *table, Relation index, const PoolKey *pool,
 				 int64 first, int64 last, Walk *walk);
@@ -342,6 +347,13 @@ reserve_doubtful(AccountTable *table, Relation index, Pool *pool)
 		return false;
 
 	begin_learning(pool);
+	if (next_xid() - start->next_xid > MAX_DOUBT_AGE)
+	{
+		start->position = start->doubts[0].first;
+		start->ndoubts = 0;
+		return false;
+	}
+
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	for (int i = 0; i < start->ndoubts; i++)
 	{
@@ -407,13 +419,20 @@ reserve_from_start(AccountTable *table, Relation index, Pool *pool)
 	return reserved;
 }
 
+/* How many transactions there have been. */
+static uint64
+next_xid(void)
+{
+	return U64FromFullTransactionId(ReadNextFullTransactionId());
+}
+
 /*
  * Whether a transaction, which was running once, is running still.
  */
 static bool
 is_running(TransactionId xid, Snapshot snapshot)
 {
-	/* Younger than any that has ended; or so old that it seems to be. */
+	/* Younger than any that has ended. */
 	if (TransactionIdFollowsOrEquals(xid, snapshot->xmax))
 		return TransactionIdIsInProgress(xid);
 	if (!XidInMVCCSnapshot(xid, snapshot))
@@ -573,6 +592,8 @@ learn(Pool *pool, const Walk *walk)
 			break;
 		}
 		doubt.last = Min(doubt.last, position - 1);
+		if (start->ndoubts == 0)
+			start->next_xid = next_xid();
 		start->doubts[start->ndoubts++] = doubt;
 	}
 	start->position = Max(start->position, position);
@@ -607,6 +628,7 @@ begin_learning(Pool *pool)
 		return;
 	pool->before.position = pool->start.position;
 	pool->before.ndoubts = pool->start.ndoubts;
+	pool->before.next_xid = pool->start.next_xid;
 	memcpy(pool->before.doubts, pool->start.doubts,
 		   pool->start.ndoubts * sizeof(Doubt));
 	pool->learnt = true;
