@@ -12,6 +12,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
@@ -22,6 +23,13 @@ PG_FUNCTION_INFO_V1(awspool_is_well_formed);
 #define MAX_PRINTED_LENGTH	64
 
 #define ACCOUNT_ID_LENGTH	12
+
+/* The columns of the public row. */
+const Oid	awspool_account_types[Natts_accounts] =
+{
+	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+	TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, TEXTOID
+};
 
 static bool is_account_id(const char *value, size_t len);
 static bool is_marketplace(const char *value, size_t len);
@@ -242,18 +250,22 @@ awspool_public_row(TupleDesc accounts, TupleTableSlot *account)
 }
 
 /*
- * Prepares to return rows of "natts" columns; they go to setResult of what is
+ * Prepares to return rows of "natts" columns of these types; they go to setResult of what is
  * returned, and setDesc there describes them.
  */
 ReturnSetInfo *
-awspool_begin_rows(FunctionCallInfo fcinfo, int natts)
+awspool_begin_rows(FunctionCallInfo fcinfo, int natts, const Oid *types)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	bool		fits;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 
 	/* A later version of the script may return other rows. */
-	if (rsinfo->setDesc->natts != natts)
+	fits = rsinfo->setDesc->natts == natts;
+	for (int i = 0; fits && i < natts; i++)
+		fits = TupleDescAttr(rsinfo->setDesc, i)->atttypid == types[i];
+	if (!fits)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("library and script of extension \"awspool\" do not fit together"),

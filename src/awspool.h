@@ -222,6 +222,7 @@ extern void awspool_check_transition(const char *account_id,
 									 AccountStatus from, AccountStatus to);
 
 /* account.c */
+extern const Oid awspool_account_types[];
 extern const char *awspool_printable(const char *value);
 extern void awspool_check_field(AccountField field, const char *value);
 extern char *awspool_problems(const NewAccount *account);
@@ -234,7 +235,8 @@ extern char *awspool_provider_argument(FunctionCallInfo fcinfo);
 extern Datum awspool_text_datum(const char *value);
 extern HeapTuple awspool_public_row(TupleDesc accounts,
 									TupleTableSlot *account);
-extern ReturnSetInfo *awspool_begin_rows(FunctionCallInfo fcinfo, int natts);
+extern ReturnSetInfo *awspool_begin_rows(FunctionCallInfo fcinfo, int natts,
+										 const Oid *types);
 extern TriggerData *awspool_trigger_data(FunctionCallInfo fcinfo,
 										 const char *relation,
 										 TriggerEvent when, int operations);

@@ -52,7 +52,8 @@ awspool_claim_account(PG_FUNCTION_ARGS)
 													 FIELD_MARKETPLACE);
 	char	   *order_id = awspool_optional_field_argument(fcinfo, 2,
 														   FIELD_ORDER_ID);
-	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
+											   awspool_account_types);
 	AccountTable *table = awspool_open_account_table();
 	HeapTuple	row = NULL;
 

@@ -121,10 +121,11 @@ awspool_account_history(PG_FUNCTION_ARGS)
 		.nargs = 3,
 		.argtypes = {TEXTOID, TEXTOID, TEXTOID}
 	};
+	static const Oid types[] = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID};
 	char	   *provider = awspool_provider_argument(fcinfo);
 	char	   *account_id = awspool_field_argument(fcinfo, 1,
 													FIELD_ACCOUNT_ID);
-	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, 4);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
 	Datum		keys[] = {CStringGetTextDatum(provider),
 	CStringGetTextDatum(account_id), CStringGetTextDatum(account_id)};
 	Caller		caller;

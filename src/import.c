@@ -32,6 +32,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "commands/copy.h"
 #include "commands/copyfrom_internal.h"
 #include "commands/sequence.h"
@@ -167,6 +168,9 @@ awspool_check_csv(PG_FUNCTION_ARGS)
 static Datum
 import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 {
+	static const Oid types[Natts_report] = {
+		INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID
+	};
 	char	   *provider = awspool_provider_argument(fcinfo);
 	ReturnSetInfo *rsinfo;
 	CsvFile    *file;
@@ -180,7 +184,7 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("csv must not be null")));
-	rsinfo = awspool_begin_rows(fcinfo, Natts_report);
+	rsinfo = awspool_begin_rows(fcinfo, Natts_report, types);
 	if (store)
 		awspool_begin_writing();
 

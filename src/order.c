@@ -95,7 +95,8 @@ awspool_replace_account(PG_FUNCTION_ARGS)
 	char	   *reason = awspool_text_argument(fcinfo, 2);
 	char	   *order_id = awspool_optional_field_argument(fcinfo, 3,
 														   FIELD_ORDER_ID);
-	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
+											   awspool_account_types);
 	AccountTable *failed = awspool_open_account_table();
 	AccountTable *next = awspool_open_account_table();
 	char	   *holder;
@@ -145,7 +146,8 @@ close_account(FunctionCallInfo fcinfo, const char *provider,
 {
 	char	   *account_id = awspool_field_argument(fcinfo, 1,
 													FIELD_ACCOUNT_ID);
-	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
+											   awspool_account_types);
 	AccountTable *table = awspool_open_account_table();
 
 	awspool_need_account(table, provider, account_id);

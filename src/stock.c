@@ -59,7 +59,8 @@ awspool_add_account(PG_FUNCTION_ARGS)
 		.marketplace = awspool_text_argument(fcinfo, 2),
 		.model = awspool_text_argument(fcinfo, 3)
 	};
-	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
+											   awspool_account_types);
 
 	tuplestore_puttuple(rsinfo->setResult, awspool_add(&account));
 	return (Datum) 0;
@@ -80,7 +81,8 @@ awspool_edit_account(PG_FUNCTION_ARGS)
 															  FIELD_MARKETPLACE);
 	char	   *model = awspool_optional_field_argument(fcinfo, 3,
 														FIELD_MODEL);
-	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
+											   awspool_account_types);
 	AccountTable *table = awspool_open_account_table();
 
 	awspool_need_account(table, provider, account_id);
@@ -103,7 +105,8 @@ awspool_delete_account(PG_FUNCTION_ARGS)
 	char	   *provider = awspool_provider_argument(fcinfo);
 	char	   *account_id = awspool_field_argument(fcinfo, 1,
 													FIELD_ACCOUNT_ID);
-	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
+											   awspool_account_types);
 	AccountTable *table = awspool_open_account_table();
 
 	awspool_need_account(table, provider, account_id);
@@ -124,6 +127,7 @@ awspool_delete_account(PG_FUNCTION_ARGS)
 Datum
 awspool_delete_accounts(PG_FUNCTION_ARGS)
 {
+	static const Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
 	char	   *provider = awspool_provider_argument(fcinfo);
 	ReturnSetInfo *rsinfo;
 	AccountTable *table;
@@ -135,7 +139,7 @@ awspool_delete_accounts(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("account ids must not be null")));
 	deletions = deletions_asked_for(PG_GETARG_ARRAYTYPE_P(1), &n);
-	rsinfo = awspool_begin_rows(fcinfo, 3);
+	rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
 
 	table = awspool_open_account_table();
 	qsort(deletions, n, sizeof(Deletion), compare_ids);

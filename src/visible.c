@@ -91,7 +91,8 @@ Datum
 awspool_visible_accounts(PG_FUNCTION_ARGS)
 {
 	Reading		reading = {
-		.rsinfo = awspool_begin_rows(fcinfo, Natts_accounts),
+		.rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
+									 awspool_account_types),
 		.snapshot = GetActiveSnapshot()
 	};
 	ListCell   *cell;
@@ -372,8 +373,6 @@ array_of(Expr *value)
 	" count(*) FILTER (WHERE claimed_at > now() - interval '7 days')" \
 	" FROM awspool.account" where " GROUP BY provider, marketplace"
 
-#define Natts_pool_status	10
-
 /*
  * awspool.count_pools()
  *
@@ -382,6 +381,10 @@ array_of(Expr *value)
 Datum
 awspool_count_pools(PG_FUNCTION_ARGS)
 {
+	static const Oid types[] = {
+		TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+		TIMESTAMPTZOID, INT8OID, INT8OID
+	};
 	static OwnerQuery of_all = {
 		.sql = COUNT_POOLS(""),
 		.reads_only = true
@@ -392,7 +395,7 @@ awspool_count_pools(PG_FUNCTION_ARGS)
 		.nargs = 1,
 		.argtypes = {TEXTARRAYOID}
 	};
-	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_pool_status);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
 	bool		all = awspool_acts_for_all();
 	Datum		providers = DirectFunctionCall1(awspool_my_providers,
 												(Datum) 0);
