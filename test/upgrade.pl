@@ -18,9 +18,9 @@ $ENV{LD_LIBRARY_PATH} = join ':', map { "$old_servers/$_/lib" } @versions[ 0, 1 
 
 sub new_server
 {
-	my ($version) = @_;
+	my ($version, $name) = @_;
 	my $node = PostgreSQL::Test::Cluster->new(
-		"v$version",
+		$name // "v$version",
 		$version == $versions[-1]
 		? ()
 		: (install_path => "$old_servers/$version"));
@@ -51,16 +51,14 @@ WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
 SQL
 }
 
-# Returns whether that went well; if not, the old server goes on.
-sub upgrade
+# Run pg_upgrade on two servers that are stopped, and return what it says.
+sub pg_upgrade
 {
 	my ($old, $new) = @_;
 	my $dir = PostgreSQL::Test::Utils::tempdir;
-	my $before = contents($old);
 
-	$old->stop;
 	chdir $dir or die $!;
-	my ($stdout, $stderr) = run_command(
+	return run_command(
 		[
 			$new->config_data('--bindir') . '/pg_upgrade',
 			'--old-datadir', $old->data_dir,
@@ -71,6 +69,31 @@ sub upgrade
 			'--old-port', $old->port,
 			'--new-port', $new->port
 		]);
+}
+
+# Whether the servers of two versions, as they were packed, upgrade anything at
+# all: one table, without the extension.
+sub versions_fit
+{
+	my ($from, $to) = @_;
+	my ($old, $new) = map { new_server($_, "plain_${from}_$_") } $from, $to;
+
+	$old->start;
+	$old->safe_psql('postgres', 'CREATE TABLE plain (i int)');
+	$old->stop;
+	my ($stdout) = pg_upgrade($old, $new);
+
+	return $stdout =~ /Upgrade Complete/;
+}
+
+# Returns whether that went well; if not, the old server goes on.
+sub upgrade
+{
+	my ($old, $new) = @_;
+	my $before = contents($old);
+
+	$old->stop;
+	my ($stdout, $stderr) = pg_upgrade($old, $new);
 	if (!like($stdout, qr/Upgrade Complete/,
 			'pg_upgrade from ' . $old->name . ' to ' . $new->name))
 	{
@@ -180,11 +203,18 @@ use_pool($node, $versions[0], $ready[0]);
 
 for my $i (1 .. $#versions)
 {
-	my $next = new_server($versions[$i]);
+	my ($from, $to) = @versions[ $i - 1, $i ];
 
-	upgrade($node, $next) or last;
-	$node = $next;
-	use_pool($node, $versions[$i], $ready[$i]);
+  SKIP:
+	{
+		skip "pg_upgrade from $from to $to fails for any table, as these servers are packed"
+		  unless $node->pg_version->major == $from && versions_fit($from, $to);
+		my $next = new_server($to);
+
+		upgrade($node, $next) or last;
+		$node = $next;
+		use_pool($node, $to, $ready[$i]);
+	}
 }
 
 # The accounts that were added on the way are the youngest, in their order.
