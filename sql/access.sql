@@ -203,6 +203,31 @@ RESET ROLE;
 SELECT account_id, added_by FROM awspool.accounts WHERE account_id = '900000000004';
 DROP FUNCTION pg_temp.as_other;
 
+-- What the extension does as its owner ends with the call, also by an error that
+-- is caught: the role and the search path are the caller's again.
+CREATE FUNCTION pg_temp.fail() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'as %, with search path %', current_user = 'regress_awspool_acme', current_setting('search_path');
+END $$;
+CREATE TRIGGER fail BEFORE INSERT ON awspool.account FOR EACH ROW EXECUTE FUNCTION pg_temp.fail();
+GRANT EXECUTE ON FUNCTION pg_temp.fail() TO PUBLIC;
+SET ROLE regress_awspool_acme;
+SET search_path = public;
+DO $$
+BEGIN
+  PERFORM awspool.add_account('acme', '900000000005', 'MP-0000', 'SPAM');
+EXCEPTION WHEN raise_exception THEN
+  RAISE NOTICE '%; then as %, with search path %', SQLERRM, current_user, current_setting('search_path');
+END $$;
+\set VERBOSITY terse
+SELECT awspool.add_account('acme', '900000000005', 'MP-0000', 'SPAM');
+\set VERBOSITY default
+SELECT current_user, current_setting('search_path') AS search_path;
+RESET search_path;
+RESET ROLE;
+DROP TRIGGER fail ON awspool.account;
+DROP FUNCTION pg_temp.fail();
+
 -- A view of somebody's own shows what its caller may see.
 SET ROLE regress_awspool_all;
 CREATE TEMP VIEW everything AS SELECT account_id FROM awspool.accounts;
