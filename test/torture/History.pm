@@ -30,6 +30,8 @@
 # "told" is when the transaction was over for certain.  The calls of each have
 #
 #	name, args, asked, told, rows, answer, error, undone
+#
+# of which the last is the time of ROLLBACK TO.
 
 package History;
 
@@ -161,7 +163,7 @@ sub read_line
 	}
 	elsif ($kind eq 'undo')
 	{
-		$_->{undone} = 1 for @$calls[ $values->{from} .. $#$calls ];
+		$_->{undone} = $time for @$calls[ $values->{from} .. $#$calls ];
 	}
 	elsif ($kind eq 'prepare') { $transaction->{gid} = $values->{gid}; }
 	elsif ($kind eq 'end')

@@ -99,11 +99,12 @@ sub ledger
 }
 
 # An account that a call named, or got, is not free until its transaction is
-# over.  Which one a claim without an answer may have locked, nobody knows.
+# over, or the call was undone.  Which one a claim without an answer may have
+# locked, nobody knows.
 sub enter_touches
 {
 	my ($ledger, $call) = @_;
-	my $until = $call->{by}{told};
+	my $until = $call->{undone} // $call->{by}{told};
 	my %ids = map { $_ => 1 } ids_of($call);
 
 	return if $call->{name} eq 'look';

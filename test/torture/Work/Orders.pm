@@ -58,23 +58,29 @@ sub finish
 	return;
 }
 
-# A claim in a transaction that lasts, and ends well or not.
+# Claims in a transaction that lasts, and ends well or not.  If not, the session
+# has to find its accounts again.
 sub hold
 {
 	my ($client) = @_;
 	my $end = (qw(commit commit rollback rollback vanish))[ rand 5 ];
-	my $rows;
-
-	$client->remember($rows)
-	  if $client->transaction(
+	my @rows;
+	my $done = $client->transaction(
 		'BEGIN',
 		sub {
-			$rows = $client->ask('claim_account', some_order($client));
+			for (1 .. 1 + rand 3)
+			{
+				push @rows,
+				  @{ $client->ask('claim_account', some_order($client)) };
+			}
 			$client->{dbh}->do("SET LOCAL synchronous_commit = off")
 			  if rand() < $client->{unsafe};
 			sleep rand 0.02;
 			return $end;
-		}) && $end eq 'commit';
+		});
+
+	$client->remember(\@rows) if $done;
+	claim_without_order($client) if $end eq 'rollback';
 	return;
 }
 
@@ -139,7 +145,7 @@ sub prepare
 {
 	my ($client) = @_;
 
-	return $client->decide if @{ $client->{prepared} } >= 2;
+	return decide($client) if @{ $client->{prepared} } >= 2;
 	$client->transaction(
 		'BEGIN',
 		sub {
@@ -147,6 +153,17 @@ sub prepare
 			$client->ask('claim_account', some_marketplace($client));
 			return 'prepare';
 		});
+	return;
+}
+
+# If it is rolled back, its accounts are there to be found again.
+sub decide
+{
+	my ($client) = @_;
+
+	return unless @{ $client->{prepared} };
+	$client->decide;
+	claim_without_order($client);
 	return;
 }
 
