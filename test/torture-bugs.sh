@@ -10,7 +10,8 @@
 #
 #	Caught:  the rules that catch it, as a regular expression
 #	Faults:  of a round (test/torture/Fault.pm)
-#	Unsafe:  the part of sessions that turn synchronous_commit off, if it matters
+#	Work:    what clients do more often, if it matters (test/torture/Work.pm)
+#	Unsafe:  the part of sessions that turn synchronous_commit off, likewise
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,11 +23,12 @@ field()
 	sed -n "/^diff/q; s/^$1: *//p" "$2"
 }
 
-# torture FAULTS UNSAFE: one round with the code as it is now.
+# torture FAULTS WORK UNSAFE: one round with the code as it is now.
 torture()
 {
 	in_private make -s install with_llvm=no &&
-		in_private env TORTURE_SECONDS=1 TORTURE_ONLY="$1" TORTURE_UNSAFE="$2" \
+		in_private env TORTURE_SECONDS=1 TORTURE_ONLY="$1" TORTURE_WORK="$2" \
+			TORTURE_UNSAFE="$3" \
 			make -s installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/torture.pl
 }
 
@@ -36,7 +38,8 @@ try_bug()
 
 	rules=$(field Caught "$patch")
 	in_private git apply "$patch" || return
-	log=$(torture "$(field Faults "$patch")" "$(field Unsafe "$patch")" 2>&1) || true
+	log=$(torture "$(field Faults "$patch")" "$(field Work "$patch")" \
+		"$(field Unsafe "$patch")" 2>&1) || true
 	in_private git apply -R "$patch"
 
 	grep -m 1 -E "^# ($rules): " <<<"$log" | cut -c 1-160 && return
@@ -48,7 +51,7 @@ install_missing $(to_build) $(to_test)
 make_private_place
 
 echo "== no bug"
-if quietly torture "cancel terminate" ""; then
+if quietly torture "cancel terminate" "" ""; then
 	passed=1
 else
 	failed=1

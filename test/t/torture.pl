@@ -10,6 +10,7 @@
 #	TORTURE_SEED      what everything random comes from, to repeat a run as
 #	                  far as the scheduler does
 #	TORTURE_ONLY      the faults of each round
+#	TORTURE_WORK      what clients do more often than the rest
 #	TORTURE_UNSAFE    the part of sessions that turn synchronous_commit off
 #	TORTURE_REPORT    where the report goes
 

@@ -84,31 +84,32 @@ sub hold
 	return;
 }
 
+# What was claimed since the savepoint is the next to be claimed again.
 sub savepoints
 {
 	my ($client) = @_;
+	my %pool = some_marketplace($client);
 	my @rows;
-
-	$client->remember(\@rows)
-	  if $client->transaction(
+	my $done = $client->transaction(
 		'BEGIN',
 		sub {
 			my $dbh = $client->{dbh};
 
 			@rows = @{ $client->ask('claim_account', some_order($client)) };
 			$dbh->do('SAVEPOINT a');
+			$client->ask('claim_account', %pool) for 1 .. 2;
 			$client->ask('claim_account', some_order($client));
-			$client->ask('claim_account', some_marketplace($client));
-			sleep rand 0.01;
 			$client->roll_back_to('a', 1);
-			push @rows,
-			  @{ $client->ask('claim_account', some_order($client)) };
+			push @rows, @{ $client->ask('claim_account', %pool) };
 			$dbh->do('SAVEPOINT b');
 			push @rows,
-			  @{ $client->ask('claim_account', some_marketplace($client)) };
+			  @{ $client->ask('claim_account', some_order($client)) };
 			$dbh->do('RELEASE b');
+			sleep rand 0.01;
 			return rand() < 0.8 ? 'commit' : 'rollback';
 		});
+
+	$client->remember(\@rows) if $done;
 	return;
 }
 
@@ -144,13 +145,14 @@ sub snapshot
 sub prepare
 {
 	my ($client) = @_;
+	my %pool = some_marketplace($client);
 
 	return decide($client) if @{ $client->{prepared} } >= 2;
 	$client->transaction(
 		'BEGIN',
 		sub {
 			$client->ask('claim_account', some_order($client));
-			$client->ask('claim_account', some_marketplace($client));
+			$client->ask('claim_account', %pool) for 1 .. 2;
 			return 'prepare';
 		});
 	return;
@@ -163,7 +165,7 @@ sub decide
 
 	return unless @{ $client->{prepared} };
 	$client->decide;
-	claim_without_order($client);
+	claim_without_order($client) for 1 .. 2;
 	return;
 }
 
