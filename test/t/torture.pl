@@ -67,6 +67,5 @@ sub run_round
 diag "seed $seed";
 do { run_round($report->{rounds} + 1) } until is_over();
 
-note $report->table;
 append_to_file($ENV{TORTURE_REPORT}, $report->table) if $ENV{TORTURE_REPORT};
 done_testing();

@@ -141,7 +141,7 @@ sub snapshot
 	return;
 }
 
-# A claim that is decided later, perhaps after a crash.
+# A claim that is decided later, perhaps after a crash, or at once.
 sub prepare
 {
 	my ($client) = @_;
@@ -155,6 +155,7 @@ sub prepare
 			$client->ask('claim_account', %pool) for 1 .. 2;
 			return 'prepare';
 		});
+	decide($client) if rand() < 0.3;
 	return;
 }
 

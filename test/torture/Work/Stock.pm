@@ -6,6 +6,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
+use History qw(now);
 use Time::HiRes qw(sleep);
 use Work::Chance qw(marketplaces some_marketplace new_ids some_id);
 
@@ -135,38 +136,35 @@ sub delete_and_add
 	return;
 }
 
-# Accounts that all clients of a provider edit and delete in one order or the
-# other: they deadlock.
+# Some clients edit the same accounts from the same moment on, some upwards and
+# some downwards, which makes deadlocks.  Now and then somebody deletes them.
 sub cross
 {
 	my ($client) = @_;
 	my %here = (provider => $client->{provider});
-	my $first = int($client->{transactions} * 0.2) - int rand 12;
-	my @ids = map { sprintf '%03d%09d', $client->{number} % 2, $first + $_ }
-	  grep { $first + $_ >= 0 } 0 .. 3;
+	my $now = now();
+	my $moment = int($now * 4) + 1;
+	my @ids =
+	  map { sprintf '%03d%09d', $client->{number} % 2, $moment % 7 + $_ }
+	  0 .. 3;
 
-	if (rand() < 0.5)
+	sleep $moment / 4 - $now;
+	if (rand() < 0.2)
 	{
 		$client->call('delete_accounts', %here, ids => join ',', @ids);
 		return;
 	}
+	@ids = reverse @ids if $client->{number} & 2;
 	$client->transaction(
 		'BEGIN',
 		sub {
-			for my $id (reverse @ids)
+			for my $id (@ids)
 			{
-				if (rand() < 0.5)
-				{
-					$client->ask('delete_accounts', %here, ids => $id);
-				}
-				else
-				{
-					$client->ask(
-						'edit_account', %here,
-						account_id => $id,
-						model => 'ECAM');
-				}
-				sleep rand 0.03;
+				$client->ask(
+					'edit_account', %here,
+					account_id => $id,
+					model => 'ECAM');
+				sleep rand 0.02;
 			}
 			return 'commit';
 		});
