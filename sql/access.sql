@@ -250,6 +250,18 @@ SELECT pg_temp.outcome($$SELECT awspool.grant_provider('', 'regress_awspool_acme
 SET ROLE regress_awspool_all;
 SELECT awspool.grant_provider('acme', 'regress_awspool_stranger');
 RESET ROLE;
+-- it looks for itself, whoever may execute it
+GRANT EXECUTE ON FUNCTION awspool.grant_provider(text, text) TO regress_awspool_all;
+SET ROLE regress_awspool_all;
+SELECT awspool.grant_provider('acme', 'regress_awspool_stranger');
+RESET ROLE;
+REVOKE EXECUTE ON FUNCTION awspool.grant_provider(text, text) FROM regress_awspool_all;
+-- of any number of providers
+BEGIN;
+SELECT count(awspool.grant_provider('provider ' || n, 'regress_awspool_stranger')) FROM generate_series(1, 40) n;
+SET LOCAL ROLE regress_awspool_stranger;
+SELECT cardinality(awspool.my_providers()), (awspool.my_providers())[40];
+ROLLBACK;
 
 -- revoke_provider works at once, also in the middle of a transaction; of "*"
 -- it takes "*" alone, and of one provider that one.

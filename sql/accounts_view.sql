@@ -269,6 +269,8 @@ SELECT count(*) FROM awspool.accounts;
 WITH added AS (INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES ('acme', '900000000011', 'MP-0000', 'SPAM') RETURNING 1)
 SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM awspool.accounts) AS seen;
 ROLLBACK;
+-- Who reads from the function behind it sees the same rows, whatever joins them.
+SELECT count(*) FROM awspool.visible_accounts() a, generate_series(1, 2) n WHERE a.account_id = '900000000001';
 -- A row lock there is none, and none is needed.
 SELECT count(*) FROM (SELECT FROM awspool.accounts FOR UPDATE) a;
 DROP TABLE query, copy;

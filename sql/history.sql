@@ -126,6 +126,11 @@ SELECT awspool.account_history('other', '110000000031');
 RESET ROLE;
 \set VERBOSITY default
 
+-- What leaves everything as it was is no edit.
+SELECT count(*) AS events FROM awspool.account_history('acme', '110000000042');
+UPDATE awspool.account SET model = model, marketplace = marketplace WHERE account_id = '110000000042';
+SELECT count(*) AS events FROM awspool.account_history('acme', '110000000042');
+
 -- Reading it needs no right to write.
 BEGIN READ ONLY;
 SELECT count(*) FROM awspool.account_history('acme', '110000000042');

@@ -380,5 +380,9 @@ SELECT * FROM awspool.import_csv('acme', E'620000000001;MP-0000;SPAM\n6200000000
 INSERT INTO awspool.import VALUES ('acme', '620000000009', 'MP-9999', 'ECAM');
 INSERT INTO awspool.import VALUES ('acme', '620000000001', 'MP-0000', 'SPAM');
 RESET ROLE;
+-- all rows are stored in the name of one role
+BEGIN;
+INSERT INTO awspool.import SELECT 'acme', '620000000010', 'MP-0000', 'SPAM' FROM set_config('role', 'regress_awspool_one', true);
+ROLLBACK;
 TRUNCATE awspool.account, awspool.account_log, awspool.provider_role;
 DROP ROLE regress_awspool_one, regress_awspool_two, regress_awspool_all, regress_awspool_none;

@@ -126,6 +126,11 @@ WHERE NOT EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.pr
                   WHERE a.grantee = 0)
 ORDER BY p.proname;
 
+-- The library does not take a function that is declared to return something else.
+CREATE FUNCTION pg_temp.other_rows(a text, b text) RETURNS TABLE (c text)
+AS '$libdir/awspool', 'awspool_delete_account' LANGUAGE C;
+SELECT pg_temp.other_rows('acme', '000000000000');
+
 -- The one setting, which anybody may set; no other is accepted.
 SELECT name, context, vartype, boot_val FROM pg_settings WHERE name LIKE 'awspool.%';
 \set VERBOSITY sqlstate

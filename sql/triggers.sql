@@ -55,6 +55,21 @@ DROP TRIGGER user_model ON awspool.account;
 DROP TRIGGER user_when ON awspool.account;
 DROP TRIGGER user_deferred ON awspool.account;
 
+-- A trigger that takes the change back is told of, as one that prevents it is.
+CREATE FUNCTION pg_temp.take_back() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN old;
+END $$;
+CREATE TRIGGER user_take_back BEFORE UPDATE ON awspool.account FOR EACH ROW EXECUTE FUNCTION pg_temp.take_back();
+SELECT awspool.claim_account('acme', 'MP-0000');
+DROP TRIGGER user_take_back ON awspool.account;
+
+-- A table without constraints is used as it is.
+BEGIN;
+ALTER TABLE awspool.account DROP CONSTRAINT account_is_well_formed, DROP CONSTRAINT account_fits_its_status;
+SELECT count(*) FROM awspool.claim_account('acme', 'MP-0000');
+ROLLBACK;
+
 -- A trigger that raises an error stops the change, and nothing is lost.
 CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -96,12 +96,25 @@ my $used = $node->safe_psql('postgres',
 is(join("\n", sort keys %offered),
 	$used, 'SQL uses every function of the library, and no other');
 
+# A parallel worker loads the library, too.
+like(
+	$node->safe_psql('postgres', <<'END'), qr/Workers Launched: 1/, 'a parallel worker uses the library');
+CREATE TABLE many AS SELECT n FROM generate_series(1, 1000) n;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET max_parallel_workers_per_gather = 1;
+EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off)
+  SELECT count(*) FROM many WHERE awspool.is_well_formed('acme', '900000000001', 'MP-0001', 'SPAM', n::text);
+END
+
 # What is not static could be taken for another library's.
 SKIP:
 {
 	my ($symbols, $stderr) =
 	  run_command([ 'nm', '--dynamic', '--defined-only', $library ]);
 	skip 'nm cannot read the library', 1 if $symbols eq '';
+	skip 'the compiler added its own', 1 if $symbols =~ /__(gcov|odr_asan)/;
 
 	my @foreign = grep {
 		!/^(pg_finfo_)?awspool_/ && !/^(_PG_init|Pg_magic_func|_init|_fini)$/
