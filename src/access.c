@@ -243,19 +243,14 @@ awspool_check_provider(const char *provider)
 }
 
 /*
- * The provider that is meant where none is given: the one that the setting
- * names, or else the caller's only one.  Whether the caller may act for it
- * has still to be checked.
+ * The provider that is meant where none is given, and the setting names none
+ * either: the caller's only one.
  */
 char *
 awspool_default_provider(void)
 {
-	List	   *providers;
+	List	   *providers = awspool_granted_providers();
 
-	if (awspool_provider_setting != NULL && awspool_provider_setting[0] != '\0')
-		return awspool_provider_setting;
-
-	providers = awspool_granted_providers();
 	if (list_length(providers) != 1 || granted(every_provider))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
