@@ -203,7 +203,7 @@ SELECT p.proname, x.what, n.place, format('SELECT awspool.%I(%s)', p.proname,
      FROM unnest(p.proargtypes::oid[], p.proargnames[:p.pronargs]) WITH ORDINALITY a (type, name, place))) AS statement
 FROM pg_proc p, generate_series(0, p.pronargs) n (place),
   (VALUES ('null', 'NULL'), ('empty', ''''''), ('long', 'repeat(''9'', 100000)'), ('odd', 'E''\x01\n\u0085"''''\\;''')) x (what, value)
-WHERE p.pronamespace = 'awspool'::regnamespace AND p.prorettype <> 'trigger'::regtype AND p.pronargs > 0
+WHERE p.pronamespace = 'awspool'::regnamespace AND p.prorettype NOT IN ('trigger'::regtype, 'internal'::regtype) AND p.pronargs > 0
   AND (x.what = 'null' OR (n.place > 0 AND p.proargtypes[n.place - 1] = 'text'::regtype));
 SELECT proname, string_agg(CASE place WHEN 0 THEN 'all' ELSE place::text END || ' ' || pg_temp.outcome(statement), ', ' ORDER BY place) AS nulls
 FROM call WHERE what = 'null' GROUP BY proname ORDER BY proname;

@@ -70,8 +70,10 @@ keep_server()
 	in_private rm -rf "$work/source" "$work/server"
 }
 
-# Put a server that was kept over the copy of Debian's.
+# Put a server that was kept over the copy of Debian's, whose just-in-time
+# compiler is not made for it.
 use_server()
 {
 	tar -C "$1" -c usr | "${as_server[@]}" tar -x -C "$work" --overwrite
+	in_private rm -f "$work$($installed --pkglibdir)/llvmjit.so"
 }
