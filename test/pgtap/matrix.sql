@@ -276,7 +276,7 @@ INSERT INTO attempt VALUES
 INSERT INTO attempt
   SELECT 'function', proname, 'SELECT %s()', '39P01', '42501', '42501', '42501', '42501'
   FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND prorettype = 'trigger'::regtype
-  UNION VALUES ('function', 'narrow_accounts', 'SELECT %s(NULL)', '42883', '42883', '42883', '42883', '42883');
+  UNION VALUES ('function', 'narrow_accounts', 'SELECT %s(1)', '42883', '42883', '42883', '42883', '42883');
 
 SELECT is_empty(
   $$ SELECT o.type, o.name FROM object o
