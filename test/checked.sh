@@ -5,7 +5,8 @@
 #	make asserts     assertions, freed memory overwritten: every test
 #	make asan        the same, and AddressSanitizer and UndefinedBehaviorSanitizer
 #	make valgrind    under Valgrind; no TAP and no pgTAP, it is slow
-#	make discard     with every cache thrown away whenever it may be; likewise
+#	make discard     with every cache thrown away whenever it may be; a few tests
+#	                 of each kind, slower still: name others
 #
 # The server is one of our own, built from Debian's source, and tells Valgrind,
 # or AddressSanitizer, which bytes of its memory contexts may be touched.  The
@@ -33,7 +34,13 @@ case $mode in
 			UBSAN_OPTIONS=abort_on_error=1:print_stacktrace=1)
 		;;
 	valgrind) settings+=(PGCTLTIMEOUT=300) ;;
-	discard) options=(-c debug_discard_caches=1) ;;
+	discard)
+		options=(-c debug_discard_caches=1)
+		if [ -z "$named" ]; then
+			REGRESS="install history lifecycle order stock"
+			ISOLATION="add claim close delete edit order replace"
+		fi
+		;;
 	*) echo "no such mode: $mode" >&2; exit 1 ;;
 esac
 
