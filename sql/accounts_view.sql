@@ -261,6 +261,13 @@ CREATE COLLATION regress_awspool_no_case (provider = icu, locale = 'und-u-ks-lev
 SET ROLE regress_awspool_acme;
 SELECT count(*) FROM awspool.accounts WHERE provider = 'ACME' COLLATE regress_awspool_no_case;
 SELECT count(*) FROM awspool.accounts WHERE account_id = ANY ('{900000000001}' COLLATE regress_awspool_no_case);
+-- Where it is not known how to compare, that is an error as anywhere.
+\set VERBOSITY sqlstate
+CREATE TEMP TABLE wanted (id text COLLATE "POSIX");
+INSERT INTO wanted VALUES ('900000000001');
+SELECT count(*) FROM awspool.accounts WHERE account_id = (SELECT min(id) FROM wanted);
+DROP TABLE wanted;
+\set VERBOSITY default
 -- Rows are those of the statement's snapshot, as with a table.
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT count(*) FROM awspool.accounts;

@@ -77,6 +77,8 @@ static void put_row(Reading *reading);
 static Expr *narrow(PlannerInfo *root, const FuncExpr *call);
 static Expr *value_wanted(PlannerInfo *root, Node *condition, int rtindex,
 						  int argument);
+static Expr *value_equalled(PlannerInfo *root, Node *condition, int rtindex,
+							int argument);
 static bool is_column(Node *node, int rtindex, int column);
 static Expr *array_of(Expr *value);
 
@@ -274,11 +276,32 @@ narrow(PlannerInfo *root, const FuncExpr *call)
 }
 
 /*
- * What a condition says that an argument's column has to equal; NULL if it
- * does not say.  The value must be the same for all rows.
+ * What the conditions of a query say that an argument's column has to equal;
+ * NULL if they do not say.
  */
 static Expr *
 value_wanted(PlannerInfo *root, Node *condition, int rtindex, int argument)
+{
+	Expr	   *value = NULL;
+	ListCell   *cell;
+
+	if (condition == NULL)
+		return NULL;
+	if (!is_andclause(condition))
+		return value_equalled(root, condition, rtindex, argument);
+	foreach(cell, ((BoolExpr *) condition)->args)
+	{
+		if (value == NULL)
+			value = value_wanted(root, lfirst(cell), rtindex, argument);
+	}
+	return value;
+}
+
+/*
+ * The same of a single condition.  The value must be the same for all rows.
+ */
+static Expr *
+value_equalled(PlannerInfo *root, Node *condition, int rtindex, int argument)
 {
 	int			column = narrowing[argument];
 	Oid			operator;
@@ -286,21 +309,6 @@ value_wanted(PlannerInfo *root, Node *condition, int rtindex, int argument)
 	List	   *args;
 	Node	   *value;
 	bool		is_array = false;
-
-	if (condition == NULL)
-		return NULL;
-	if (is_andclause(condition))
-	{
-		Expr	   *found = NULL;
-		ListCell   *cell;
-
-		foreach(cell, ((BoolExpr *) condition)->args)
-		{
-			if (found == NULL)
-				found = value_wanted(root, lfirst(cell), rtindex, argument);
-		}
-		return found;
-	}
 
 	if (IsA(condition, OpExpr))
 	{
@@ -319,8 +327,8 @@ value_wanted(PlannerInfo *root, Node *condition, int rtindex, int argument)
 	else
 		return NULL;
 
-	/* The function compares bytes. */
-	if (operator != TextEqualOperator ||
+	/* The function compares bytes.  Without a collation it is an error. */
+	if (operator != TextEqualOperator || !OidIsValid(collation) ||
 		!get_collation_isdeterministic(collation))
 		return NULL;
 	if (is_column(linitial(args), rtindex, column))
