@@ -331,17 +331,23 @@ write_down(
 	[ prepare => gid => 'will_roll_back 3 4' ],
 	[ end => outcome => 'will_roll_back' ]);
 $history->note_and_sync(0, decided => transaction => 4);
+write_down(
+	5,
+	[ call => name => 'add_account', account_id => '000000000001' ],
+	[ error => state => '57P01' ],
+	[ end => outcome => 'unknown' ]);
 History->new($dir, 'director')->note_and_sync(0, 'quiet');
 
 my $read = read_history($dir);
 my @read = @{ $read->{transactions} };
 is(join(' ', map { $_->{outcome} } @read),
-	'committed unknown committed rolled_back', 'outcomes are read');
+	'committed unknown committed rolled_back unknown', 'outcomes are read');
 is($read[0]{calls}[0]{rows}[0]{account_id}, '000000000001', 'a row is read');
 is($read[0]{calls}[0]{args}{order_id}, 'o1', 'what was asked is read');
 ok($read[0]{calls}[1]{undone} && !$read[0]{calls}[0]{undone},
 	'what was undone is read');
 is($read[0]{calls}[1]{error}, '40001', 'an error is read');
+is($read[4]{calls}[0]{error}, undef, 'the end of a session is no answer');
 is($read[1]{told}, $read->{quiet}, 'who never heard waits for the end');
 is($read[2]{told}, $read->{quiet}, 'so does what is prepared');
 cmp_ok($read[3]{told}, '<', $read->{quiet}, 'until it is decided');

@@ -177,7 +177,9 @@ sub read_line
 # Says of every transaction what came of it, and when it was over.
 #
 # What nobody was told may be undone by a promotion, and until then the old
-# server may show it; so such a transaction lasts as long as its server.
+# server may show it; so such a transaction lasts as long as its server.  If its
+# last call ended with an error, that was the end of the session, and tells
+# nothing of the call: it may have been committed before.
 sub settle
 {
 	my ($history) = @_;
@@ -198,6 +200,8 @@ sub settle
 			$transaction->{told} =
 			  $history->{promoted}[ $transaction->{epoch} ]
 			  // $transaction->{told} // $end;
+			delete $transaction->{calls}[-1]{error}
+			  if @{ $transaction->{calls} };
 		}
 		$transaction->{outcome} = $outcome;
 		$_->{told} //= $transaction->{told} for @{ $transaction->{calls} };
