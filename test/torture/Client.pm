@@ -11,6 +11,7 @@ use warnings FATAL => 'all';
 
 use DBI;
 use History;
+use POSIX ();
 use Time::HiRes qw(sleep);
 
 # What the rows that come back are asked for.
@@ -27,6 +28,7 @@ sub new
 		history => History->new($params{dir}, $params{number}),
 		transactions => 0,
 		new_ids => 0,
+		parent => getppid,
 		held => [],    # what it was granted and has not finished
 		prepared => [],    # what it has still to decide
 		lost => [],    # calls whose answer was lost
@@ -38,6 +40,7 @@ sub new
 
 # Connects to the server that is in charge, once that lets us, and does not
 # return before the session that was lost is gone, and what it did, decided.
+# Without a director there will be no server.
 sub connect
 {
 	my ($self) = @_;
@@ -46,6 +49,7 @@ sub connect
 	until (eval { $self->begin_session; 1 })
 	{
 		check_error();
+		POSIX::_exit(1) if getppid != $self->{parent};
 		sleep 0.05;
 	}
 	return;

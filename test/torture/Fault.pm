@@ -121,10 +121,11 @@ sub kill_backend
 sub kill_postmaster
 {
 	my ($round) = @_;
-	my @children = children($round->postmaster);
+	my $postmaster = $round->postmaster;
+	my @children = children($postmaster);
 
 	$round->{primary}->kill9;
-	sleep 0.01 while grep { kill 0, $_ } @children;
+	wait_until_gone($postmaster, @children);
 	$round->start;
 	return 1;
 }
@@ -147,8 +148,22 @@ sub kill_primary
 
 	$round->{primary}->kill9;
 	kill 'KILL', @children;
-	sleep 0.01 while grep { kill 0, $_ } @children;
+	wait_until_gone($postmaster, @children);
 	return;
+}
+
+# A process that is dead stays until its parent, or init, has taken note; as long
+# as the postmaster does, no other one starts.
+sub wait_until_gone
+{
+	my @pids = @_;
+
+	for (1 .. 6000)
+	{
+		return unless grep { kill 0, $_ } @pids;
+		sleep 0.01;
+	}
+	die 'processes that were killed are still there';
 }
 
 sub children
