@@ -1,6 +1,6 @@
 #!/bin/bash
 # Torture the pool: clients that write down what they are told, on servers that
-# are killed under them, and a judge who reads that (test/t/torture.pl).  Ends
+# are killed under them, and a judge who reads that (test/torture/torture.pl).  Ends
 # with a report and "N passed, N failed", each round being one.
 #
 #	make torture                 for SECONDS=300
@@ -26,7 +26,7 @@ in_private make -s install COPT=-Werror
 in_private env TORTURE_SECONDS="$seconds" TORTURE_FAULTS="${FAULTS:-}" \
 	TORTURE_SEED="${SEED:-}" TORTURE_REPORT="$work/report.md" \
 	make -s installcheck REGRESS= ISOLATION= PROVE_FLAGS=--verbose \
-	PROVE_TESTS=test/t/torture.pl 2>&1 | tee "$work/rounds" | grep --line-buffered -E '^(not )?ok |^#' ||
+	PROVE_TESTS=test/torture/torture.pl 2>&1 | tee "$work/rounds" | grep --line-buffered -E '^(not )?ok |^#' ||
 	failed=1
 
 passed=$(grep -c '^ok ' "$work/rounds") || true

@@ -1,4 +1,4 @@
-# The judge of test/t/torture.pl is judged: a good history passes, and for each
+# The judge of test/torture/torture.pl is judged: a good history passes, and for each
 # rule a bad one is caught.  No server is needed.
 
 use strict;
