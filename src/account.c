@@ -250,8 +250,8 @@ awspool_public_row(TupleDesc accounts, TupleTableSlot *account)
 }
 
 /*
- * Prepares to return rows of "natts" columns of these types; they go to setResult of what is
- * returned, and setDesc there describes them.
+ * Prepares to return rows of "natts" columns of these types; they go to
+ * setResult of what is returned, and setDesc there describes them.
  */
 ReturnSetInfo *
 awspool_begin_rows(FunctionCallInfo fcinfo, int natts, const Oid *types)
