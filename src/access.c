@@ -217,7 +217,10 @@ awspool_owner(void)
 bool
 awspool_acts_for_all(void)
 {
-	return is_owner() || granted(every_provider);
+	if (is_owner())
+		return true;
+	refresh_grants();
+	return granted(every_provider);
 }
 
 /*
@@ -226,7 +229,10 @@ awspool_acts_for_all(void)
 bool
 awspool_acts_for(const char *provider)
 {
-	return is_owner() || granted(provider) || granted(every_provider);
+	if (is_owner())
+		return true;
+	refresh_grants();
+	return granted(provider) || granted(every_provider);
 }
 
 /*
@@ -290,16 +296,15 @@ is_owner(void)
 }
 
 /*
- * Whether the provider, or "*", was granted to the caller.
+ * Whether the provider, or "*", was granted to the caller, as the grants were
+ * last refreshed.
  */
 static bool
 granted(const char *provider)
 {
 	int			low = 0;
-	int			high;
+	int			high = nkept_grants;
 
-	refresh_grants();
-	high = nkept_grants;
 	while (low < high)			/* to the first that is not before it */
 	{
 		int			middle = low + (high - low) / 2;
