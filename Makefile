@@ -65,7 +65,7 @@ ISOLATION_OPTS = --inputdir=test --encoding=UTF8 --no-locale
 # These start servers of their own, and a server does not run as root.
 ifneq ($(shell id -u),0)
 TAP_TESTS = 1
-PROVE_TESTS = test/t/*.pl
+PROVE_TESTS = test/t/*.pl test/torture/torture.pl
 endif
 
 PG_CONFIG = pg_config

@@ -8,6 +8,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 use Awspool;
 use IPC::Run;
+use Pooler;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -39,41 +40,12 @@ CREATE TABLE granted (provider text, account_id text, claimed_by text,
 GRANT INSERT ON granted TO PUBLIC;
 SQL
 
-#
-# The pooler, with no network port.
-#
-
-append_to_file("$dir/users", qq("regress_awspool_client" ""\n));
-append_to_file("$dir/pgbouncer.ini", <<"INI");
-[databases]
-postgres = host=@{[$node->host]} port=@{[$node->port]}
-
-[pgbouncer]
-listen_addr =
-listen_port = 6432
-unix_socket_dir = $dir
-auth_type = trust
-auth_file = $dir/users
-pool_mode = transaction
-default_pool_size = @{[SERVERS]}
-INI
-
-my $pooler_log = '';
-my $pooler = IPC::Run::start([ 'pgbouncer', "$dir/pgbouncer.ini" ],
-	'<', \undef, '>&', \$pooler_log);
-$pooler->pump until !$pooler->pumpable || $pooler_log =~ /process up/;
-like($pooler_log, qr/process up/, 'the pooler runs')
-  or BAIL_OUT($pooler_log);
-
-# If the test dies, its pooler shall not stay.
-END
-{
-	local $?;
-	$pooler->kill_kill if defined $pooler && $pooler->pumpable;
-}
-
+my $pooler = Pooler->new(
+	databases => { postgres => 'host=' . $node->host . ' port=' . $node->port },
+	users => ['regress_awspool_client'],
+	servers => SERVERS);
 my $through_pooler =
-  "host=$dir port=6432 dbname=postgres user=regress_awspool_client";
+  $pooler->connstr . ' dbname=postgres user=regress_awspool_client';
 
 #
 # Everything at once.  Some transactions are sent statement by statement, so
@@ -174,9 +146,7 @@ is( join(' ',
 	join(' ', ('regress_awspool_client') x SERVERS),
 	'a session has its own role again');
 
-$pooler->signal('INT');
-ok($pooler->finish, 'the pooler ends') or diag($pooler_log);
-undef $pooler;
+ok($pooler->stop, 'the pooler ends') or diag($pooler->log);
 
 $node->stop;
 done_testing();

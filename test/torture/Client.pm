@@ -19,7 +19,8 @@ my $COLUMNS = 'provider, account_id, marketplace, model, status, order_id';
 
 # number: of the client; provider, role: for whom it acts; dir: where the
 # histories are, and the file that tells of the server; unsafe: the part of its
-# sessions that turn synchronous_commit off.
+# sessions that turn synchronous_commit off; pooled: whether it goes through the
+# pooler, where there is one, and so has no session of its own.
 sub new
 {
 	my ($class, %params) = @_;
@@ -39,8 +40,8 @@ sub new
 }
 
 # Connects to the server that is in charge, once that lets us, and does not
-# return before the session that was lost is gone, and what it did, decided.
-# Without a director there will be no server.
+# return before what the session that was lost did is decided.  Without a
+# director there will be no server.
 sub connect
 {
 	my ($self) = @_;
@@ -61,23 +62,45 @@ sub begin_session
 
 	open my $file, '<', "$self->{dir}/server" or die "no server: $!";
 	chomp(my $line = <$file>);
-	my ($epoch, $connstr) = split /\t/, $line;
+	my ($epoch, $direct, $pooled) = split /\t/, $line;
 	my $durability = rand() < $self->{unsafe} ? 'off' : 'on';
-	my $options = "-c lock_timeout=3s -c synchronous_commit=$durability";
-	my $dbh =
-	  DBI->connect("dbi:Pg:$connstr user=$self->{role} options='$options'",
-		'', '', { PrintError => 0, RaiseError => 1, PrintWarn => 1 });
-	my ($pid) = $dbh->selectrow_array('SELECT pg_backend_pid()');
 
-	while (defined $self->{pid} && $epoch == $self->{epoch})
-	{
-		last
-		  unless $dbh->selectrow_array(
-			'SELECT count(*) FROM pg_stat_activity WHERE pid = ?',
-			undef, $self->{pid});
-		sleep 0.01;
-	}
+	$self->{pooled} = 0 unless $pooled;
+	my $connstr =
+	  $self->{pooled}
+	  ? "$pooled dbname=$durability"
+	  : "$direct options='-c lock_timeout=3s -c synchronous_commit=$durability'";
+	my $dbh = DBI->connect(
+		"dbi:Pg:$connstr user=$self->{role}",
+		'', '',
+		{
+			PrintError => 0,
+			RaiseError => 1,
+			PrintWarn => 1,
+			pg_server_prepare => $self->{pooled} ? 0 : 1
+		});
+	my ($pid, $now) = $dbh->selectrow_array('SELECT pg_backend_pid(), now()');
+
+	$self->wait_for_lost($dbh, $now)
+	  if defined $self->{pid} && $epoch == $self->{epoch};
 	@$self{qw(dbh epoch pid)} = ($dbh, $epoch, $pid);
+	return;
+}
+
+# Which session of the pooler was lost, nobody knows; so wait for all that had
+# begun before now.
+sub wait_for_lost
+{
+	my ($self, $dbh, $now) = @_;
+	my ($condition, $value) =
+	  $self->{pooled}
+	  ? ('usename = current_user AND xact_start < ?', $now)
+	  : ('pid = ?', $self->{pid});
+
+	sleep 0.01
+	  while $dbh->selectrow_array(
+		"SELECT count(*) FROM pg_stat_activity WHERE $condition",
+		undef, $value);
 	return;
 }
 

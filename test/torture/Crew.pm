@@ -4,11 +4,11 @@
 #	stock                    import a few accounts
 #	work                     until there is another line (Work.pm)
 #	rest                     ask again for what was lost, decide what is prepared
-#	drain MARKETPLACE COUNT  claim so many
+#	turn MARKETPLACE         claim some, while all others wait (Work/Alone.pm)
 #	leave
 #
-# To "rest" they answer how much they had to ask again, to "drain" how many
-# accounts there were, to "stock" anything.
+# To "rest" they answer how much they had to ask again, to "turn" whether there
+# were accounts enough, to "stock" anything.
 
 package Crew;
 
@@ -22,6 +22,7 @@ use POSIX ();
 use Socket;
 use Work qw(work);
 use Work::Chance qw(marketplaces);
+use Work::Alone qw(take_turn);
 use Work::Stock qw(import_file);
 
 use constant PATIENCE => 120;    # seconds for an answer
@@ -67,7 +68,8 @@ sub start_client
 					provider => $provider,
 					role => "regress_awspool_$provider",
 					dir => $self->{dir},
-					unsafe => $self->{unsafe}));
+					unsafe => $self->{unsafe},
+					pooled => $number & 2));
 			1;
 		};
 		print STDERR $@ unless $ok;
@@ -108,28 +110,11 @@ sub serve
 			$client->decide while @{ $client->{prepared} };
 			$answer = $client->{resolved} // 0;
 		}
-		elsif ($command eq 'drain') { $answer = drain($client, @args); }
+		elsif ($command eq 'turn') { $answer = take_turn($client, @args); }
 		last if $command eq 'leave';
 		print $socket "$answer\n" unless $is_working;
 	}
 	return;
-}
-
-# Claims so many accounts, and returns how many there were.
-sub drain
-{
-	my ($client, $marketplace, $count) = @_;
-
-	for my $i (1 .. $count)
-	{
-		my $rows = $client->call(
-			'claim_account',
-			provider => $client->{provider},
-			marketplace => $marketplace);
-
-		return $i - 1 unless $rows && @$rows;
-	}
-	return $count;
 }
 
 # Tells one client something.

@@ -21,9 +21,13 @@ my %FAULTS = (
 	'terminate' => [ 'sessions terminated', \&terminate ],
 	'cancel' => [ 'statements cancelled', \&cancel ],
 	'kill-backend' => [ 'backends killed with -9', \&kill_backend ],
-	'kill-postmaster' => [ 'postmasters killed with -9', \&kill_postmaster ],
+	'kill-postmaster' =>
+	  [ 'postmasters killed with -9', sub { kill_and_start($_[0], 0) } ],
 	'kill-all' =>
-	  [ 'servers of which every process was killed with -9', \&kill_all ],
+	  [
+		'servers of which every process was killed with -9',
+		sub { kill_and_start($_[0], 1) }
+	  ],
 	'stop' =>
 	  [ 'servers stopped immediately', sub { restart($_[0], 'immediate') } ],
 	'restart' => [ 'servers restarted', sub { restart($_[0], 'fast') } ],
@@ -117,37 +121,25 @@ sub kill_backend
 	return 1;
 }
 
-# A postmaster's children see that it is gone and end themselves.
-sub kill_postmaster
+sub kill_and_start
 {
-	my ($round) = @_;
-	my $postmaster = $round->postmaster;
-	my @children = children($postmaster);
+	my ($round, $with_children) = @_;
 
-	$round->{primary}->kill9;
-	wait_until_gone($postmaster, @children);
+	kill_primary($round, $with_children);
 	$round->start;
 	return 1;
 }
 
-sub kill_all
-{
-	my ($round) = @_;
-
-	kill_primary($round);
-	$round->start;
-	return 1;
-}
-
-# First the postmaster, or it would end the others in a more orderly way.
+# First the postmaster, or it would end the others in a more orderly way.  Left
+# alone they see that it is gone, and end themselves.
 sub kill_primary
 {
-	my ($round) = @_;
+	my ($round, $with_children) = @_;
 	my $postmaster = $round->postmaster;
 	my @children = children($postmaster);
 
 	$round->{primary}->kill9;
-	kill 'KILL', @children;
+	kill 'KILL', @children if $with_children;
 	wait_until_gone($postmaster, @children);
 	return;
 }
@@ -240,7 +232,7 @@ sub kill_and_promote
 	$round->dbh->do('SELECT pg_cancel_backend(?)', undef, $_)
 	  for splice @waiting, 0, 4;
 	sleep 0.1;
-	kill_primary($round);
+	kill_primary($round, 1);
 	$round->promote;
 	return 1;
 }

@@ -1,6 +1,6 @@
-# A round: a server, or a primary and its synchronous standby; clients that
-# work; faults; a rest, in which everybody asks again for what was lost; the
-# clients claiming all that is left; and the judgement.
+# A round: a server and a pooler, or a primary and its synchronous standby;
+# clients that work; faults; a rest, in which everybody asks again for what was
+# lost; the clients taking turns until nothing is left; and the judgement.
 
 package Round;
 
@@ -13,6 +13,7 @@ use File::Basename qw(basename);
 use History qw(read_history);
 use Judge qw(judge judge_log);
 use Fault qw(fault needs_standby);
+use Pooler;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils ();
 use Time::HiRes qw(sleep);
@@ -72,34 +73,66 @@ sub start_servers
 	$primary->start;
 	$primary->safe_psql('postgres', $SETUP);
 	$self->{primary} = $primary;
-	if (needs_standby(@{ $self->{faults} }))
-	{
-		my $standby = PostgreSQL::Test::Cluster->new("${name}_standby");
-
-		$primary->backup('base');
-		$standby->init_from_backup($primary, 'base', has_streaming => 1);
-		$standby->start;
-		$primary->append_conf('postgresql.conf',
-			"synchronous_standby_names = '${name}_standby'");
-		$primary->reload;
-		# The checkpointer decides; it reads its signals before it works.
-		$primary->poll_query_until('postgres',
-			"SELECT sync_state = 'sync' FROM pg_stat_replication");
-		$primary->safe_psql('postgres', 'CHECKPOINT');
-		$self->{standby} = $standby;
-	}
+	if (needs_standby(@{ $self->{faults} })) { $self->start_standby; }
+	else { $self->start_pooler; }
 	$self->tell_server;
 	return;
 }
 
-# Tells the clients where the server is.
+sub start_standby
+{
+	my ($self) = @_;
+	my $primary = $self->{primary};
+	my $name = $primary->name . '_standby';
+	my $standby = PostgreSQL::Test::Cluster->new($name);
+
+	$primary->backup('base');
+	$standby->init_from_backup($primary, 'base', has_streaming => 1);
+	$standby->start;
+	$primary->append_conf('postgresql.conf',
+		"synchronous_standby_names = '$name'");
+	$primary->reload;
+	# The checkpointer decides; it reads its signals before it works.
+	$primary->poll_query_until('postgres',
+		"SELECT sync_state = 'sync' FROM pg_stat_replication");
+	$primary->safe_psql('postgres', 'CHECKPOINT');
+	$self->{standby} = $standby;
+	return;
+}
+
+# Its databases are one, named by what synchronous_commit is there.
+sub start_pooler
+{
+	my ($self) = @_;
+	my $primary = $self->{primary};
+	my $server =
+	  'host=' . $primary->host . ' port=' . $primary->port . ' dbname=postgres';
+
+	$self->{pooler} = Pooler->new(
+		users => [qw(regress_awspool_p0 regress_awspool_p1)],
+		servers => 3,
+		databases => {
+			map {
+				$_ => "$server connect_query='SET lock_timeout = ''3s'';"
+				  . " SET synchronous_commit = $_'"
+			} qw(on off)
+		});
+	return;
+}
+
+# Tells the clients where the server is, and the pooler.
 sub tell_server
 {
 	my ($self) = @_;
 	my $file = "$self->{dir}/server";
 
-	PostgreSQL::Test::Utils::append_to_file("$file.new",
-		"$self->{epoch}\t" . $self->{primary}->connstr('postgres') . "\n");
+	PostgreSQL::Test::Utils::append_to_file(
+		"$file.new",
+		join("\t",
+			$self->{epoch},
+			$self->{primary}->connstr('postgres'),
+			$self->{pooler} ? $self->{pooler}->connstr : '')
+		  . "\n");
 	rename "$file.new", $file or die "cannot rename $file.new: $!";
 	return;
 }
@@ -185,6 +218,7 @@ sub run
 		$self->make_trouble;
 		$self->{resolved} = $crew->ask_all('rest');
 		$self->calm_down;
+		$crew->ask_all('stock');
 		$self->drain_pools;
 		1;
 	};
@@ -229,8 +263,8 @@ sub calm_down
 	return;
 }
 
-# The clients claim in turns, each of them alone, until each has found its
-# pools empty.  They know where the heads of the pools were.
+# The clients take turns, each of them alone, until each has found its pools
+# empty.  They know where the heads of the pools were.
 sub drain_pools
 {
 	my ($self) = @_;
@@ -244,7 +278,7 @@ sub drain_pools
 			my $number = shift @clients;
 
 			push @clients, $number
-			  if $self->{crew}->ask($number, "drain $marketplace 5") == 5;
+			  if $self->{crew}->ask($number, "turn $marketplace");
 		}
 	}
 	return;
@@ -258,6 +292,7 @@ sub judge_it
 	my @broken = judge($self->{judged}, $self->state);
 
 	$self->{dbh}->disconnect;
+	$self->{pooler}->stop if $self->{pooler};
 	$_->stop for grep { defined } @$self{qw(primary standby)};
 	push @broken,
 	  judge_log(PostgreSQL::Test::Utils::slurp_file($_->logfile),

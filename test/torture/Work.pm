@@ -28,6 +28,7 @@ my %OPERATIONS = (
 	claim_again => [ 6, \&Work::Orders::claim_again ],
 	add => [ 5, \&Work::Stock::add ],
 	import_some => [ 3, \&Work::Stock::import_some ],
+	import_together => [ 2, \&Work::Stock::import_together ],
 	move => [ 5, \&Work::Stock::move, 1 ],
 	edit => [ 3, \&Work::Stock::edit, 1 ],
 	invalidate => [ 3, \&Work::Stock::invalidate ],
@@ -59,11 +60,13 @@ sub choose
 	return @{ $OPERATIONS{claim} };
 }
 
-# One operation of a client.  In every other second nobody edits.
+# One operation of a client.  In every other second nobody edits.  A setting is
+# no use to who has no session.
 sub work
 {
 	my ($client) = @_;
-	my $limit = rand() < 0.06 ? $LIMITS[ rand @LIMITS ] : undef;
+	my $limit =
+	  !$client->{pooled} && rand() < 0.06 ? $LIMITS[ rand @LIMITS ] : undef;
 	my (undef, $operation, $is_edit) = choose();
 
 	return if $is_edit && int(now()) % 2;

@@ -18,7 +18,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use FindBin;
-use lib $FindBin::RealBin;
+use lib $FindBin::RealBin, "$FindBin::RealBin/../t";
 use Fault qw(plan_faults);
 use PostgreSQL::Test::Utils;
 use Report;

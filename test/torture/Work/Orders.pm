@@ -141,12 +141,14 @@ sub snapshot
 	return;
 }
 
-# A claim that is decided later, perhaps after a crash, or at once.
+# A claim that is decided later, perhaps after a crash, or at once, by a session
+# with settings.
 sub prepare
 {
 	my ($client) = @_;
 	my %pool = some_marketplace($client);
 
+	return claim($client) if $client->{pooled};
 	return decide($client) if @{ $client->{prepared} } >= 2;
 	$client->transaction(
 		'BEGIN',

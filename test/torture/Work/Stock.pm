@@ -74,6 +74,25 @@ sub import_some
 	return;
 }
 
+# Some clients import the same file in the same moment.
+sub import_together
+{
+	my ($client) = @_;
+	my $now = now();
+	my $moment = int($now * 4) + 1;
+
+	sleep $moment / 4 - $now;
+	$client->call(
+		rand() < 0.5 ? 'import_csv' : 'copy',
+		provider => $client->{provider},
+		marketplace => (marketplaces())[ $moment % 2 ],
+		model => 'SPAM',
+		first =>
+		  sprintf('%03d%09d', 900 + $client->{number} % 2, 10 * $moment),
+		count => 10);
+	return;
+}
+
 sub move
 {
 	my ($client) = @_;
