@@ -116,7 +116,7 @@ awspool_account_history(PG_FUNCTION_ARGS)
 		" a.added_at, a.added_by, a.claimed_at, a.claimed_by, a.order_id,"
 		" a.order_model, a.closed_at, a.closed_by, a.status, a.reason)"
 		" WITH ORDINALITY e (at, actor, event, detail, step)"
-		" WHERE a.account_id = $3"
+		" WHERE a.account_id = $3 AND a.provider = $1"
 		") h ORDER BY h.at, h.step",
 		.nargs = 3,
 		.argtypes = {TEXTOID, TEXTOID, TEXTOID}
@@ -144,15 +144,15 @@ awspool_account_history(PG_FUNCTION_ARGS)
 }
 
 /*
- * Whether the provider has the account now.  Asked before the query, which
- * would look at the row to see that it is somebody else's.
+ * Whether the provider has the account, to the snapshot of the query.  Asked
+ * before that, which would look at the row to see that it is somebody else's.
  */
 static bool
 is_there(const char *provider, const char *account_id)
 {
 	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	bool		found = awspool_find_account(rel, snapshot, provider,
 											 account_id, slot);
 
