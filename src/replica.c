@@ -13,6 +13,7 @@
 #include "awspool.h"
 
 #include "access/htup_details.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -42,8 +43,11 @@ awspool_follow_sequence(PG_FUNCTION_ARGS)
 									 RelationGetDescr(trigdata->tg_relation),
 									 &isnull);
 
+	/* Others may apply as well: nobody shall set it back to what we have. */
+	LockRelationOid(sequence, ShareUpdateExclusiveLock);
 	if (DatumGetInt64(value) > awspool_last_drawn(sequence))
 		(void) DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence),
 								   value);
+	UnlockRelationOid(sequence, ShareUpdateExclusiveLock);
 	return PointerGetDatum(NULL);
 }

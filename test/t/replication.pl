@@ -8,6 +8,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 use Awspool;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my %logical = (init => { allows_streaming => 'logical' });
@@ -120,6 +121,29 @@ is( sqlstate(
 add_accounts($subscriber, '900000000008');
 is(claim($subscriber), '900000000004', 'what was there is older');
 is(claim($subscriber), '900000000008', 'than what is added now');
+
+# Where several apply at once, a sequence never falls behind what one of them has
+# stored.
+my $script = PostgreSQL::Test::Utils::tempdir . '/apply.sql';
+
+append_to_file($script, <<'SQL');
+SELECT nextval('regress_awspool_rows') AS id \gset
+INSERT INTO awspool.account_log (log_id, provider, account_id, at, actor, event) OVERRIDING SYSTEM VALUE
+VALUES (:id, 'acme', '900000000001', now(), 'nobody', 'edited');
+SELECT 1 / (last_value >= :id)::int FROM awspool.account_log_log_id_seq;
+SQL
+$subscriber->safe_psql('postgres',
+	'CREATE SEQUENCE regress_awspool_rows START 1000000');
+{
+	local $ENV{PGOPTIONS} = '-c session_replication_role=replica';
+
+	$subscriber->command_ok(
+		[
+			'pgbench', '--no-vacuum', '--file', $script, '--client', 8,
+			'--jobs', 2, '--transactions', 2000, 'postgres'
+		],
+		'many sessions apply at once [follow_sequence: LockRelationOid]');
+}
 
 $publisher->stop;
 $subscriber->stop;
