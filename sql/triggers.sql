@@ -168,6 +168,48 @@ SELECT account_id, note, label FROM awspool.account WHERE account_id IN ('120000
 ALTER TABLE awspool.account DROP COLUMN note, DROP COLUMN label, DROP CONSTRAINT user_check;
 SELECT account_id, order_id FROM awspool.claim_account('acme', 'MP-0000', 'O-13');
 SELECT account_id FROM awspool.delete_account('acme', '120000000007');
+
+-- A constraint that the caller may not check fails each time, not only the
+-- first, and one that looks at the whole row holds in each call.
+CREATE ROLE regress_awspool_app;
+SELECT awspool.grant_provider('acme', 'regress_awspool_app');
+CREATE FUNCTION public.regress_awspool_fits(account awspool.account) RETURNS boolean
+RETURN account.order_id IS DISTINCT FROM 'O-14';
+SET ROLE regress_awspool_app;
+SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'O-8');
+RESET ROLE;
+ALTER TABLE awspool.account ADD CONSTRAINT user_check CHECK (public.regress_awspool_fits(account));
+REVOKE EXECUTE ON FUNCTION public.regress_awspool_fits FROM PUBLIC;
+SET ROLE regress_awspool_app;
+SELECT pg_temp.outcome($$SELECT awspool.claim_account('acme', 'MP-0000', 'O-9')$$) AS claim,
+       pg_temp.outcome($$SELECT awspool.claim_account('acme', 'MP-0000', 'O-9')$$) AS again;
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION public.regress_awspool_fits TO PUBLIC;
+SET ROLE regress_awspool_app;
+SELECT n, pg_temp.outcome(format('SELECT awspool.claim_account(%L, %L, %L)', 'acme', 'MP-0000', 'O-' || n)) AS claim FROM generate_series(13, 15) n;
+RESET ROLE;
+ALTER TABLE awspool.account DROP CONSTRAINT user_check;
+DROP FUNCTION public.regress_awspool_fits;
+
+-- So does one that looks at a column which is computed, stored or not.
+SELECT CASE WHEN current_setting('server_version_num')::int < 180000 THEN 'STORED' ELSE 'VIRTUAL' END AS kind \gset
+ALTER TABLE awspool.account ADD COLUMN label text GENERATED ALWAYS AS (upper(order_id)) :kind,
+  ADD CONSTRAINT user_check CHECK (label IS DISTINCT FROM 'O-14');
+SELECT n, pg_temp.outcome(format('SELECT awspool.claim_account(%L, %L, %L)', 'acme', 'MP-0000', 'o-' || n)) AS claim FROM generate_series(13, 15) n;
+ALTER TABLE awspool.account DROP COLUMN label;
+
+-- Nor does it matter what else the table of grants has, or a view.
+BEGIN;
+ALTER TABLE awspool.provider_role ADD COLUMN note text DEFAULT 'none', ADD COLUMN since timestamptz DEFAULT now();
+SET LOCAL ROLE regress_awspool_app;
+SELECT count(*) > 0 AS some FROM awspool.accounts;
+RESET ROLE;
+DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW awspool.import AS SELECT v.*, ''none'' AS note, now() AS since FROM ('
+  || rtrim(pg_get_viewdef('awspool.import'::regclass), ';') || ') v'; END $$;
+INSERT INTO awspool.import VALUES ('acme', '120000000013', 'MP-0000', 'SPAM', 'none', now());
+SELECT account_id, status FROM awspool.accounts WHERE account_id = '120000000013';
+ROLLBACK;
+DROP ROLE regress_awspool_app;
 SELECT account_id, marketplace FROM awspool.accounts WHERE account_id >= '120000000008' ORDER BY account_id;
 
 -- Trigger functions are for their triggers: not to be called, and not to be

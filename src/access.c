@@ -55,6 +55,7 @@ enum GrantColumn
 	Anum_grant_provider = 1,
 	Anum_grant_role,
 	Anum_grant_role_oid,
+	Natts_grant = Anum_grant_role_oid
 };
 
 static const char *const every_provider = "*";
@@ -383,12 +384,13 @@ read_grants(Oid table)
 							  true, snapshot, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		Datum		values[Anum_grant_role_oid];
-		bool		isnull[Anum_grant_role_oid];
+		Datum		values[Natts_grant];
+		bool		isnull[Natts_grant];
 
 		if (n == max)
 			grants = repalloc(grants, (max *= 2) * sizeof(Grant));
-		heap_deform_tuple(tuple, RelationGetDescr(rel), values, isnull);
+		awspool_first_columns(tuple, RelationGetDescr(rel), Natts_grant,
+							  values, isnull);
 		grants[n].provider = TextDatumGetCString(values[Anum_grant_provider - 1]);
 		grants[n].role = TextDatumGetCString(values[Anum_grant_role - 1]);
 		grants[n++].role_oid = DatumGetObjectId(values[Anum_grant_role_oid - 1]);

@@ -274,6 +274,17 @@ awspool_begin_rows(FunctionCallInfo fcinfo, int natts, const Oid *types)
 }
 
 /*
+ * The first columns of a row, whose relation may have been given more.
+ */
+void
+awspool_first_columns(HeapTuple tuple, TupleDesc desc, int n, Datum *values,
+					  bool *isnull)
+{
+	for (int i = 0; i < n; i++)
+		values[i] = heap_getattr(tuple, i + 1, desc, &isnull[i]);
+}
+
+/*
  * What a trigger function was called with.  Raises an error if it was not
  * called as a trigger, or not as the install script has it: on that relation
  * of schema awspool, then (BEFORE_ROW and so on), on one of those operations

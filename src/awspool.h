@@ -235,6 +235,8 @@ extern char *awspool_provider_argument(FunctionCallInfo fcinfo);
 extern Datum awspool_text_datum(const char *value);
 extern HeapTuple awspool_public_row(TupleDesc accounts,
 									TupleTableSlot *account);
+extern void awspool_first_columns(HeapTuple tuple, TupleDesc desc, int n,
+								  Datum *values, bool *isnull);
 extern ReturnSetInfo *awspool_begin_rows(FunctionCallInfo fcinfo, int natts,
 										 const Oid *types);
 extern TriggerData *awspool_trigger_data(FunctionCallInfo fcinfo,

@@ -11,6 +11,11 @@
  * They are prepared again when the table, or any function, has changed.  What
  * was lent before stays until the end of the transaction.
  *
+ * This is for our own constraints only.  As soon as the user has added one,
+ * all are left to the executor: a whole row in an expression is remembered
+ * there by its memory in the first call, and virtual columns would have to be
+ * expanded first.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
@@ -19,11 +24,21 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+/* Our constraints, in the order in which the server has them. */
+static const char *const our_constraints[] = {
+	"account_fits_its_status", "account_is_well_formed"
+};
+
+/* As they were prepared last, for that table, after so many changes. */
 static EState *kept_estate = NULL;
 static ExprState **kept_constraints = NULL;
 static Oid	kept_table = InvalidOid;
-static bool kept_valid = false;
+static uint64 kept_changes = 0;
 
+/* How often we heard that the table, or a function, has changed. */
+static uint64 changes = 0;
+
+static bool are_ours(const TupleConstr *constr);
 static void prepare(Relation rel);
 static void on_relation_change(Datum arg, Oid relid);
 static void on_function_change(Datum arg, int cacheid, uint32 hash);
@@ -46,24 +61,42 @@ awspool_lend_constraints(ResultRelInfo *result)
 	TupleConstr *constr = RelationGetDescr(rel)->constr;
 
 	/* If any is missing in the catalog, the executor has to complain. */
-	if (constr == NULL || constr->num_check == 0 ||
-		constr->num_check != rel->rd_rel->relchecks)
+	if (constr == NULL || constr->num_check != rel->rd_rel->relchecks ||
+		!are_ours(constr))
 		return;
 
-	if (!kept_valid || kept_table != RelationGetRelid(rel))
+	if (kept_table != RelationGetRelid(rel))
+	{
+		kept_table = RelationGetRelid(rel);
+		changes++;
+	}
+	if (kept_changes != changes)
 		prepare(rel);
 	result->awspool_ri_constraints = kept_constraints;
+}
+
+static bool
+are_ours(const TupleConstr *constr)
+{
+	if (constr->num_check != lengthof(our_constraints))
+		return false;
+	for (int i = 0; i < constr->num_check; i++)
+	{
+		if (strcmp(constr->check[i].ccname, our_constraints[i]) != 0)
+			return false;
+	}
+	return true;
 }
 
 static void
 prepare(Relation rel)
 {
 	TupleConstr *constr = RelationGetDescr(rel)->constr;
+	uint64		before = changes;	/* what changes meanwhile counts again */
 	EState	   *estate = CreateExecutorState();
 	MemoryContext caller_context = MemoryContextSwitchTo(estate->es_query_cxt);
 	ExprState **constraints = palloc0(constr->num_check * sizeof(ExprState *));
 
-	kept_valid = true;			/* unless it changes meanwhile */
 	for (int i = 0; i < constr->num_check; i++)
 	{
 		if (awspool_is_enforced(&constr->check[i]))
@@ -78,18 +111,18 @@ prepare(Relation rel)
 	MemoryContextSetParent(estate->es_query_cxt, TopMemoryContext);
 	kept_estate = estate;
 	kept_constraints = constraints;
-	kept_table = RelationGetRelid(rel);
+	kept_changes = before;
 }
 
 static void
 on_relation_change(Datum arg, Oid relid)
 {
 	if (relid == kept_table || relid == InvalidOid)
-		kept_valid = false;
+		changes++;
 }
 
 static void
 on_function_change(Datum arg, int cacheid, uint32 hash)
 {
-	kept_valid = false;
+	changes++;
 }

@@ -394,8 +394,9 @@ awspool_import_row(PG_FUNCTION_ARGS)
 		store_import(import);
 
 	caller_context = MemoryContextSwitchTo(batch->context);
-	heap_deform_tuple(trigdata->tg_trigtuple,
-					  RelationGetDescr(trigdata->tg_relation), values, isnull);
+	awspool_first_columns(trigdata->tg_trigtuple,
+						  RelationGetDescr(trigdata->tg_relation),
+						  Natts_import, values, isnull);
 	for (int i = 0; i < Natts_import; i++)
 		fields[i] = isnull[i] ? NULL : TextDatumGetCString(values[i]);
 	account.line = copy != NULL ? copy->cur_lineno : 0;

@@ -57,7 +57,8 @@ awspool_change_accounts(PG_FUNCTION_ARGS)
 	ViewRow		row = {.desc = desc};
 	ViewRow		new = {.desc = desc};
 
-	heap_deform_tuple(trigdata->tg_trigtuple, desc, row.values, row.isnull);
+	awspool_first_columns(trigdata->tg_trigtuple, desc, Natts_accounts,
+						  row.values, row.isnull);
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 		return PointerGetDatum(insert_row(&row));
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
@@ -65,7 +66,8 @@ awspool_change_accounts(PG_FUNCTION_ARGS)
 		delete_row(&row);
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	}
-	heap_deform_tuple(trigdata->tg_newtuple, desc, new.values, new.isnull);
+	awspool_first_columns(trigdata->tg_newtuple, desc, Natts_accounts,
+						  new.values, new.isnull);
 	return PointerGetDatum(update_row(&row, &new));
 }
 
