@@ -169,6 +169,8 @@ static int64 stored_from = VERY_END;
 
 static Pool *get_pool(Relation rel, const char *provider,
 					  const char *marketplace);
+static int64 noted_start(const char *provider, const char *marketplace,
+						 int64 arrivals);
 static void forget_pools(void);
 static bool reserve_doubtful(AccountTable *table, Relation index, Pool *pool);
 static bool reserve_from_start(AccountTable *table, Relation index,
@@ -303,10 +305,24 @@ get_pool(Relation rel, const char *provider, const char *marketplace)
 		pool->reach = 0;
 		pool->next_full_walk = GetCurrentTimestamp() + FULL_WALK_INTERVAL;
 		if (!arrived)
-			pool->start.position =
-				awspool_read_start(provider, marketplace, arrivals);
+			pool->start.position = noted_start(provider, marketplace,
+											   arrivals);
 	}
 	return pool;
+}
+
+/*
+ * What is noted of the start of a pool.  A note from before the sequence was
+ * set back, which nobody should do, is of no use.
+ */
+static int64
+noted_start(const char *provider, const char *marketplace, int64 arrivals)
+{
+	int64		position = awspool_read_start(provider, marketplace, arrivals);
+	Oid			sequence = awspool_relation("account_position");
+
+	return position <= awspool_last_drawn(sequence) + 1 ? position :
+		VERY_START;
 }
 
 static void
@@ -655,7 +671,7 @@ settle(void)
 
 /*
  * Walks a pool from the very start before it is called empty, if that was not
- * done lately.
+ * done lately.  If there is an account after all, what we know is worth nothing.
  */
 static bool
 walk_fully(AccountTable *table, Relation index, Pool *pool)
@@ -672,6 +688,12 @@ walk_fully(AccountTable *table, Relation index, Pool *pool)
 	ended = GetCurrentTimestamp();
 	pool->next_full_walk = ended + Max(FULL_WALK_INTERVAL,
 									   FULL_WALK_SHARE * (ended - began));
+	if (reserved)
+	{
+		pool->start.position = VERY_START;
+		pool->start.ndoubts = 0;
+		settled = VERY_START;
+	}
 	return reserved;
 }
 

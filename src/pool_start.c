@@ -27,7 +27,9 @@
  * are none, as it should be, since nothing tells there whether they hold.
  *
  * A missing note is inserted empty.  Who finds that somebody else is just
- * doing so leaves it to them.
+ * doing so leaves it to them.  Notes are looked up with a dirty snapshot, which
+ * leaves no traces for serializable transactions to stumble over: those of all
+ * pools share a few pages.
  *
  *-------------------------------------------------------------------------
  */
@@ -182,17 +184,17 @@ open_note(const char *provider, const char *marketplace)
 	CStringGetTextDatum(marketplace)};
 	NoteRow		row = {.buffer = InvalidBuffer};
 	Relation	index;
-	Snapshot	snapshot;
+	SnapshotData dirty;
 	IndexScanDesc scan;
 
 	row.rel = table_open(awspool_relation("pool_start"), AccessShareLock);
 	row.slot = table_slot_create(row.rel, NULL);
 	index = index_open(awspool_relation("pool_start_pkey"), AccessShareLock);
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = awspool_begin_index_scan(row.rel, index, snapshot, 2, keys,
-									false);
+	InitDirtySnapshot(dirty);
+	scan = awspool_begin_index_scan(row.rel, index, &dirty, 2, keys, false);
 
 	if (index_getnext_slot(scan, ForwardScanDirection, row.slot) &&
+		!TransactionIdIsValid(dirty.xmin) &&
 		row.rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
 	{
 		BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) row.slot;
@@ -202,7 +204,6 @@ open_note(const char *provider, const char *marketplace)
 	}
 
 	index_endscan(scan);
-	UnregisterSnapshot(snapshot);
 	index_close(index, AccessShareLock);
 	return row;
 }

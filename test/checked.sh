@@ -4,7 +4,8 @@
 #
 #	make asserts     assertions, freed memory overwritten: every test
 #	make asan        the same, and AddressSanitizer and UndefinedBehaviorSanitizer
-#	make valgrind    under Valgrind; no TAP and no pgTAP, it is slow
+#	make valgrind    under Valgrind; of the TAP tests those that start no crowd,
+#	                 it is slow: name others
 #	make discard     with every cache thrown away whenever it may be; a few tests
 #	                 of each kind, slower still: name others
 #
@@ -33,7 +34,12 @@ case $mode in
 		settings+=(ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=0
 			UBSAN_OPTIONS=abort_on_error=1:print_stacktrace=1)
 		;;
-	valgrind) settings+=(PGCTLTIMEOUT=300) ;;
+	valgrind)
+		settings+=(PGCTLTIMEOUT=600 PG_TEST_TIMEOUT_DEFAULT=1800)
+		if [ -z "$named" ]; then
+			PROVE_TESTS=$(echo test/t/{async_standby,crash,dump,durability,library,prepared,replication,standby}.pl)
+		fi
+		;;
 	discard)
 		options=(-c debug_discard_caches=1)
 		if [ -z "$named" ]; then
@@ -111,15 +117,13 @@ build_extension COPT=-Werror
 start_server "${options[@]}"
 run_regress
 run_isolation
-case $mode in
-	asserts | asan)
-		run_tap
-		run_pgtap
-		;;
-	valgrind)
-		in_private pg_ctl -s -D "$work/data" -m fast stop
-		look_for_findings
-		;;
-esac
+if [ $mode != discard ]; then
+	run_tap
+	run_pgtap
+fi
+if [ $mode = valgrind ]; then
+	in_private pg_ctl -s -D "$work/data" -m fast stop
+	look_for_findings
+fi
 look_for_crashes
 finish

@@ -13,6 +13,7 @@ use lib $FindBin::RealBin;
 use Awspool;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $node = start_pool(
 	'pool',
@@ -40,12 +41,15 @@ sub stock
 # transaction that lasts, keeps the dead entries: to walk past them is long.
 sub fill
 {
+	my ($marketplace) = @_;
 	my $first = $last_id + 1;
+
+	$marketplace //= 'MP-0001';
 
 	$last_id += 3000;
 	$node->safe_psql('postgres', <<"SQL");
 INSERT INTO awspool.accounts (provider, account_id, marketplace, model)
-SELECT 'acme', 900000000000 + i, 'MP-0001', 'SPAM' FROM generate_series($first, $last_id) i;
+SELECT 'acme', 900000000000 + i, '$marketplace', 'SPAM' FROM generate_series($first, $last_id) i;
 UPDATE awspool.account SET status = 'invalid'
 WHERE account_id::bigint >= 900000000000 + $first;
 SQL
@@ -273,6 +277,42 @@ is(claim($node), $a[3], 'and the next is in order');
 is(notes(), '1', 'where to start is kept again');
 
 #
+# Two serializable transactions look for starts of two pools, and keep them
+# when their walks are long.
+#
+
+my %serializable = map { $_ => session() } 'MP-0003', 'MP-0004';
+
+sub claim_serializably
+{
+	my ($marketplace) = @_;
+
+	return $serializable{$marketplace}->query_safe(
+		"SELECT account_id FROM awspool.claim_account('acme', '$marketplace')");
+}
+
+for my $marketplace (sort keys %serializable)
+{
+	$serializable{$marketplace}->query_safe('BEGIN ISOLATION LEVEL SERIALIZABLE');
+	is(claim_serializably($marketplace), '', "$marketplace is empty");
+}
+for my $marketplace (sort keys %serializable)
+{
+	fill($marketplace) for 1 .. 2;
+	my ($only) = stock(1, $marketplace);
+	is(claim_serializably($marketplace), $only, 'now it is not');
+}
+for my $session (values %serializable)
+{
+	$session->query('COMMIT');
+	is($session->{stderr}, '',
+		'the commit is not in the way of the other [open_note: dirty]');
+	$session->quit;
+}
+is( $node->safe_psql('postgres', 'SELECT count(*) FROM awspool.pool_start'),
+	'3', 'there is something kept of each');
+
+#
 # A standby is promoted.  It has no notes, and a session there that could not
 # claim before can now.
 #
@@ -409,6 +449,33 @@ is(claims($there, 1), $b[2], 'and the next is in order again');
 $there->quit;
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION pool');
 $subscriber->stop;
+
+#
+# Somebody sets the sequence back, which nobody should: what is stored then is
+# the oldest.  A session that knew better is wrong for a second.
+#
+
+start_over();
+$old = session();
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT');
+fill() for 1 .. 2;
+@a = stock(3);
+is(claim($node), $a[0], 'where to start is kept');
+is(claims($warm, 2), "@a[1, 2]", 'a session is warm');
+$node->safe_psql('postgres', 'ALTER SEQUENCE awspool.account_position RESTART');
+@a = stock(5);
+is(claim($node), $a[0], 'a cold session claims what is older [noted_start]');
+my $healed = '';
+for (1 .. 100)
+{
+	$healed = claims($warm, 1);
+	last if $healed;
+	sleep 0.1;
+}
+is($healed, $a[1], 'so does the warm one, before long [walk_fully]');
+is(claims($warm, 2), "@a[2, 3]",
+	'and knows better from then on [walk_fully: VERY_START]');
+$old->quit;
 
 #
 # The extension is dropped in the transaction in which an account arrived.
