@@ -195,6 +195,17 @@ is( judged(
 	'',
 	'what was rolled back is granted to somebody else');
 
+# The claim of account 7 is made before order o3 asks again; account 6 is there.
+unlike(
+	judged(
+		sub {
+			my $claim = at($_[0], 32);
+			my ($call) = @{ $claim->{calls} };
+			@$claim{qw(asked told)} = @$call{qw(asked told)} = (18.2, 18.4);
+		}),
+	qr/^age: account 000000000005/m,
+	'an account may have been claimed by a call whose answer was lost');
+
 # Rule, what is wrong, and how it came about
 my @bad = (
 	[ 'once', 'an account of two orders', sub { push @$_, claim(8.2, 8.4, 'o9', 1) } ],

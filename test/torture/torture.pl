@@ -59,6 +59,9 @@ sub run_round
 	my @broken = $round->run;
 
 	$report->add($round, @broken);
+	diag sprintf 'round %d, %d s, %d faults so far', $number,
+	  time - $report->{started}, $report->hits
+	  if $ENV{TORTURE_REPORT};
 	is(scalar @broken, 0, "round $number breaks no rule");
 	diag $_ for @broken > 20 ? @broken[ 0 .. 19 ] : @broken;
 	return;

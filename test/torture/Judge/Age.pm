@@ -13,6 +13,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Judge::Ledger qw(is_claim is_stock place);
+use List::Util qw(min);
 
 use constant NEVER => 9**9**9;
 
@@ -60,7 +61,7 @@ sub pools
 			from => there_from(@touched),
 			to => $row->{status} eq 'ready'
 			? NEVER
-			: ready_until($id, @touched),
+			: ready_until($ledger, $id, @touched),
 			touched => \@touched
 		  };
 	}
@@ -99,7 +100,7 @@ sub there_from
 # was a claim without an answer, it is not known which.
 sub ready_until
 {
-	my ($id, @touched) = @_;
+	my ($ledger, $id, @touched) = @_;
 	my $until = NEVER;
 
 	for my $call (grep { took_effect($_) } map { $_->[2] } @touched)
@@ -108,9 +109,20 @@ sub ready_until
 		  && grep { $_->{account_id} eq $id } @{ $call->{rows} };
 
 		next unless $granted || $call->{name} eq 'invalidate_account';
-		$until = $call->{asked} if $call->{asked} < $until;
+		my $asked = $granted ? first_asked($ledger, $call) : $call->{asked};
+		$until = $asked if $asked < $until;
 	}
 	return $until == NEVER ? 0 : $until;
+}
+
+# When a claim may have been made first: it may repeat one whose answer was lost.
+sub first_asked
+{
+	my ($ledger, $claim) = @_;
+
+	return min($claim->{asked},
+		map { $_->{asked} } grep { $_->{by}{outcome} eq 'unknown' }
+		  @{ $ledger->{orders}{ $claim->{order} // '' } // [] });
 }
 
 # A claim that looked for an account, and did not find that its order holds one.
