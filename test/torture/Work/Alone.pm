@@ -53,7 +53,7 @@ sub claim_some
 		$rows = $client->call('claim_account', %pool);
 		last unless $rows && @$rows;
 	}
-	return $rows && @$rows;
+	return $rows && @$rows ? 1 : 0;
 }
 
 # The oldest account of another pool, for the most part older than all that are

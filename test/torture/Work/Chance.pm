@@ -1,4 +1,4 @@
-# What clients choose by chance: orders, accounts, pools.
+# What clients choose by chance: orders, accounts, pools, and when they meet.
 
 package Work::Chance;
 
@@ -6,9 +6,11 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
+use History qw(now);
+use Time::HiRes qw(sleep);
 
-our @EXPORT_OK =
-  qw(marketplaces some_order some_marketplace take_held new_ids some_id);
+our @EXPORT_OK = qw(marketplaces some_order some_marketplace take_held
+  new_ids some_id next_moment);
 
 sub marketplaces
 {
@@ -63,6 +65,18 @@ sub some_id
 
 	return sprintf '%03d%09d', $whose,
 	  $client->{new_ids} > $behind ? $client->{new_ids} - $behind : 0;
+}
+
+# Waits for the next of the moments, so many in a second, that all clients wait
+# for, and returns its number.
+sub next_moment
+{
+	my ($in_second) = @_;
+	my $now = now();
+	my $moment = int($now * $in_second) + 1;
+
+	sleep $moment / $in_second - $now;
+	return $moment;
 }
 
 1;

@@ -6,10 +6,9 @@ package Work::Orders;
 use strict;
 use warnings FATAL => 'all';
 
-use History qw(now);
 use Time::HiRes qw(sleep);
 use Work::Chance qw(marketplaces some_order some_marketplace take_held
-  some_id);
+  some_id next_moment);
 
 my @ISOLATION = ('REPEATABLE READ', 'SERIALIZABLE');
 
@@ -176,10 +175,8 @@ sub decide
 sub meet
 {
 	my ($client) = @_;
-	my $now = now();
-	my $moment = int($now * 8) + 1;
+	my $moment = next_moment(8);
 
-	sleep $moment / 8 - $now;
 	$client->remember(
 		$client->call(
 			'claim_account',

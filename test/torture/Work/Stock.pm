@@ -6,9 +6,9 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
-use History qw(now);
 use Time::HiRes qw(sleep);
-use Work::Chance qw(marketplaces some_marketplace new_ids some_id);
+use Work::Chance
+  qw(marketplaces some_marketplace new_ids some_id next_moment);
 
 our @EXPORT_OK = qw(import_file);
 
@@ -78,10 +78,8 @@ sub import_some
 sub import_together
 {
 	my ($client) = @_;
-	my $now = now();
-	my $moment = int($now * 4) + 1;
+	my $moment = next_moment(4);
 
-	sleep $moment / 4 - $now;
 	$client->call(
 		rand() < 0.5 ? 'import_csv' : 'copy',
 		provider => $client->{provider},
@@ -161,13 +159,11 @@ sub cross
 {
 	my ($client) = @_;
 	my %here = (provider => $client->{provider});
-	my $now = now();
-	my $moment = int($now * 4) + 1;
+	my $moment = next_moment(4);
 	my @ids =
 	  map { sprintf '%03d%09d', $client->{number} % 2, $moment % 7 + $_ }
 	  0 .. 3;
 
-	sleep $moment / 4 - $now;
 	if (rand() < 0.2)
 	{
 		$client->call('delete_accounts', %here, ids => join ',', @ids);
