@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 use constant {
-	SESSIONS => 4,    # claim at once
+	SESSIONS => 32,   # claim at once
 	ORDERS => 2_000,    # of all sessions together, one for each account
 	IMPORTED => 20_000,    # rows of a file
 };
