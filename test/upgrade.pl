@@ -72,7 +72,9 @@ sub pg_upgrade
 }
 
 # Whether the servers of two versions, as they were packed, upgrade anything at
-# all: one table, without the extension.
+# all: one table, without the extension.  A minor release may know more than an
+# older one of the next version: 17.12 gives every column an option "pg_attver",
+# which 18.6 refuses.
 sub versions_fit
 {
 	my ($from, $to) = @_;
