@@ -17,8 +17,9 @@
 #	make soak          ten million calls in a session, or CALLS: what memory grows
 #	make lint          what gcc and clang have to say, as errors
 #
-# All but the last install what they need and leave nothing else behind, so they
-# also work where there is no pg_config yet: PGXS is read for other goals only.
+# All but the last install what they need, so they also work where there is no
+# pg_config yet: PGXS is read for other goals only.  Servers that take long to
+# make are kept, in .servers and .fuzz.
 CHECKED = asserts asan valgrind discard
 SCRIPTED = demo demo-psql test test-servers test-upgrade fuzz torture \
 	torture-bugs bench analyze $(CHECKED) coverage soak

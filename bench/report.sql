@@ -55,7 +55,7 @@ SELECT concat_ws(' ', split_part(text, ' ', 1), awspool_ratio, skip_ratio, naive
 FROM result WHERE title = 'One hot pool' AND text NOT LIKE '%order%' ORDER BY n;
 \o
 
-SELECT 'Written by `make bench`.' || CASE WHEN :'quick' <> ''
+SELECT 'Written by `make bench`, whose `DURATION` and `ROUNDS` are told below.' || CASE WHEN :'quick' <> ''
   THEN ' **A quick look, whose figures mean nothing.**' ELSE '' END;
 SELECT E'\n' || format($$*The limit* is the same change by primary key, with no search, on a twin of the
 extension's table that has its columns, constraints and indexes, but not its triggers. *SKIP LOCKED* is one

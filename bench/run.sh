@@ -5,9 +5,10 @@
 #	make bench                           everything; takes some hours
 #	make bench SCENARIOS="hot held"      these only (see bench/scenarios.sh)
 #	make bench QUICK=1                   a look whether it runs; means nothing
+#	make bench DURATION=2 ROUNDS=3       2 seconds for each side, in 3 rounds
 #
-# The last two publish nothing: their table goes to the terminal, or with
-# OUT=folder to results.md and results.svg there.
+# With SCENARIOS or QUICK nothing is published: the table goes to the terminal,
+# or with OUT=folder to results.md and results.svg there.
 #
 # The sides of a comparison (bench/statements.sh) run one after the other in
 # each round, every round begins with another side, and each run has a fresh

@@ -1,4 +1,4 @@
-# What make demo, make test and make test-servers share.  To be sourced.
+# What the scripts behind the goals of the Makefile share.  To be sourced.
 #
 # A server does not run as root, its installation is not ours to write to, and
 # the checkout may be closed to the user who can run a server.  So all work is
