@@ -241,7 +241,7 @@ CREATE TRIGGER account_transition
   BEFORE UPDATE OR DELETE ON awspool.account
   FOR EACH ROW EXECUTE FUNCTION awspool.account_transition();
 
--- ALWAYS: what replication applies is not judged here, but noted.
+-- ALWAYS, here and below: also while session_replication_role is "replica".
 ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_transition;
 
 COMMENT ON TRIGGER account_transition ON awspool.account IS
@@ -257,6 +257,8 @@ COMMENT ON FUNCTION awspool.log_account_change() IS
 CREATE TRIGGER account_log_change
   AFTER DELETE OR UPDATE OF marketplace, model ON awspool.account
   FOR EACH ROW EXECUTE FUNCTION awspool.log_account_change();
+
+ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_log_change;
 
 COMMENT ON TRIGGER account_log_change ON awspool.account IS
   'Logs the edits and deletions of accounts.';
@@ -788,7 +790,7 @@ AS $$
          CASE WHEN t.oid IS NULL THEN 'it is missing' ELSE 'it does not fire when it should' END,
          'restore it as in the install script of the extension'
   FROM (VALUES ('account', 'account_transition', 'A'),
-               ('account', 'account_log_change', 'O'),
+               ('account', 'account_log_change', 'A'),
                ('account', 'account_refuse_used', 'A'),
                ('account', 'account_follow_sequence', 'R'),
                ('account_log', 'account_log_follow_sequence', 'R'),

@@ -46,6 +46,14 @@ UPDATE awspool.accounts SET model = 'ECAM', marketplace = 'MP-2222' WHERE accoun
 UPDATE awspool.accounts SET model = 'SPAM' WHERE status = 'provisioning_in_progress' RETURNING account_id, model, order_model;
 UPDATE awspool.accounts SET model = model, marketplace = marketplace, provider = provider WHERE provider = 'acme';
 SELECT event, detail FROM awspool.account_history('other', '300000000002');
+-- What a join comes to twice is changed once, as in a table.
+BEGIN;
+UPDATE awspool.accounts a SET model = v.model FROM (VALUES ('300000000002', 'SPAM'), ('300000000002', 'SPAM')) v (id, model)
+  WHERE a.account_id = v.id RETURNING a.account_id, a.model;
+UPDATE awspool.accounts a SET status = 'invalid' FROM (VALUES ('300000000002'), ('300000000002')) v (id)
+  WHERE a.account_id = v.id RETURNING a.account_id, a.status;
+DELETE FROM awspool.accounts a USING (VALUES ('300000000002'), ('300000000002')) v (id) WHERE a.account_id = v.id RETURNING a.account_id;
+ROLLBACK;
 SELECT account_id, event, detail FROM awspool.accounts a, awspool.account_history(a.provider, a.account_id) WHERE provider = 'acme' AND event = 'edited' ORDER BY account_id;
 TRUNCATE awspool.account, awspool.account_log;
 

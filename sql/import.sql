@@ -384,5 +384,27 @@ RESET ROLE;
 BEGIN;
 INSERT INTO awspool.import SELECT 'acme', '620000000010', 'MP-0000', 'SPAM' FROM set_config('role', 'regress_awspool_one', true);
 ROLLBACK;
+
+-- Another unique index may be the one that objects to an id that is there.
+CREATE UNIQUE INDEX user_index ON awspool.account (account_id, model);
+SELECT outcome, count(*) FROM awspool.import_csv('acme', (SELECT string_agg(to_char(i, 'FM000000000000') || ';MP-0001;SPAM', E'\n')
+  FROM generate_series(100000000001, 100000004096) i)) GROUP BY 1;
+SELECT outcome, count(*) FROM awspool.import_csv('acme', (SELECT string_agg(to_char(i, 'FM000000000000') || ';MP-0001;SPAM', E'\n')
+  FROM (SELECT generate_series(100000004097, 100000008192) UNION ALL SELECT generate_series(100000000001, 100000000040)) n (i))) GROUP BY 1 ORDER BY 1;
+DROP INDEX awspool.user_index;
+
+-- What is wrong with one row of a file is told with its line, whenever that shows.
+CREATE FUNCTION public.regress_awspool_fits(account_id text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  IF account_id = '120000000030' THEN RAISE EXCEPTION 'not this one'; END IF;
+  RETURN true;
+END $$;
+ALTER TABLE awspool.account ADD CONSTRAINT user_check CHECK (public.regress_awspool_fits(account_id));
+\copy awspool.import FROM PROGRAM 'seq 120000000021 120000000040 | sed "s/.*/acme;&;MP-0000;SPAM/"' (FORMAT csv, DELIMITER ';')
+\copy awspool.import FROM PROGRAM 'seq 120000000021 120000004500 | sed "s/.*/acme;&;MP-0000;SPAM/"' (FORMAT csv, DELIMITER ';')
+INSERT INTO awspool.import SELECT 'acme', i::text, 'MP-0000', 'SPAM' FROM generate_series(120000000021, 120000000040) i;
+ALTER TABLE awspool.account DROP CONSTRAINT user_check;
+DROP FUNCTION public.regress_awspool_fits;
+
 TRUNCATE awspool.account, awspool.account_log, awspool.provider_role;
 DROP ROLE regress_awspool_one, regress_awspool_two, regress_awspool_all, regress_awspool_none;

@@ -158,6 +158,17 @@ INSERT INTO awspool.account (provider, account_id, marketplace, model, status, o
          ('acme', '200000000011', 'MP-1111', 'SPAM', 'provisioning_in_progress', 'O-6', 'SPAM', now(), 'c'),
          ('other', '200000000012', 'MP-1111', 'SPAM', 'provisioning_in_progress', 'O-2', 'SPAM', now(), 'c');
 
+-- session_replication_role is a setting, and exempts nobody.
+SET session_replication_role = replica;
+SELECT a.status, a.account_id,
+       pg_temp.outcome(format($$UPDATE awspool.account SET status = 'ready', order_id = NULL, order_model = NULL, reason = NULL,
+         claimed_at = NULL, claimed_by = NULL, closed_at = NULL, closed_by = NULL WHERE account_id = %L$$, account_id)) AS ready,
+       pg_temp.outcome(format($$DELETE FROM awspool.account WHERE account_id = %L$$, account_id)) AS deleted,
+       pg_temp.outcome(format($$DELETE FROM awspool.account WHERE account_id = %1$L;
+         INSERT INTO awspool.account (provider, account_id, marketplace, model) VALUES ('acme', %1$L, 'MP-0000', 'SPAM')$$, account_id)) AS again
+FROM awspool.account a WHERE provider = 'acme' ORDER BY account_id;
+RESET session_replication_role;
+
 -- An account that was used stays used after its deletion; one that was not
 -- may come back.
 DELETE FROM awspool.account WHERE status <> 'provisioning_in_progress';

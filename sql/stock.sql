@@ -178,3 +178,12 @@ SELECT pg_temp.outcome($$SELECT awspool.add_account('acme', '300000000011', 'MP-
 COMMIT;
 
 TRUNCATE awspool.account, awspool.account_log, awspool.provider_role;
+
+-- However many used accounts a transaction deletes, it holds no lock for each.
+SELECT pg_temp.fill();
+BEGIN;
+SELECT outcome, count(*) FROM awspool.delete_accounts('acme', '{300000000003,300000000004,300000000005}') GROUP BY outcome;
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();
+ROLLBACK;
+
+TRUNCATE awspool.account, awspool.account_log, awspool.provider_role;

@@ -208,6 +208,12 @@ DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW awspool.import AS SELECT v.*, ''none
   || rtrim(pg_get_viewdef('awspool.import'::regclass), ';') || ') v'; END $$;
 INSERT INTO awspool.import VALUES ('acme', '120000000013', 'MP-0000', 'SPAM', 'none', now());
 SELECT account_id, status FROM awspool.accounts WHERE account_id = '120000000013';
+DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW awspool.accounts AS SELECT v.*, ''none'' AS note, now() AS since FROM ('
+  || rtrim(pg_get_viewdef('awspool.accounts'::regclass), ';') || ') v'; END $$;
+UPDATE awspool.accounts SET model = 'ECAM' WHERE account_id = '120000000013' RETURNING account_id, model, note;
+UPDATE awspool.accounts SET status = 'invalid' WHERE account_id = '120000000013' RETURNING account_id, status, note;
+INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES ('acme', '120000000014', 'MP-0000', 'SPAM') RETURNING account_id, note;
+DELETE FROM awspool.accounts WHERE account_id = '120000000014' RETURNING account_id, note;
 ROLLBACK;
 DROP ROLE regress_awspool_app;
 SELECT account_id, marketplace FROM awspool.accounts WHERE account_id >= '120000000008' ORDER BY account_id;

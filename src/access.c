@@ -21,9 +21,13 @@
  * finds the oid also has the server tell every session that what it knows of
  * the table is out of date.  The server does so before whoever changed it is
  * told that they did, and we listen on every call.  So a revocation works at
- * once, also in transactions that began before it.  And a call does the same
- * work whatever provider it names, one that has grants or one that has not:
- * the server counts, for everybody to see, what is read from a table.
+ * once, also in transactions that began before it.
+ *
+ * Which of the grants the caller has is found for all of them at once, and
+ * kept until the caller is another one, or roles have changed.  So a call does
+ * the same work whatever provider it names, one that has grants or one that
+ * has not: the server counts, for everybody to see, what is read from a table,
+ * and from the catalogs.
  *
  *-------------------------------------------------------------------------
  */
@@ -78,12 +82,26 @@ static uint64 kept_changes = 0;
 /* How often we heard that the table has changed. */
 static uint64 changes = 0;
 
+/*
+ * The providers that were granted to a role, the one that called last, in
+ * alphabetical order; found after so many changes of roles.
+ */
+static const char **own_providers = NULL;
+static int	nown_providers = 0;
+static Oid	own_role = InvalidOid;
+static uint64 own_role_changes = 0;
+
+/* How often we heard that roles, or who is a member of them, have changed. */
+static uint64 role_changes = 0;
+
 static bool is_owner(void);
 static bool granted(const char *provider);
 static bool has_role(const Grant *grant);
 static void refresh_grants(void);
 static void read_grants(Oid table);
+static void find_own_providers(void);
 static void on_relation_change(Datum arg, Oid relid);
+static void on_role_change(Datum arg, int cacheid, uint32 hashvalue);
 static void check_owner(void);
 static void change_grant(FunctionCallInfo fcinfo, OwnerQuery *query,
 						 bool role_may_be_gone);
@@ -92,6 +110,11 @@ void
 awspool_init_access(void)
 {
 	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+
+	/* What has_privs_of_role() depends on. */
+	CacheRegisterSyscacheCallback(AUTHOID, on_role_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, on_role_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(DATABASEOID, on_role_change, (Datum) 0);
 }
 
 /*
@@ -276,15 +299,10 @@ awspool_granted_providers(void)
 	List	   *providers = NIL;
 
 	refresh_grants();
-	for (int i = 0; i < nkept_grants; i++)
+	for (int i = 0; i < nown_providers; i++)
 	{
-		const Grant *grant = &kept_grants[i];
-
-		if (strcmp(grant->provider, every_provider) != 0 &&
-			(providers == NIL ||
-			 strcmp(llast(providers), grant->provider) != 0) &&
-			has_role(grant))
-			providers = lappend(providers, pstrdup(grant->provider));
+		if (strcmp(own_providers[i], every_provider) != 0)
+			providers = lappend(providers, pstrdup(own_providers[i]));
 	}
 	return providers;
 }
@@ -293,6 +311,7 @@ awspool_granted_providers(void)
 static bool
 is_owner(void)
 {
+	AcceptInvalidationMessages();
 	return has_privs_of_role(GetUserId(), awspool_owner());
 }
 
@@ -303,26 +322,8 @@ is_owner(void)
 static bool
 granted(const char *provider)
 {
-	int			low = 0;
-	int			high = nkept_grants;
-
-	while (low < high)			/* to the first that is not before it */
-	{
-		int			middle = low + (high - low) / 2;
-
-		if (strcmp(kept_grants[middle].provider, provider) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-
-	for (; low < nkept_grants &&
-		 strcmp(kept_grants[low].provider, provider) == 0; low++)
-	{
-		if (has_role(&kept_grants[low]))
-			return true;
-	}
-	return false;
+	return bsearch(&provider, own_providers, nown_providers,
+				   sizeof(const char *), pg_qsort_strcmp) != NULL;
 }
 
 /*
@@ -361,6 +362,15 @@ refresh_grants(void)
 	{
 		read_grants(table);
 		kept_changes = before;
+	}
+
+	before = role_changes;
+	if (own_role != GetUserId() || own_role_changes != before)
+	{
+		own_role = InvalidOid;
+		find_own_providers();
+		own_role = GetUserId();
+		own_role_changes = before;
 	}
 }
 
@@ -406,6 +416,24 @@ read_grants(Oid table)
 	kept_context = context;
 	kept_grants = grants;
 	nkept_grants = n;
+	own_providers = MemoryContextAlloc(kept_context,
+									   Max(n, 1) * sizeof(const char *));
+	own_role = InvalidOid;
+}
+
+static void
+find_own_providers(void)
+{
+	nown_providers = 0;
+	for (int i = 0; i < nkept_grants; i++)
+	{
+		const Grant *grant = &kept_grants[i];
+
+		if (has_role(grant) &&
+			(nown_providers == 0 ||
+			 strcmp(own_providers[nown_providers - 1], grant->provider) != 0))
+			own_providers[nown_providers++] = grant->provider;
+	}
 }
 
 static void
@@ -413,6 +441,12 @@ on_relation_change(Datum arg, Oid relid)
 {
 	if (relid == kept_table || relid == InvalidOid)
 		changes++;
+}
+
+static void
+on_role_change(Datum arg, int cacheid, uint32 hashvalue)
+{
+	role_changes++;
 }
 
 static void
@@ -449,6 +483,7 @@ change_grant(FunctionCallInfo fcinfo, OwnerQuery *query, bool role_may_be_gone)
 	values[1] = CStringGetTextDatum(role);
 	awspool_begin_writing();
 	awspool_begin_queries(&caller);
-	(void) awspool_query(query, values, NULL);
+	if (awspool_query(query, values, NULL) == 0)
+		awspool_confirm_change();
 	awspool_end_queries(&caller);
 }

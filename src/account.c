@@ -245,8 +245,19 @@ awspool_text_datum(const char *value)
 HeapTuple
 awspool_public_row(TupleDesc accounts, TupleTableSlot *account)
 {
+	Datum	   *values = account->tts_values;
+	bool	   *isnull = account->tts_isnull;
+
 	slot_getsomeattrs(account, Natts_accounts);
-	return heap_form_tuple(accounts, account->tts_values, account->tts_isnull);
+	if (accounts->natts > Natts_accounts)	/* the view was given more */
+	{
+		values = palloc0(accounts->natts * sizeof(Datum));
+		isnull = palloc(accounts->natts * sizeof(bool));
+		memset(isnull, true, accounts->natts * sizeof(bool));
+		memcpy(values, account->tts_values, Natts_accounts * sizeof(Datum));
+		memcpy(isnull, account->tts_isnull, Natts_accounts * sizeof(bool));
+	}
+	return heap_form_tuple(accounts, values, isnull);
 }
 
 /*
@@ -365,18 +376,24 @@ digits(const char *value, size_t len)
 
 /*
  * The length of the control character (Unicode category Cc) that the value
- * begins with; 0 if it begins with something else.
+ * begins with; 0 if it begins with something else.  ISO 8859 has those from
+ * 0x80 on in a byte.
  */
 static int
 control_character(const char *value, size_t len)
 {
 	unsigned char first = value[0];
+	int			encoding = GetDatabaseEncoding();
 
 	if (first < 0x20 || first == 0x7f)
 		return 1;
 	if (first == 0xc2 && len > 1 && (unsigned char) value[1] < 0xa0 &&
-		GetDatabaseEncoding() == PG_UTF8)
+		encoding == PG_UTF8)
 		return 2;
+	if (first >= 0x80 && first < 0xa0 &&
+		((encoding >= PG_LATIN1 && encoding <= PG_LATIN10) ||
+		 (encoding >= PG_ISO_8859_5 && encoding <= PG_ISO_8859_8)))
+		return 1;
 	return 0;
 }
 

@@ -199,6 +199,7 @@ typedef struct Batch
 {
 	MemoryContext context;		/* for what the accounts refer to */
 	bool		look_first;		/* at what is there, before storing */
+	const NewAccount *storing;	/* the one that is being stored, or NULL */
 	int			n;
 	int			max;			/* then it has to be stored and emptied */
 	NewAccount *accounts;
@@ -213,6 +214,7 @@ extern char *awspool_provider_setting;
 /* durability.c */
 extern void awspool_init_durability(void);
 extern void awspool_begin_writing(void);
+extern void awspool_confirm_change(void);
 
 /* lifecycle.c */
 extern const char *awspool_status_name(AccountStatus status);
@@ -250,6 +252,7 @@ extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  Snapshot snapshot, int nkeys,
 											  const Datum *values,
 											  bool want_entries);
+extern bool awspool_next_entry(IndexScanDesc scan);
 extern int64 awspool_last_drawn(Oid sequence);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 							   bool wait);

@@ -15,7 +15,7 @@
  * - Look first which ids are there (lookup.c), and store the others.  That is
  *	 right for a file that was imported before, in part or as a whole.
  *
- * - Store all in a subtransaction.  If the primary key objects, roll it back,
+ * - Store all in a subtransaction.  If a unique index objects, roll it back,
  *	 and look after all.  That is right for a new file, whose ids nobody needs
  *	 to look for.
  *
@@ -83,17 +83,17 @@ typedef struct StoredRow
 } StoredRow;
 
 static int	count(const Batch *batch, StoreOutcome outcome);
-static void lock_providers(Batch *batch);
+static void admit_providers(Batch *batch);
 static void explain_deadlock(void *arg);
 static NewAccount **pending(Batch *batch, int *n);
 static bool can_store_together(void);
-static bool store_together(NewAccount **accounts, int n);
-static void insert(NewAccount **accounts, int n);
-static void insert_rows(AccountTable *table, TupleTableSlot **slots,
-						StoredRow *rows, int n, BulkInsertState bulk,
-						Datum actor);
-static void insert_ids(AccountTable *table, TupleTableSlot *slot,
-					   StoredRow *rows, int n);
+static bool store_together(Batch *batch, NewAccount **accounts, int n);
+static void insert(Batch *batch, NewAccount **accounts, int n);
+static void insert_rows(Batch *batch, AccountTable *table,
+						TupleTableSlot **slots, StoredRow *rows, int n,
+						BulkInsertState bulk, Datum actor);
+static void insert_ids(Batch *batch, AccountTable *table,
+					   TupleTableSlot *slot, StoredRow *rows, int n);
 static RelationPtr choose_indexes(const ResultRelInfo *result, bool primary);
 static int	compare_rows(const void *a, const void *b);
 static void fill(TupleTableSlot *slot, const NewAccount *account,
@@ -113,6 +113,7 @@ awspool_make_batch(void)
 										   "awspool batch",
 										   ALLOCSET_DEFAULT_SIZES);
 	batch->look_first = true;
+	batch->storing = NULL;
 	batch->n = 0;
 	return batch;
 }
@@ -164,7 +165,9 @@ awspool_look_up_batch(Batch *batch)
 
 /*
  * Stores the accounts of a batch that are pending, and decides what becomes of
- * each.  They are well-formed, and the caller may act for their providers.
+ * each.  They are well-formed.  Raises 42501 if the caller may not, or not any
+ * more, act for one of their providers.  If anything else fails, "storing" is
+ * the account that it failed with, if it was one.
  */
 void
 awspool_store_batch(Batch *batch)
@@ -177,7 +180,7 @@ awspool_store_batch(Batch *batch)
 
 	awspool_begin_writing();
 	error_context_stack = &context;
-	lock_providers(batch);
+	admit_providers(batch);
 
 	if (batch->look_first || total < MIN_BATCH)
 		awspool_look_up_batch(batch);
@@ -190,12 +193,18 @@ awspool_store_batch(Batch *batch)
 		if (n < MIN_BATCH || tries == MAX_TRIES || !can_store_together())
 		{
 			for (int i = 0; i < n; i++)
+			{
+				batch->storing = accounts[i];
 				(void) awspool_store(accounts[i]);
+			}
 		}
-		else if (!store_together(accounts, n))
+		else if (!store_together(batch, accounts, n))
 			awspool_look_up_batch(batch);
+		batch->storing = NULL;
 	}
 	batch->look_first = count(batch, STORE_ADDED) < total;
+	if (count(batch, STORE_PRESENT) > 0)
+		awspool_confirm_change();
 
 	error_context_stack = context.previous;
 	MemoryContextSwitchTo(caller_context);
@@ -211,9 +220,12 @@ count(const Batch *batch, StoreOutcome outcome)
 	return n;
 }
 
-/* Lets nobody else import for the providers of a batch. */
+/*
+ * Lets nobody else import for the providers of a batch.  The caller may have
+ * lost them since the rows came.
+ */
 static void
-lock_providers(Batch *batch)
+admit_providers(Batch *batch)
 {
 	const char *locked = NULL;
 
@@ -224,6 +236,7 @@ lock_providers(Batch *batch)
 		if (batch->accounts[i].outcome != STORE_PENDING || provider == locked)
 			continue;
 		(void) awspool_lock_names(AWSPOOL_LOCK_IMPORT, provider, "", true);
+		awspool_check_provider(provider);
 		locked = provider;
 	}
 }
@@ -294,7 +307,7 @@ can_store_together(void)
  * them is there already, or was used.
  */
 static bool
-store_together(NewAccount **accounts, int n)
+store_together(Batch *batch, NewAccount **accounts, int n)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	ResourceOwner caller_owner = CurrentResourceOwner;
@@ -305,7 +318,7 @@ store_together(NewAccount **accounts, int n)
 	MemoryContextSwitchTo(caller_context);
 	PG_TRY();
 	{
-		insert(accounts, n);
+		insert(batch, accounts, n);
 
 		/* Not before: the primary key has waited for who deletes them. */
 		memcpy(by_id, accounts, n * sizeof(NewAccount *));
@@ -327,9 +340,8 @@ store_together(NewAccount **accounts, int n)
 		MemoryContextSwitchTo(caller_context);
 		CurrentResourceOwner = caller_owner;
 
-		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION ||
-			error->constraint_name == NULL ||
-			strcmp(error->constraint_name, "account_pkey") != 0)
+		/* Another unique index may have the id, too: REINDEX makes one. */
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
 			ReThrowError(error);
 		FreeErrorData(error);
 	}
@@ -344,7 +356,7 @@ store_together(NewAccount **accounts, int n)
 
 /* Inserts the accounts, much as COPY would. */
 static void
-insert(NewAccount **accounts, int n)
+insert(Batch *batch, NewAccount **accounts, int n)
 {
 	AccountTable *table = awspool_open_account_table();
 	BulkInsertState bulk = GetBulkInsertState();
@@ -368,9 +380,10 @@ insert(NewAccount **accounts, int n)
 	awspool_begin_storing();
 	table->result->ri_IndexRelationDescs = choose_indexes(table->result, false);
 	for (int i = 0; i < n; i += MAX_ROWS)
-		insert_rows(table, slots, rows + i, Min(n - i, MAX_ROWS), bulk, actor);
+		insert_rows(batch, table, slots, rows + i, Min(n - i, MAX_ROWS), bulk,
+					actor);
 	table->result->ri_IndexRelationDescs = primary_key;
-	insert_ids(table, slots[0], rows, n);
+	insert_ids(batch, table, slots[0], rows, n);
 	table->result->ri_IndexRelationDescs = indexes;
 	awspool_end_storing();
 
@@ -381,8 +394,8 @@ insert(NewAccount **accounts, int n)
 
 /* Inserts rows, and their entries into all indexes but the primary key. */
 static void
-insert_rows(AccountTable *table, TupleTableSlot **slots, StoredRow *rows,
-			int n, BulkInsertState bulk, Datum actor)
+insert_rows(Batch *batch, AccountTable *table, TupleTableSlot **slots,
+			StoredRow *rows, int n, BulkInsertState bulk, Datum actor)
 {
 	EState	   *estate = table->estate;
 	MemoryContext caller_context =
@@ -393,16 +406,19 @@ insert_rows(AccountTable *table, TupleTableSlot **slots, StoredRow *rows,
 
 	for (int i = 0; i < n; i++)
 	{
+		batch->storing = rows[i].account;
 		fill(slots[i], rows[i].account, nextval_internal(sequence, false),
 			 status, added_at, actor);
 		ExecConstraints(table->result, slots[i], estate);
 	}
 
+	batch->storing = NULL;
 	table_multi_insert(table->rel, slots, n, estate->es_output_cid, 0, bulk);
 
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		batch->storing = rows[i].account;
 		rows[i].tid = slots[i]->tts_tid;
 		list_free(awspool_insert_index_tuples(table->result, slots[i], estate));
 		ExecClearTuple(slots[i]);
@@ -416,7 +432,8 @@ insert_rows(AccountTable *table, TupleTableSlot **slots, StoredRow *rows,
  * know no more of a row than the columns that it has.
  */
 static void
-insert_ids(AccountTable *table, TupleTableSlot *slot, StoredRow *rows, int n)
+insert_ids(Batch *batch, AccountTable *table, TupleTableSlot *slot,
+		   StoredRow *rows, int n)
 {
 	EState	   *estate = table->estate;
 	MemoryContext caller_context =
@@ -428,6 +445,7 @@ insert_ids(AccountTable *table, TupleTableSlot *slot, StoredRow *rows, int n)
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		batch->storing = rows[i].account;
 		ExecClearTuple(slot);
 		memset(slot->tts_isnull, true, Natts_account * sizeof(bool));
 		slot->tts_values[id] = CStringGetTextDatum(rows[i].account->account_id);

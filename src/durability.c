@@ -20,15 +20,18 @@
  * the standby follows that session's synchronous_commit.
  *
  * A commit that wrote nothing waits for nobody.  So a call that only confirms
- * an earlier change, such as a repeated claim, locks the row that it returns:
- * the lock is WAL, and the commit then waits for all WAL before it, the
- * earlier change's included, even if that one's wait had been cancelled.
+ * an earlier change writes something: the commit then waits for all WAL before
+ * it, the earlier change's included, even if that one's wait had been
+ * cancelled.  A repeated claim locks the row that it returns, which is WAL;
+ * where there is no row to lock, awspool_confirm_change() is enough.
  *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
 
 #include "access/xact.h"
+#include "access/xloginsert.h"
+#include "catalog/pg_control.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 
@@ -55,6 +58,18 @@ awspool_begin_writing(void)
 	PreventCommandIfReadOnly("a change of the pool");
 	ForceSyncCommit();
 	durable_commit = true;
+}
+
+/*
+ * To be called by whatever says that an earlier change has been made, and has
+ * written nothing that depends on it.
+ */
+void
+awspool_confirm_change(void)
+{
+	(void) GetTopTransactionId();
+	XLogBeginInsert();
+	(void) XLogInsert(RM_XLOG_ID, XLOG_NOOP);
 }
 
 static void

@@ -387,6 +387,11 @@ reserve_doubtful(AccountTable *table, Relation index, Pool *pool)
 
 			reserved = walk(table, index, &pool->key, doubt.first,
 							doubt.last, &found);
+			if (found.seen.ndoubts + found.blocked + reserved > 1)
+			{
+				start->position = doubt.first;
+				break;			/* several accounts share the position */
+			}
 			if (found.seen.ndoubts > 0)
 				doubt = found.seen.doubts[0];
 			else if (!found.blocked && !reserved)

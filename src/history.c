@@ -23,6 +23,7 @@
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
@@ -52,6 +53,8 @@ awspool_log_account_change(PG_FUNCTION_ARGS)
 												 ON_UPDATE | ON_DELETE);
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
 
+	if (IsLogicalWorker())		/* which brings the log as well */
+		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 		log_deletion(desc, trigdata->tg_trigtuple);
 	else
@@ -76,7 +79,7 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 	awspool_note_arrival(DatumGetInt64(heap_getattr(trigdata->tg_trigtuple,
 													Anum_account_position,
 													desc, &isnull)));
-	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+	if (IsLogicalWorker())
 		return PointerGetDatum(NULL);
 
 	account.account_id = column_of(desc, trigdata->tg_trigtuple,

@@ -20,7 +20,7 @@
  * added, where this transaction has it at a position that was drawn after the
  * statement began; otherwise among the accounts that were passed over, because
  * they were there already.  COPY knows only the line that it reads, so each
- * row takes its line with it, and an error about an earlier one puts it back.
+ * row takes its line with it, and what fails with an earlier one tells that.
  *
  * A statement may insert into awspool.import while another one is about to:
  * a row of the outer one may come from a function.  So what is being gathered
@@ -35,7 +35,6 @@
 #include "catalog/pg_type.h"
 #include "commands/copy.h"
 #include "commands/copyfrom_internal.h"
-#include "commands/sequence.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -123,9 +122,9 @@ static void refuse_rejected(const Tally *tally);
 static Import *find_import(void);
 static void end_import(void);
 static const char *provider_of(Import *import, const char *provider);
-static CopyFromState find_copy(const Import *import);
+static ErrorContextCallback *find_copy(const Import *import);
 static void store_import(Import *import);
-static void refuse_row(const Import *import, const NewAccount *account);
+static void refuse_stored(Import *import);
 static void tell_line(void *arg);
 static bool was_passed_over(Import *import, int64 position);
 static void end_transaction(XactEvent event, void *arg);
@@ -361,8 +360,7 @@ awspool_import_begin(PG_FUNCTION_ARGS)
 	import->view = RelationGetRelid(trigdata->tg_relation);
 	import->userid = GetUserId();
 	import->batch = awspool_make_batch();
-	import->began_at = nextval_internal(awspool_relation("account_position"),
-										false);
+	import->began_at = awspool_last_drawn(awspool_relation("account_position"));
 	import->passed_over = hash_create("awspool accounts passed over", 256,
 									  &info,
 									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -382,7 +380,7 @@ awspool_import_row(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = awspool_trigger_data(fcinfo, "import",
 												 INSTEAD_OF_ROW, ON_INSERT);
 	Import	   *import = find_import();
-	CopyFromState copy = find_copy(import);
+	ErrorContextCallback *copy = find_copy(import);
 	Batch	   *batch = import->batch;
 	Datum		values[Natts_import];
 	bool		isnull[Natts_import];
@@ -399,7 +397,8 @@ awspool_import_row(PG_FUNCTION_ARGS)
 						  Natts_import, values, isnull);
 	for (int i = 0; i < Natts_import; i++)
 		fields[i] = isnull[i] ? NULL : TextDatumGetCString(values[i]);
-	account.line = copy != NULL ? copy->cur_lineno : 0;
+	if (copy != NULL)
+		account.line = ((CopyFromState) copy->arg)->cur_lineno;
 	account.provider = provider_of(import, fields[0]);
 	account.account_id = fields[1];
 	account.marketplace = fields[2];
@@ -483,34 +482,55 @@ provider_of(Import *import, const char *given)
 }
 
 /*
- * The COPY that is inserting; NULL if it is another statement.
+ * What tells of the COPY that is inserting; NULL if it is another statement,
+ * or has read all its lines.
  */
-static CopyFromState
+static ErrorContextCallback *
 find_copy(const Import *import)
 {
 	for (ErrorContextCallback *context = error_context_stack; context != NULL;
 		 context = context->previous)
 	{
-		CopyFromState copy = context->arg;
-
 		if (context->callback == CopyFromErrorCallback &&
-			RelationGetRelid(copy->rel) == import->view)
-			return copy;
+			RelationGetRelid(((CopyFromState) context->arg)->rel) == import->view)
+			return context;
 	}
 	return NULL;
 }
 
 /*
- * Stores what was gathered.  Accounts that were there before the statement
- * with the same values are passed over; any other that could not be stored
- * raises its error.
+ * Stores what was gathered.  What goes wrong meanwhile has nothing to do with
+ * the line that COPY has come to, so its context gives way to ours.
  */
 static void
 store_import(Import *import)
 {
+	ErrorContextCallback *copy = find_copy(import);
+	ErrorContextCallback context = {
+		.previous = copy != NULL ? copy->previous : error_context_stack,
+		.callback = tell_line,
+		.arg = import->batch
+	};
+	ErrorContextCallback *caller_context = error_context_stack;
+
+	error_context_stack = &context;
+	awspool_store_batch(import->batch);
+	refuse_stored(import);
+	error_context_stack = caller_context;
+
+	awspool_empty_batch(import->batch);
+	import->provider = NULL;
+}
+
+/*
+ * Raises the error for the first account that could not be stored.  Those that
+ * were there before the statement with the same values are passed over.
+ */
+static void
+refuse_stored(Import *import)
+{
 	Batch	   *batch = import->batch;
 
-	awspool_store_batch(batch);
 	for (int i = 0; i < batch->n; i++)
 	{
 		NewAccount *account = &batch->accounts[i];
@@ -522,41 +542,31 @@ store_import(Import *import)
 			((existing->is_ours && existing->position > import->began_at) ||
 			 was_passed_over(import, existing->position)))
 			account->outcome = STORE_TWICE;
+		batch->storing = account;
 		if (account->outcome != STORE_ADDED &&
 			account->outcome != STORE_PRESENT)
-			refuse_row(import, account);
+			awspool_refuse_stored(account);
 	}
-	awspool_empty_batch(batch);
-	import->provider = NULL;
+	batch->storing = NULL;
 }
 
-/*
- * Raises the error for an account that could not be stored, with its line in
- * the context: COPY's own context if that is there still, or one like it.
- */
-static void
-refuse_row(const Import *import, const NewAccount *account)
-{
-	CopyFromState copy = find_copy(import);
-	ErrorContextCallback context = {
-		error_context_stack, tell_line, unconstify(NewAccount *, account)
-	};
-
-	if (copy != NULL)
-	{
-		copy->cur_lineno = account->line;
-		copy->line_buf_valid = false;
-	}
-	else if (account->line > 0)
-		error_context_stack = &context;
-	awspool_refuse_stored(account);
-}
-
+/* The line that is being stored, or those from which it must be. */
 static void
 tell_line(void *arg)
 {
-	errcontext("COPY import, line " UINT64_FORMAT,
-			   ((const NewAccount *) arg)->line);
+	const Batch *batch = arg;
+	uint64		first = batch->n > 0 ? batch->accounts[0].line : 0;
+	uint64		last = batch->n > 0 ? batch->accounts[batch->n - 1].line : 0;
+
+	if (batch->storing != NULL)
+		first = last = batch->storing->line;
+	if (first == 0)
+		return;					/* these come from no file */
+	if (first == last)
+		errcontext("COPY import, line " UINT64_FORMAT, first);
+	else
+		errcontext("COPY import, lines " UINT64_FORMAT " to " UINT64_FORMAT,
+				   first, last);
 }
 
 /*

@@ -15,8 +15,9 @@
  *
  * It says nothing about INSERT: rows of every status come back from a dump,
  * and the constraints of the table see to it that they make sense.  Changes
- * that logical replication applies passed this trigger where they came from;
- * here it lets them pass, and only notes what head.c has to know.
+ * that a subscription applies passed this trigger where they came from; here
+ * it lets them pass, and only notes what head.c has to know.  It is the worker
+ * that counts, not session_replication_role, which a superuser may set.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +25,7 @@
 
 #include "access/htup_details.h"
 #include "miscadmin.h"
+#include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/timestamp.h"
@@ -90,7 +92,6 @@ typedef struct RowVersion
 	AccountStatus status;
 } RowVersion;
 
-static bool applying_changes(void);
 static RowVersion take_apart(HeapTuple tuple, TupleDesc desc);
 static AccountStatus status_from_text(Datum status);
 static void check_columns(TupleDesc desc, const RowVersion *old,
@@ -116,7 +117,7 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 	{
-		if (!applying_changes())
+		if (!IsLogicalWorker())
 			check_delete(&old);
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	}
@@ -125,7 +126,7 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 	new = take_apart(tuple, desc);
 	if (new.status == STATUS_READY)
 		awspool_note_arrival(PG_INT64_MIN);
-	if (applying_changes())
+	if (IsLogicalWorker())
 		return PointerGetDatum(tuple);
 
 	if (new.status != old.status)
@@ -214,13 +215,6 @@ awspool_check_transition(const char *account_id,
 					   lifecycle[from].name, allowed.data) :
 			 errdetail("An account that is \"%s\" stays so.",
 					   lifecycle[from].name)));
-}
-
-/* Whether they are not made here, but come from logical replication. */
-static bool
-applying_changes(void)
-{
-	return SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA;
 }
 
 static RowVersion

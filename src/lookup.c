@@ -155,7 +155,7 @@ merge(IndexScanDesc scan, TupleTableSlot *slot, NewAccount **accounts,
 	seek(scan, accounts[i]->account_id, accounts[end - 1]->account_id);
 	while (i < end && steps < MAX_STEPS)
 	{
-		if (index_getnext_tid(scan, ForwardScanDirection) == NULL)
+		if (!awspool_next_entry(scan))
 			i = end;			/* no more ids in the index */
 		else if (compare(accounts[i], scan) > 0)
 			steps++;

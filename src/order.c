@@ -83,8 +83,9 @@ awspool_invalidate_account(PG_FUNCTION_ARGS)
  * replaced as well, and by the account that the order holds, if it does: so
  * the call may be repeated.
  *
- * Finding the account locks its order, and then its row.  Once an account is
- * claimed, its order never changes.
+ * The order is locked here in any case: finding the account locks it only if
+ * the account was in progress when it was found.  Once an account is claimed,
+ * its order never changes.
  */
 Datum
 awspool_replace_account(PG_FUNCTION_ARGS)
@@ -109,6 +110,8 @@ awspool_replace_account(PG_FUNCTION_ARGS)
 	status = awspool_status_of(failed->found);
 	if (!(status == STATUS_FAILED && holder != NULL))
 		awspool_check_transition(account_id, status, STATUS_FAILED);
+	if (holder != NULL)
+		awspool_lock_order(provider, holder);
 
 	row = replace(rsinfo->setDesc, failed, next, provider, reason);
 	if (row != NULL)

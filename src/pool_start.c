@@ -228,10 +228,20 @@ insert_note(const char *provider, const char *marketplace)
 	Datum		values[] = {Int64GetDatum(PG_INT64_MIN),
 		CStringGetTextDatum(provider), CStringGetTextDatum(marketplace)};
 	Caller		caller;
+	NoteRow		row;
+	bool		is_there;
 
 	if (!awspool_lock_names(AWSPOOL_LOCK_POOL_START, provider, marketplace,
 							false))
 		return;
+
+	/* It may have come meanwhile, which an old snapshot would stumble over. */
+	row = open_note(provider, marketplace);
+	is_there = row.note != NULL;
+	close_note(&row);
+	if (is_there)
+		return;
+
 	awspool_begin_queries(&caller);
 	(void) awspool_query(&insert, values, NULL);
 	awspool_end_queries(&caller);

@@ -157,6 +157,23 @@ awspool_begin_index_scan(Relation rel, Relation index, Snapshot snapshot,
 }
 
 /*
+ * Steps to the next entry, and lets index_fetch_heap() have it.  Unlike
+ * index_getnext_tid(), does not count it, for everybody to see in the
+ * statistics: it may be somebody else's.
+ */
+bool
+awspool_next_entry(IndexScanDesc scan)
+{
+	bool		found = scan->indexRelation->rd_indam->amgettuple(scan,
+																  ForwardScanDirection);
+
+	/* These are for index_fetch_heap() to set, of this entry. */
+	scan->kill_prior_tuple = false;
+	scan->xs_heap_continue = false;
+	return found;
+}
+
+/*
  * The last value that anybody drew from a sequence; 0 if nobody did.
  */
 int64
@@ -239,9 +256,7 @@ awspool_column_is(TupleTableSlot *account, int column, const char *value)
  * Finds an account of the provider, or with NULL of any that the caller may
  * act for.  False if there is none, or if it is somebody else's: that is the
  * same, also in what it takes to find out.  The entry of the primary key tells
- * whose it is, so the row of somebody else is never looked at; nor is its entry
- * counted, as index_getnext_tid() would, for everybody to see in the
- * statistics.
+ * whose it is, so the row of somebody else is never looked at.
  */
 bool
 awspool_find_account(Relation rel, Snapshot snapshot, const char *provider,
@@ -254,17 +269,13 @@ awspool_find_account(Relation rel, Snapshot snapshot, const char *provider,
 												  &key, true);
 	bool		found = false;
 
-	while (!found &&
-		   index->rd_indam->amgettuple(scan, ForwardScanDirection))
+	while (!found && awspool_next_entry(scan))
 	{
 		bool		isnull;
 		char	   *whose = TextDatumGetCString(index_getattr(scan->xs_itup, 2,
 															  scan->xs_itupdesc,
 															  &isnull));
 
-		/* These are for index_fetch_heap() to set, of this entry. */
-		scan->kill_prior_tuple = false;
-		scan->xs_heap_continue = false;
 		found = (provider != NULL ? strcmp(whose, provider) == 0 :
 				 awspool_acts_for(whose)) &&
 			index_fetch_heap(scan, slot);
@@ -308,7 +319,8 @@ lock_found(AccountTable *table, LockWaitPolicy wait, int flags)
 	result = table_tuple_lock(table->rel, &tid, GetActiveSnapshot(),
 							  table->found, GetCurrentCommandId(false),
 							  LockTupleNoKeyExclusive, wait, flags, &failure);
-	if (result == TM_SelfModified)
+	if (result == TM_SelfModified ||
+		(result == TM_Invisible && wait == LockWaitBlock))
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("account was already changed by the current command")));
@@ -320,8 +332,10 @@ lock_found(AccountTable *table, LockWaitPolicy wait, int flags)
  * changing it.  False if there is none.  Raises 40001 if the transaction has a
  * snapshot that does not show the account as it is.
  *
- * If an order holds the account, the order is locked before the row, as a
- * claim does, or the two could wait for each other.
+ * If an order is using the account, the order is locked before the row, as a
+ * claim does, or the two could wait for each other.  An account that is closed
+ * may be one of very many in this transaction, more than there is room for
+ * locks; so its order is not.
  */
 bool
 awspool_lock_account(AccountTable *table, const char *provider,
@@ -332,7 +346,8 @@ awspool_lock_account(AccountTable *table, const char *provider,
 		char	   *order_id = awspool_column(table->found,
 											  Anum_account_order_id);
 
-		if (order_id != NULL)
+		if (order_id != NULL &&
+			awspool_status_of(table->found) == STATUS_IN_PROGRESS)
 			awspool_lock_order(provider, order_id);
 		if (awspool_lock_found(table))
 		{

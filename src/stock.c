@@ -4,9 +4,10 @@
  *	  The stock of a provider, one account at a time: add, edit, delete.
  *
  * An account is stored by INSERT ... ON CONFLICT DO NOTHING, which waits for
- * whoever is storing or deleting the same id and then tells without an error
- * that the id is taken.  Only then is it worth asking by whom.  What a caller
- * may learn of another provider's account is that one bit.
+ * whoever is storing or changing the same id and then tells without an error
+ * that the id is taken.  What a caller may learn of another provider's account
+ * is that one bit.  So an id that is another's is refused before that: to wait
+ * would tell that it is being changed.
  *
  *-------------------------------------------------------------------------
  */
@@ -132,6 +133,7 @@ awspool_delete_accounts(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo;
 	AccountTable *table;
 	Deletion   *deletions;
+	bool		missing = false;
 	int			n;
 
 	if (PG_ARGISNULL(1))
@@ -165,7 +167,10 @@ awspool_delete_accounts(PG_FUNCTION_ARGS)
 
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 							 isnull);
+		missing |= isnull[2];
 	}
+	if (missing)				/* perhaps deleted before */
+		awspool_confirm_change();
 	return (Datum) 0;
 }
 
@@ -230,7 +235,9 @@ awspool_store(NewAccount *account)
 	HeapTuple	row = NULL;
 
 	awspool_begin_writing();
-	account->outcome = STORE_PENDING;
+	awspool_look_up(&account, 1);
+	if (account->outcome != STORE_TAKEN)
+		account->outcome = STORE_PENDING;
 	for (int tries = 0; account->outcome == STORE_PENDING; tries++)
 	{
 		Caller		caller;

@@ -11,7 +11,9 @@
  * would judge it again after waiting for somebody who changed the row; on a
  * view it cannot.  So a row that is not any more what the statement saw is
  * refused with a serialization failure: "DELETE ... WHERE status = 'ready'"
- * must not delete what was claimed a moment ago.
+ * must not delete what was claimed a moment ago.  Where a join has the statement
+ * come to a row again that it has changed itself, it is passed over, as on a
+ * table.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,8 +21,10 @@
 
 #include "access/htup_details.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(awspool_change_accounts);
 
@@ -34,10 +38,11 @@ typedef struct ViewRow
 
 static HeapTuple insert_row(const ViewRow *new);
 static HeapTuple update_row(const ViewRow *old, const ViewRow *new);
-static void delete_row(const ViewRow *old);
-static void edit(const ViewRow *old, const ViewRow *new);
+static bool delete_row(const ViewRow *old);
+static bool edit(const ViewRow *old, const ViewRow *new);
 static HeapTuple close_row(const ViewRow *new);
 static AccountTable *open_row(const ViewRow *old);
+static bool is_changed_here(AccountTable *table, const ViewRow *old);
 static void check_settable(const ViewRow *old, const ViewRow *new);
 static char *get(const ViewRow *row, int column);
 static char *get_field(const ViewRow *row, int column, AccountField field);
@@ -62,10 +67,8 @@ awspool_change_accounts(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 		return PointerGetDatum(insert_row(&row));
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
-	{
-		delete_row(&row);
-		return PointerGetDatum(trigdata->tg_trigtuple);
-	}
+		return PointerGetDatum(delete_row(&row) ? trigdata->tg_trigtuple :
+							   NULL);
 	awspool_first_columns(trigdata->tg_newtuple, desc, Natts_accounts,
 						  new.values, new.isnull);
 	return PointerGetDatum(update_row(&row, &new));
@@ -95,7 +98,8 @@ update_row(const ViewRow *old, const ViewRow *new)
 	awspool_check_provider(get(old, Anum_account_provider));
 	check_settable(old, new);
 
-	edit(old, new);
+	if (!edit(old, new))
+		return NULL;
 	if (!same(old, new, Anum_account_status))
 		return close_row(new);
 
@@ -107,21 +111,28 @@ update_row(const ViewRow *old, const ViewRow *new)
 	return row;
 }
 
-static void
+/*
+ * False if the statement has deleted it already.
+ */
+static bool
 delete_row(const ViewRow *old)
 {
 	AccountTable *table;
 
 	awspool_check_provider(get(old, Anum_account_provider));
 	table = open_row(old);
+	if (table == NULL)
+		return false;
 	awspool_delete_row(table);
 	awspool_close_account_table(table);
+	return true;
 }
 
 /*
- * Sets marketplace and model, if they changed.
+ * Sets marketplace and model, if they changed.  False if the statement has
+ * changed the row already.
  */
-static void
+static bool
 edit(const ViewRow *old, const ViewRow *new)
 {
 	char	   *marketplace = get_field(new, Anum_account_marketplace,
@@ -129,8 +140,11 @@ edit(const ViewRow *old, const ViewRow *new)
 	char	   *model = get_field(new, Anum_account_model, FIELD_MODEL);
 	AccountTable *table = open_row(old);
 
+	if (table == NULL)
+		return false;
 	(void) awspool_edit(old->desc, table, marketplace, model);
 	awspool_close_account_table(table);
+	return true;
 }
 
 /*
@@ -162,7 +176,7 @@ close_row(const ViewRow *new)
 
 /*
  * Finds and locks the account of a row, and sees that it is still as the
- * statement saw it.
+ * statement saw it.  NULL if it is not because the statement changed it.
  */
 static AccountTable *
 open_row(const ViewRow *old)
@@ -181,13 +195,35 @@ open_row(const ViewRow *old)
 												&found.isnull[column - 1]);
 		unchanged = same(old, &found, column);
 	}
-	if (!unchanged)
+	if (unchanged)
+		return table;
+
+	if (!is_changed_here(table, old))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("account \"%s\" was changed by somebody else meanwhile",
 						account_id),
 				 errhint("Run the statement again.")));
-	return table;
+	awspool_close_account_table(table);
+	return NULL;
+}
+
+/*
+ * Whether it was this statement that changed the account: then the version that
+ * its snapshot shows was replaced, or deleted, by this transaction.
+ */
+static bool
+is_changed_here(AccountTable *table, const ViewRow *old)
+{
+	HeapTupleHeader header;
+
+	if (!awspool_find_account(table->rel, GetActiveSnapshot(),
+							  get(old, Anum_account_provider),
+							  get(old, Anum_account_account_id), table->found))
+		return false;
+	header = ((BufferHeapTupleTableSlot *) table->found)->base.tuple->t_data;
+	return !HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) &&
+		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header));
 }
 
 /*

@@ -264,7 +264,7 @@ SELECT results_eq(
      WHERE c.relnamespace = 'awspool'::regnamespace AND NOT tgisinternal
      ORDER BY c.relname COLLATE "C", tgname COLLATE "C" $$,
   $$ VALUES ('awspool.account', 'account_follow_sequence', 'awspool.follow_sequence', 'R'),
-            ('awspool.account', 'account_log_change', 'awspool.log_account_change', 'O'),
+            ('awspool.account', 'account_log_change', 'awspool.log_account_change', 'A'),
             ('awspool.account', 'account_refuse_used', 'awspool.refuse_used_account', 'A'),
             ('awspool.account', 'account_transition', 'awspool.account_transition', 'A'),
             ('awspool.account_log', 'account_log_follow_sequence', 'awspool.follow_sequence', 'R'),

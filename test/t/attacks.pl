@@ -578,6 +578,17 @@ sub explained
 			like($one->[$i], qr/(?:Scan.*){9}/s, 'plans are shown');
 		}
 	}
+
+	# In a session that knows no role yet, to look one up costs something.
+	my ($one, $other) = map {
+		told($acme, "SELECT count(*) FROM awspool.accounts WHERE account_id = '900000000009'; SELECT awspool.acts_for_all(); EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF) SELECT * FROM awspool.accounts WHERE account_id = '$_'")
+		  =~ s/$_/VALUE/gr
+	} $taken, $missing;
+	is($one, $other, 'tell by the first look whether there is such a row');
+	($one, $other) = map {
+		told($acme, "BEGIN; SELECT awspool.acts_for_all(); DO \$\$ BEGIN PERFORM awspool.claim_account('$_', 'MP-7777'); EXCEPTION WHEN insufficient_privilege THEN END \$\$; SELECT pg_stat_get_xact_blocks_fetched('pg_authid'::regclass)")
+	} 'victim', 'nobody';
+	is($one, $other, 'tell by the first call whether there is such a provider');
 	return;
 }
 
@@ -602,7 +613,9 @@ END $$;
 SQL
 	my @pairs = (
 		(map { [ $_, $taken, $missing ], [ $_, $claimed, $missing ] } @statements_with_id, map { "SELECT $_" } @calls_with_id),
-		(map { [ $_, 'victim', 'nobody' ] } @statements_with_provider, map { "SELECT $_" } @calls_with_provider));
+		(map { [ $_, 'victim', 'nobody' ] } @statements_with_provider, map { "SELECT $_" } @calls_with_provider),
+		# the ids between two
+		[ "SELECT awspool.check_csv('acme', E'000000000000;MP-0001;SPAM\\n%s0;MP-0001;SPAM\\n%s9;MP-0001;SPAM')", '77000000000', '88000000000' ]);
 	my $script = join '', map {
 		my ($statement, @values) = @$_;
 
@@ -659,6 +672,13 @@ WITH word (w) AS (VALUES ('victim'), ('MP-7777'), ('secret-9'), ('')),
 SELECT classid, objid FROM pg_locks
 WHERE locktype = 'advisory' AND (classid::bigint IN (SELECT h FROM part WHERE h <> 0) OR objid::bigint IN (SELECT h FROM part WHERE h <> 0));
 SQL
+
+	# Whether somebody is being kept waiting tells that the row is being changed.
+	refused($acme, '23505',
+		map { ("add what is being claimed: $_" => "SET lock_timeout = '3s'; $_") }
+		  "SELECT awspool.add_account('acme', '$taken', 'MP-0001', 'SPAM')",
+		"INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES ('acme', '$taken', 'MP-0001', 'SPAM')",
+		"INSERT INTO awspool.import VALUES ('acme', '$taken', 'MP-0001', 'SPAM')");
 
 	# Somebody else's lock on the same numbers is another lock.
 	my $lock = session($stranger);

@@ -163,6 +163,8 @@ sub start_waiting
 
 my $off = 'SET synchronous_commit = off';
 
+$node->safe_psql('postgres',
+	"SELECT awspool.grant_provider('acme', 'regress_awspool_seller')");
 set_standby('nobody');
 is(sqlstate($node, "$off; $plain;"), '',
 	'a plain change of a client that does not want to wait does not');
@@ -189,7 +191,13 @@ push @waiting,
 my %asked = (
 	'a claim for an order' => claim_sql('order-5'),
 	'a completion' => "SELECT FROM awspool.allocate_account('acme', '$last')",
-	'a failure' => "SELECT FROM awspool.fail_account('acme', '$held', 'broken')"
+	'a failure' => "SELECT FROM awspool.fail_account('acme', '$held', 'broken')",
+	'an import' => "SELECT FROM awspool.import_csv('acme', '900000000051;MP-0001;SPAM')",
+	# for another provider, or it would wait for the one above
+	'an import through the view' =>
+	  "INSERT INTO awspool.import VALUES ('bolt', '900000000052', 'MP-0001', 'SPAM')",
+	'a deletion' => "SELECT FROM awspool.delete_accounts('acme', '{900000000040}')",
+	'a revocation' => "SELECT awspool.revoke_provider('acme', 'regress_awspool_seller')"
 );
 for my $what (sort keys %asked)
 {

@@ -75,7 +75,7 @@ sub free_disk
 	return;
 }
 
-# Every order claims, from a few sessions at once.  Returns which account each
+# Every order claims, from many sessions at once.  Returns which account each
 # order was told, and what the sessions complained of.  The client does not
 # want to wait for its commits.
 sub claim_for_all

@@ -177,6 +177,30 @@ is( claims($warm, 5),
 	"@a @b[2 .. 3]",
 	'which are committed [walk: dirty.xmin; add_doubt: last]');
 
+# Two that share a position are one doubt, and then may be two.
+@a = map { sprintf '8%011d', $_ } 11 .. 12;
+$node->safe_psql('postgres', insert_sql($_)) for $a[0];
+$node->safe_psql('postgres',
+	"INSERT INTO awspool.account (provider, account_id, marketplace, model, added_by, position)"
+	  . " SELECT provider, '$a[1]', marketplace, model, added_by, position FROM awspool.account WHERE account_id = '$a[0]'"
+);
+prepare('claims', "$claim $claim");
+fill();
+@b = stock(4);
+is(claims($warm, 2), "@b[0 .. 1]",
+	'a long walk past prepared claims of two accounts at one position');
+$node->safe_psql('postgres', "ROLLBACK PREPARED 'claims'");
+my @others = (session(), session());
+$_->query_safe('BEGIN') for @others;
+my ($lasting, $aborted) = map { claims($_, 1) } @others;
+is(join(' ', sort $lasting, $aborted), "@a", 'they are claimed once more');
+is(claims($warm, 1), $b[2], 'and stepped over');
+$others[1]->query_safe('ROLLBACK');
+is(claims($warm, 2), "$aborted $b[3]",
+	'one is given back [reserve_doubtful: several accounts share the position]');
+$_->quit for @others;
+is(claims($warm, 1), $lasting, 'then the other');
+
 # The server restarts before the decision, or it does not.
 for my $mode ('', 'fast', 'immediate')
 {

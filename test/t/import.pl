@@ -297,5 +297,23 @@ is( sqlstate(
 	'22P04',
 	'a line of a million fields is refused');
 
+#
+# In ISO 8859 some control characters are single bytes.
+#
+
+$node->safe_psql('postgres',
+	"CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+);
+$node->safe_psql('latin', 'CREATE EXTENSION awspool');
+for my $byte ('85', 'e4')
+{
+	is( sqlstate(
+			$node,
+			"SELECT awspool.claim_account('acme', 'MP-0001', convert_from('\\x61${byte}62', 'LATIN1'));",
+			'latin'),
+		$byte eq '85' ? '22023' : '',
+		"an order id with byte $byte");
+}
+
 $node->stop;
 done_testing();
