@@ -144,6 +144,12 @@ DROP TRIGGER user_work_on ON awspool.account;
 SELECT * FROM regress_awspool_seen ORDER BY account_id;
 SELECT account_id, model, status, order_id, order_model FROM awspool.accounts WHERE account_id IN ('120000000005', '120000000006') ORDER BY account_id;
 
+-- Who claims for an order that the same command has just given an account, by
+-- hand, does not find it yet, and does not look for ever.
+SELECT pg_temp.outcome($$INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_id, order_model, claimed_at, claimed_by)
+  VALUES ('acme', '120000000099', 'MP-0000', 'SPAM', 'provisioning_in_progress', 'O-99', 'SPAM', now(), 'hand')
+  RETURNING (SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'O-99'))$$) AS claim;
+
 -- A foreign key of the user's own holds.
 SELECT account_id, status FROM awspool.allocate_account('acme', '120000000005');
 SELECT pg_temp.outcome($$SELECT awspool.delete_account('acme', '120000000005')$$) AS delete,
