@@ -67,8 +67,11 @@ awspool_begin_writing(void)
 void
 awspool_confirm_change(void)
 {
+	char		nothing = 0;	/* a record has to have some data */
+
 	(void) GetTopTransactionId();
 	XLogBeginInsert();
+	XLogRegisterData(&nothing, sizeof(nothing));
 	(void) XLogInsert(RM_XLOG_ID, XLOG_NOOP);
 }
 
