@@ -174,6 +174,18 @@ awspool_next_entry(IndexScanDesc scan)
 }
 
 /*
+ * The provider of an entry of the primary key.
+ */
+char *
+awspool_entry_provider(IndexScanDesc scan)
+{
+	bool		isnull;
+
+	return TextDatumGetCString(index_getattr(scan->xs_itup, 2,
+											 scan->xs_itupdesc, &isnull));
+}
+
+/*
  * The last value that anybody drew from a sequence; 0 if nobody did.
  */
 int64
@@ -271,10 +283,7 @@ awspool_find_account(Relation rel, Snapshot snapshot, const char *provider,
 
 	while (!found && awspool_next_entry(scan))
 	{
-		bool		isnull;
-		char	   *whose = TextDatumGetCString(index_getattr(scan->xs_itup, 2,
-															  scan->xs_itupdesc,
-															  &isnull));
+		char	   *whose = awspool_entry_provider(scan);
 
 		found = (provider != NULL ? strcmp(whose, provider) == 0 :
 				 awspool_acts_for(whose)) &&

@@ -13,11 +13,13 @@
  */
 #include "awspool.h"
 
+#include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(awspool_add_account);
 PG_FUNCTION_INFO_V1(awspool_edit_account);
@@ -42,6 +44,7 @@ typedef struct Deletion
 	char	   *detail;			/* may be NULL */
 } Deletion;
 
+static bool is_anothers(const NewAccount *account);
 static Deletion *deletions_asked_for(ArrayType *ids, int *n);
 static void delete_if_possible(AccountTable *table, const char *provider,
 							   Deletion *deletion);
@@ -235,9 +238,7 @@ awspool_store(NewAccount *account)
 	HeapTuple	row = NULL;
 
 	awspool_begin_writing();
-	awspool_look_up(&account, 1);
-	if (account->outcome != STORE_TAKEN)
-		account->outcome = STORE_PENDING;
+	account->outcome = is_anothers(account) ? STORE_TAKEN : STORE_PENDING;
 	for (int tries = 0; account->outcome == STORE_PENDING; tries++)
 	{
 		Caller		caller;
@@ -259,6 +260,38 @@ awspool_store(NewAccount *account)
 			awspool_look_up(&account, 1);
 	}
 	return row;
+}
+
+/*
+ * Whether another provider has stored an account with this id.  Waits for nobody,
+ * and leaves no traces for serializable transactions to stumble over.
+ */
+static bool
+is_anothers(const NewAccount *account)
+{
+	Datum		key = CStringGetTextDatum(account->account_id);
+	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
+	Relation	index = index_open(awspool_relation("account_pkey"),
+								   AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	bool		found = false;
+	SnapshotData dirty;
+	IndexScanDesc scan;
+
+	InitDirtySnapshot(dirty);
+	scan = awspool_begin_index_scan(rel, index, &dirty, 1, &key, true);
+	while (!found && awspool_next_entry(scan))
+	{
+		if (strcmp(awspool_entry_provider(scan), account->provider) != 0)
+			found = index_fetch_heap(scan, slot) &&
+				!TransactionIdIsValid(dirty.xmin);
+	}
+
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return found;
 }
 
 /*

@@ -270,7 +270,7 @@ check_settable(const ViewRow *old, const ViewRow *new)
 					 errmsg("column \"%s\" cannot be set here",
 							NameStr(TupleDescAttr(new->desc, column - 1)->attname)),
 					 column == Anum_account_reason ?
-					 errhint("Set it together with status \"provisioning_failed\" or \"invalid\".") :
+					 errhint("Set it together with a change of status to \"provisioning_failed\" or \"invalid\".") :
 					 errhint("INSERT sets provider, account_id, marketplace and model; UPDATE sets marketplace, model, or status and reason.")));
 	}
 }
