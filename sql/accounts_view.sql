@@ -54,6 +54,13 @@ UPDATE awspool.accounts a SET status = 'invalid' FROM (VALUES ('300000000002'), 
   WHERE a.account_id = v.id RETURNING a.account_id, a.status;
 DELETE FROM awspool.accounts a USING (VALUES ('300000000002'), ('300000000002')) v (id) WHERE a.account_id = v.id RETURNING a.account_id;
 ROLLBACK;
+-- What the statement itself changed into something else is an error.
+SELECT pg_temp.outcome($$UPDATE awspool.accounts a SET marketplace = v.marketplace FROM (VALUES ('300000000002', 'MP-3333'), ('300000000002', 'MP-4444')) v (id, marketplace)
+  WHERE a.account_id = v.id$$) AS two_values,
+  pg_temp.outcome($$WITH c AS (SELECT * FROM awspool.claim_account('other', 'MP-2222', 'R1'))
+    UPDATE awspool.accounts a SET status = 'allocated' FROM c WHERE a.account_id = c.account_id$$) AS claimed,
+  pg_temp.outcome($$DELETE FROM awspool.accounts a USING (SELECT (awspool.edit_account('other', id, model => 'SPAM')).account_id FROM (VALUES ('300000000002')) v (id)) e
+    WHERE a.account_id = e.account_id$$) AS edited;
 SELECT account_id, event, detail FROM awspool.accounts a, awspool.account_history(a.provider, a.account_id) WHERE provider = 'acme' AND event = 'edited' ORDER BY account_id;
 TRUNCATE awspool.account, awspool.account_log;
 

@@ -268,7 +268,7 @@ extern bool awspool_find_account(Relation rel, Snapshot snapshot,
 extern bool awspool_lock_found(AccountTable *table);
 extern bool awspool_try_lock_found(AccountTable *table);
 extern bool awspool_lock_account(AccountTable *table, const char *provider,
-								 const char *account_id);
+								 const char *account_id, bool with_order);
 extern void awspool_need_account(AccountTable *table, const char *provider,
 								 const char *account_id);
 extern void awspool_check_snapshot(AccountTable *table);
@@ -281,6 +281,7 @@ extern void awspool_update_row(AccountTable *table);
 extern void awspool_update_status(AccountTable *table, AccountStatus status);
 extern void awspool_delete_row(AccountTable *table);
 extern void awspool_prevented_by_trigger(void);
+extern void awspool_changed_by_command(void);
 
 /* constraint.c */
 extern void awspool_init_constraints(void);
@@ -374,11 +375,11 @@ extern HeapTuple awspool_close_account(TupleDesc accounts,
 #endif
 
 #if PG_VERSION_NUM >= 160000
-#define awspool_insert_index_tuples(result, slot, estate) \
-	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#define awspool_insert_index_tuples(result, slot, estate, try, conflict, arbiters) \
+	ExecInsertIndexTuples(result, slot, estate, false, try, conflict, arbiters, false)
 #else
-#define awspool_insert_index_tuples(result, slot, estate) \
-	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#define awspool_insert_index_tuples(result, slot, estate, try, conflict, arbiters) \
+	ExecInsertIndexTuples(result, slot, estate, false, try, conflict, arbiters)
 #endif
 
 #if PG_VERSION_NUM >= 160000

@@ -20,8 +20,10 @@
  *	 to look for.
  *
  * A batch goes the way that would have been better for the one before.  In
- * both ways an id may appear after we looked; then the primary key objects,
- * after it has waited for whoever stores that id, and we look again.  (To
+ * both ways an id may appear after we looked; then the primary key objects, and
+ * we look again.  It objects without waiting for whoever is storing or changing
+ * that id: it may be another provider's.  Only if looking again shows nothing,
+ * so that somebody is just storing it, does the next try wait for them.  (To
  * store a row and to delete it again, rather than to roll it back, would be
  * simpler; but logical replication would stumble over it on the other side.)
  *
@@ -87,13 +89,15 @@ static void admit_providers(Batch *batch);
 static void explain_deadlock(void *arg);
 static NewAccount **pending(Batch *batch, int *n);
 static bool can_store_together(void);
-static bool store_together(Batch *batch, NewAccount **accounts, int n);
-static void insert(Batch *batch, NewAccount **accounts, int n);
+static bool store_together(Batch *batch, NewAccount **accounts, int n,
+						   bool wait);
+static bool insert(Batch *batch, NewAccount **accounts, int n, bool wait);
 static void insert_rows(Batch *batch, AccountTable *table,
 						TupleTableSlot **slots, StoredRow *rows, int n,
 						BulkInsertState bulk, Datum actor);
-static void insert_ids(Batch *batch, AccountTable *table,
-					   TupleTableSlot *slot, StoredRow *rows, int n);
+static bool insert_ids(Batch *batch, AccountTable *table,
+					   TupleTableSlot *slot, StoredRow *rows, int n,
+					   Oid primary_key);
 static RelationPtr choose_indexes(const ResultRelInfo *result, bool primary);
 static int	compare_rows(const void *a, const void *b);
 static void fill(TupleTableSlot *slot, const NewAccount *account,
@@ -177,6 +181,7 @@ awspool_store_batch(Batch *batch)
 	};
 	MemoryContext caller_context = MemoryContextSwitchTo(batch->context);
 	int			total = count(batch, STORE_PENDING);
+	bool		wait = false;
 
 	awspool_begin_writing();
 	error_context_stack = &context;
@@ -198,8 +203,11 @@ awspool_store_batch(Batch *batch)
 				(void) awspool_store(accounts[i]);
 			}
 		}
-		else if (!store_together(batch, accounts, n))
+		else if (!store_together(batch, accounts, n, wait))
+		{
 			awspool_look_up_batch(batch);
+			wait = count(batch, STORE_PENDING) == n;
+		}
 		batch->storing = NULL;
 	}
 	batch->look_first = count(batch, STORE_ADDED) < total;
@@ -304,10 +312,11 @@ can_store_together(void)
 
 /*
  * Stores all accounts, in a subtransaction, or none: false if the id of one of
- * them is there already, or was used.
+ * them is there already, or was used.  If it is just being stored or changed,
+ * waits to see, or returns false.
  */
 static bool
-store_together(Batch *batch, NewAccount **accounts, int n)
+store_together(Batch *batch, NewAccount **accounts, int n, bool wait)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	ResourceOwner caller_owner = CurrentResourceOwner;
@@ -318,11 +327,11 @@ store_together(Batch *batch, NewAccount **accounts, int n)
 	MemoryContextSwitchTo(caller_context);
 	PG_TRY();
 	{
-		insert(batch, accounts, n);
+		stored = insert(batch, accounts, n, wait);
 
-		/* Not before: the primary key has waited for who deletes them. */
+		/* Not before: who was deleting one of them is done by now. */
 		memcpy(by_id, accounts, n * sizeof(NewAccount *));
-		stored = !awspool_look_up_used(by_id, n);
+		stored = stored && !awspool_look_up_used(by_id, n);
 
 		if (stored)
 			ReleaseCurrentSubTransaction();
@@ -336,6 +345,7 @@ store_together(Batch *batch, NewAccount **accounts, int n)
 		MemoryContextSwitchTo(caller_context);
 		error = CopyErrorData();
 		FlushErrorState();
+		batch->storing = NULL;
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller_context);
 		CurrentResourceOwner = caller_owner;
@@ -354,9 +364,12 @@ store_together(Batch *batch, NewAccount **accounts, int n)
 	return stored;
 }
 
-/* Inserts the accounts, much as COPY would. */
-static void
-insert(Batch *batch, NewAccount **accounts, int n)
+/*
+ * Inserts the accounts, much as COPY would.  False if the primary key objects,
+ * unless that is to wait, and then to raise its error.
+ */
+static bool
+insert(Batch *batch, NewAccount **accounts, int n, bool wait)
 {
 	AccountTable *table = awspool_open_account_table();
 	BulkInsertState bulk = GetBulkInsertState();
@@ -365,6 +378,8 @@ insert(Batch *batch, NewAccount **accounts, int n)
 	TupleTableSlot **slots = palloc(nslots * sizeof(TupleTableSlot *));
 	RelationPtr indexes = table->result->ri_IndexRelationDescs;
 	RelationPtr primary_key = choose_indexes(table->result, true);
+	Oid			key = wait ? InvalidOid : awspool_relation("account_pkey");
+	bool		inserted;
 	TupleDesc	desc;
 	Datum		actor = CStringGetTextDatum(GetUserNameFromId(GetUserId(),
 															   false));
@@ -383,13 +398,15 @@ insert(Batch *batch, NewAccount **accounts, int n)
 		insert_rows(batch, table, slots, rows + i, Min(n - i, MAX_ROWS), bulk,
 					actor);
 	table->result->ri_IndexRelationDescs = primary_key;
-	insert_ids(batch, table, slots[0], rows, n);
+	inserted = insert_ids(batch, table, slots[0], rows, n, key);
 	table->result->ri_IndexRelationDescs = indexes;
 	awspool_end_storing();
 
 	FreeBulkInsertState(bulk);
 	table_finish_bulk_insert(table->rel, 0);
 	awspool_close_account_table(table);
+	batch->storing = NULL;
+	return inserted;
 }
 
 /* Inserts rows, and their entries into all indexes but the primary key. */
@@ -420,7 +437,8 @@ insert_rows(Batch *batch, AccountTable *table, TupleTableSlot **slots,
 		CHECK_FOR_INTERRUPTS();
 		batch->storing = rows[i].account;
 		rows[i].tid = slots[i]->tts_tid;
-		list_free(awspool_insert_index_tuples(table->result, slots[i], estate));
+		list_free(awspool_insert_index_tuples(table->result, slots[i], estate,
+											  false, NULL, NIL));
 		ExecClearTuple(slots[i]);
 	}
 	MemoryContextSwitchTo(caller_context);
@@ -429,20 +447,24 @@ insert_rows(Batch *batch, AccountTable *table, TupleTableSlot **slots,
 
 /*
  * Inserts the entries of the primary key, in the order of the ids.  It needs to
- * know no more of a row than the columns that it has.
+ * know no more of a row than the columns that it has.  False as soon as the
+ * index that is named, if any, may have an id already.
  */
-static void
+static bool
 insert_ids(Batch *batch, AccountTable *table, TupleTableSlot *slot,
-		   StoredRow *rows, int n)
+		   StoredRow *rows, int n, Oid primary_key)
 {
 	EState	   *estate = table->estate;
+	List	   *arbiters = OidIsValid(primary_key) ?
+		list_make1_oid(primary_key) : NIL;
 	MemoryContext caller_context =
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 	int			id = Anum_account_account_id - 1;
 	int			provider = Anum_account_provider - 1;
+	bool		conflict = false;
 
 	qsort(rows, n, sizeof(StoredRow), compare_rows);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n && !conflict; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		batch->storing = rows[i].account;
@@ -455,10 +477,13 @@ insert_ids(Batch *batch, AccountTable *table, TupleTableSlot *slot,
 		slot->tts_isnull[provider] = false;
 		ExecStoreVirtualTuple(slot);
 		slot->tts_tid = rows[i].tid;
-		list_free(awspool_insert_index_tuples(table->result, slot, estate));
+		list_free(awspool_insert_index_tuples(table->result, slot, estate,
+											  arbiters != NIL, &conflict,
+											  arbiters));
 		ResetPerTupleExprContext(estate);
 	}
 	MemoryContextSwitchTo(caller_context);
+	return !conflict;
 }
 
 /*

@@ -83,9 +83,9 @@ awspool_invalidate_account(PG_FUNCTION_ARGS)
  * replaced as well, and by the account that the order holds, if it does: so
  * the call may be repeated.
  *
- * The order is locked here in any case: finding the account locks it only if
- * the account was in progress when it was found.  Once an account is claimed,
- * its order never changes.
+ * Finding the account locks its order, and then its row; if the account seemed
+ * to be ready until its row was locked, the order is locked here.  Once an
+ * account is claimed, its order never changes.
  */
 Datum
 awspool_replace_account(PG_FUNCTION_ARGS)

@@ -330,9 +330,7 @@ lock_found(AccountTable *table, LockWaitPolicy wait, int flags)
 							  LockTupleNoKeyExclusive, wait, flags, &failure);
 	if (result == TM_SelfModified ||
 		(result == TM_Invisible && wait == LockWaitBlock))
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("account was already changed by the current command")));
+		awspool_changed_by_command();
 	return result == TM_Ok;
 }
 
@@ -341,22 +339,21 @@ lock_found(AccountTable *table, LockWaitPolicy wait, int flags)
  * changing it.  False if there is none.  Raises 40001 if the transaction has a
  * snapshot that does not show the account as it is.
  *
- * If an order is using the account, the order is locked before the row, as a
- * claim does, or the two could wait for each other.  An account that is closed
- * may be one of very many in this transaction, more than there is room for
- * locks; so its order is not.
+ * If an order holds the account, or did, the order is locked before the row, as
+ * a claim does, or the two could wait for each other.  Without that, if it is one
+ * of very many that this transaction deletes, say: there is no room for so many
+ * locks.
  */
 bool
 awspool_lock_account(AccountTable *table, const char *provider,
-					 const char *account_id)
+					 const char *account_id, bool with_order)
 {
 	while (see_account(table, provider, account_id))
 	{
 		char	   *order_id = awspool_column(table->found,
 											  Anum_account_order_id);
 
-		if (order_id != NULL &&
-			awspool_status_of(table->found) == STATUS_IN_PROGRESS)
+		if (order_id != NULL && with_order)
 			awspool_lock_order(provider, order_id);
 		if (awspool_lock_found(table))
 		{
@@ -371,13 +368,13 @@ awspool_lock_account(AccountTable *table, const char *provider,
 }
 
 /*
- * The same, but it is an error if there is none.
+ * The same, with its order, but it is an error if there is none.
  */
 void
 awspool_need_account(AccountTable *table, const char *provider,
 					 const char *account_id)
 {
-	if (!awspool_lock_account(table, provider, account_id))
+	if (!awspool_lock_account(table, provider, account_id, true))
 		awspool_no_such_account(provider, account_id);
 }
 
@@ -504,4 +501,16 @@ awspool_prevented_by_trigger(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
 			 errmsg("a trigger on table awspool.account prevented the change of an account")));
+}
+
+/*
+ * Raises 27000: the command that is to change an account has changed it already,
+ * by a function or a trigger.
+ */
+void
+awspool_changed_by_command(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("account was already changed by the current command")));
 }

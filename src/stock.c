@@ -113,7 +113,8 @@ awspool_delete_account(PG_FUNCTION_ARGS)
 											   awspool_account_types);
 	AccountTable *table = awspool_open_account_table();
 
-	awspool_need_account(table, provider, account_id);
+	if (!awspool_lock_account(table, provider, account_id, false))
+		awspool_no_such_account(provider, account_id);
 	tuplestore_puttuple(rsinfo->setResult,
 						awspool_public_row(rsinfo->setDesc, table->found));
 	awspool_delete_row(table);
@@ -208,8 +209,9 @@ awspool_refuse_malformed(const char *problem)
 
 /*
  * Stores a well-formed account at the end of its pool, waiting for whoever is
- * storing or deleting the same id, and returns its public row.  If it could
- * not be stored, returns NULL; the account's outcome tells why.
+ * storing the same id, or changing an account of the provider's own, and returns
+ * its public row.  If it could not be stored, returns NULL; the account's
+ * outcome tells why.
  *
  * The caller may act for the provider.
  */
@@ -400,7 +402,7 @@ delete_if_possible(AccountTable *table, const char *provider,
 	AccountStatus status;
 	char	   *order_id;
 
-	if (!awspool_lock_account(table, provider, deletion->account_id))
+	if (!awspool_lock_account(table, provider, deletion->account_id, false))
 		return;
 
 	status = awspool_status_of(table->found);

@@ -12,8 +12,8 @@
  * view it cannot.  So a row that is not any more what the statement saw is
  * refused with a serialization failure: "DELETE ... WHERE status = 'ready'"
  * must not delete what was claimed a moment ago.  Where a join has the statement
- * come to a row again that it has changed itself, it is passed over, as on a
- * table.
+ * come to a row again that it has already made what it is to be, it is passed
+ * over, as on a table; any other change by the statement itself is an error.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +28,14 @@
 
 PG_FUNCTION_INFO_V1(awspool_change_accounts);
 
+/* All columns, and those that an UPDATE may set, as a set of bits. */
+#define COLUMN(n)			(1 << (n))
+#define ALL_COLUMNS			(COLUMN(Natts_accounts + 1) - COLUMN(1))
+#define COLUMNS_TO_SET		(COLUMN(Anum_account_marketplace) | \
+							 COLUMN(Anum_account_model) | \
+							 COLUMN(Anum_account_status) | \
+							 COLUMN(Anum_account_reason))
+
 /* A row of the view, taken apart. */
 typedef struct ViewRow
 {
@@ -39,14 +47,15 @@ typedef struct ViewRow
 static HeapTuple insert_row(const ViewRow *new);
 static HeapTuple update_row(const ViewRow *old, const ViewRow *new);
 static bool delete_row(const ViewRow *old);
-static bool edit(const ViewRow *old, const ViewRow *new);
+static HeapTuple edit(const ViewRow *old, const ViewRow *new);
 static HeapTuple close_row(const ViewRow *new);
-static AccountTable *open_row(const ViewRow *old);
+static AccountTable *open_row(const ViewRow *old, const ViewRow *new);
 static bool is_changed_here(AccountTable *table, const ViewRow *old);
 static void check_settable(const ViewRow *old, const ViewRow *new);
 static char *get(const ViewRow *row, int column);
 static char *get_field(const ViewRow *row, int column, AccountField field);
 static bool same(const ViewRow *a, const ViewRow *b, int column);
+static bool all_same(const ViewRow *a, const ViewRow *b, int columns);
 
 /*
  * The trigger: for each row, instead of what the statement does.
@@ -92,22 +101,14 @@ insert_row(const ViewRow *new)
 static HeapTuple
 update_row(const ViewRow *old, const ViewRow *new)
 {
-	AccountTable *table;
 	HeapTuple	row;
 
 	awspool_check_provider(get(old, Anum_account_provider));
 	check_settable(old, new);
 
-	if (!edit(old, new))
-		return NULL;
-	if (!same(old, new, Anum_account_status))
-		return close_row(new);
-
-	table = awspool_open_account_table();
-	awspool_need_account(table, get(old, Anum_account_provider),
-						 get(old, Anum_account_account_id));
-	row = awspool_public_row(old->desc, table->found);
-	awspool_close_account_table(table);
+	row = edit(old, new);
+	if (row != NULL && !same(old, new, Anum_account_status))
+		row = close_row(new);
 	return row;
 }
 
@@ -120,7 +121,7 @@ delete_row(const ViewRow *old)
 	AccountTable *table;
 
 	awspool_check_provider(get(old, Anum_account_provider));
-	table = open_row(old);
+	table = open_row(old, NULL);
 	if (table == NULL)
 		return false;
 	awspool_delete_row(table);
@@ -129,22 +130,23 @@ delete_row(const ViewRow *old)
 }
 
 /*
- * Sets marketplace and model, if they changed.  False if the statement has
- * changed the row already.
+ * Sets marketplace and model, if they changed.  NULL if the statement has made
+ * the row what it is to be already.
  */
-static bool
+static HeapTuple
 edit(const ViewRow *old, const ViewRow *new)
 {
 	char	   *marketplace = get_field(new, Anum_account_marketplace,
 										FIELD_MARKETPLACE);
 	char	   *model = get_field(new, Anum_account_model, FIELD_MODEL);
-	AccountTable *table = open_row(old);
+	AccountTable *table = open_row(old, new);
+	HeapTuple	row;
 
 	if (table == NULL)
-		return false;
-	(void) awspool_edit(old->desc, table, marketplace, model);
+		return NULL;
+	row = awspool_edit(old->desc, table, marketplace, model);
 	awspool_close_account_table(table);
-	return true;
+	return row;
 }
 
 /*
@@ -175,42 +177,48 @@ close_row(const ViewRow *new)
 }
 
 /*
- * Finds and locks the account of a row, and sees that it is still as the
- * statement saw it.  NULL if it is not because the statement changed it.
+ * Finds and locks the account of a row that is to become "new", or to be deleted
+ * if that is NULL, and sees that it is still as the statement saw it.  NULL if
+ * this statement has done already what is to be done.
+ *
+ * A statement may change very many accounts that are closed, so it locks the
+ * orders of those only that are in progress.
  */
 static AccountTable *
-open_row(const ViewRow *old)
+open_row(const ViewRow *old, const ViewRow *new)
 {
 	AccountTable *table = awspool_open_account_table();
 	char	   *account_id = get(old, Anum_account_account_id);
-	bool		unchanged;
+	ViewRow		found = {.desc = old->desc};
+	bool		is_there;
+	bool		is_done;
 
-	unchanged = awspool_lock_account(table, get(old, Anum_account_provider),
-									 account_id);
-	for (int column = 1; unchanged && column <= Natts_accounts; column++)
-	{
-		ViewRow		found = {.desc = old->desc};
-
-		found.values[column - 1] = slot_getattr(table->found, column,
-												&found.isnull[column - 1]);
-		unchanged = same(old, &found, column);
-	}
-	if (unchanged)
+	is_there = awspool_lock_account(table, get(old, Anum_account_provider),
+									account_id, new != NULL &&
+									old->isnull[Anum_account_closed_at - 1]);
+	for (int i = 0; is_there && i < Natts_accounts; i++)
+		found.values[i] = slot_getattr(table->found, i + 1, &found.isnull[i]);
+	if (is_there && all_same(old, &found, ALL_COLUMNS))
 		return table;
 
+	is_done = new == NULL ? !is_there :
+		is_there && all_same(new, &found, COLUMNS_TO_SET);
 	if (!is_changed_here(table, old))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("account \"%s\" was changed by somebody else meanwhile",
 						account_id),
 				 errhint("Run the statement again.")));
+	if (!is_done)
+		awspool_changed_by_command();
 	awspool_close_account_table(table);
 	return NULL;
 }
 
 /*
- * Whether it was this statement that changed the account: then the version that
- * its snapshot shows was replaced, or deleted, by this transaction.
+ * Whether it was this command, or a function that it calls, that changed the
+ * account: then the version that its snapshot shows was replaced, or deleted,
+ * by this transaction.
  */
 static bool
 is_changed_here(AccountTable *table, const ViewRow *old)
@@ -303,4 +311,16 @@ same(const ViewRow *a, const ViewRow *b, int column)
 		return a->isnull[i] && b->isnull[i];
 	return datum_image_eq(a->values[i], b->values[i],
 						  attr->attbyval, attr->attlen);
+}
+
+/* The columns are a set of bits. */
+static bool
+all_same(const ViewRow *a, const ViewRow *b, int columns)
+{
+	for (int column = 1; column <= Natts_accounts; column++)
+	{
+		if (columns & COLUMN(column) && !same(a, b, column))
+			return false;
+	}
+	return true;
 }

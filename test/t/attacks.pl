@@ -680,6 +680,12 @@ SQL
 		"INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES ('acme', '$taken', 'MP-0001', 'SPAM')",
 		"INSERT INTO awspool.import VALUES ('acme', '$taken', 'MP-0001', 'SPAM')");
 
+	is(told($acme, <<"SQL") =~ /23505/, 1, 'add what is being claimed: in a later batch of an import');
+\\set VERBOSITY sqlstate
+SET lock_timeout = '3s';
+INSERT INTO awspool.import SELECT 'acme', i::text, 'MP-0001', 'SPAM' FROM generate_series(910000000001, 910000004120) i UNION ALL SELECT 'acme', '$taken', 'MP-0001', 'SPAM';
+SQL
+
 	# Somebody else's lock on the same numbers is another lock.
 	my $lock = session($stranger);
 	unlike($lock->query("SELECT pg_try_advisory_lock(classid::bigint << 32 | objid::bigint), pg_try_advisory_lock(classid::bigint::bit(32)::int, objid::bigint::bit(32)::int) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"),

@@ -198,8 +198,9 @@ is(claims($warm, 1), $b[2], 'and stepped over');
 $others[1]->query_safe('ROLLBACK');
 is(claims($warm, 2), "$aborted $b[3]",
 	'one is given back [reserve_doubtful: several accounts share the position]');
-$_->quit for @others;
+$others[0]->query_safe('ROLLBACK');
 is(claims($warm, 1), $lasting, 'then the other');
+$_->quit for @others;
 
 # The server restarts before the decision, or it does not.
 for my $mode ('', 'fast', 'immediate')
