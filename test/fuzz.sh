@@ -58,6 +58,8 @@ make_server()
 	configure_source --enable-cassert CC=clang "CFLAGS=${checked[*]}" \
 		CPPFLAGS="-DUSE_VALGRIND -I$work/awspool/test/fuzz" || return
 	make_source -C src/backend generated-headers || return
+	make_source -C src/port || return
+	make_source -C src/common || return
 	make_source -C src/backend all install-bin COPT="$(guiding)" \
 		LDFLAGS_EX="-Wl,-u,LLVMFuzzerRunDriver $library -lstdc++" || return
 	make_source -C src/include install
