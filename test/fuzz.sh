@@ -45,8 +45,8 @@ make_small()
 		{ echo "$1 does not define $2" >&2; return 1; }
 }
 
-# Build the server's program and its headers, to be put in the places of those
-# in the copy of Debian's server.
+# Build the server's program, PL/pgSQL and the headers, to be put in the places of
+# those in the copy of Debian's server.
 make_server()
 {
 	local library
@@ -62,6 +62,7 @@ make_server()
 	make_source -C src/common || return
 	make_source -C src/backend all install-bin COPT="$(guiding)" \
 		LDFLAGS_EX="-Wl,-u,LLVMFuzzerRunDriver $library -lstdc++" || return
+	make_source -C src/pl/plpgsql/src all install-lib || return
 	make_source -C src/include install
 }
 
