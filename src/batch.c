@@ -20,12 +20,13 @@
  *	 to look for.
  *
  * A batch goes the way that would have been better for the one before.  In
- * both ways an id may appear after we looked; then the primary key objects, and
- * we look again.  It objects without waiting for whoever is storing or changing
- * that id: it may be another provider's.  Only if looking again shows nothing,
- * so that somebody is just storing it, does the next try wait for them.  (To
- * store a row and to delete it again, rather than to roll it back, would be
- * simpler; but logical replication would stumble over it on the other side.)
+ * both ways an id may appear after we looked; then the primary key objects,
+ * and we look again.  It objects without waiting for whoever is storing or
+ * changing that id: it may be another provider's.  Only if looking again shows
+ * nothing, so that somebody is just storing it, does the next try wait for
+ * them.  (To store a row and to delete it again, rather than to roll it back,
+ * would be simpler; but logical replication would stumble over it on the other
+ * side.)
  *
  * Each batch draws positions as it is stored, so a file is stored in its
  * order, and what is rolled back leaves a gap.
@@ -446,8 +447,8 @@ insert_rows(Batch *batch, AccountTable *table, TupleTableSlot **slots,
 }
 
 /*
- * Inserts the entries of the primary key, in the order of the ids.  It needs to
- * know no more of a row than the columns that it has.  False as soon as the
+ * Inserts the entries of the primary key, in the order of the ids.  It needs
+ * to know no more of a row than the columns that it has.  False as soon as the
  * index that is named, if any, may have an id already.
  */
 static bool

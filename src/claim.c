@@ -105,8 +105,9 @@ awspool_lock_order(const char *provider, const char *order_id)
  * The present is looked up with a dirty snapshot, which leaves no traces for
  * serializable transactions to stumble over: all of them insert into the same
  * few pages of this index.  Whoever gives the order an account has locked the
- * order, unless it is a superuser who updates the table by hand.  For them, and
- * for whoever changes or deletes the account that it has, the row is waited for.
+ * order, unless it is a superuser who updates the table by hand.  For them,
+ * and for whoever changes or deletes the account that it has, the row is
+ * waited for.
  */
 bool
 awspool_find_order(AccountTable *table, const char *provider,

@@ -214,8 +214,8 @@ awspool_last_drawn(Oid sequence)
  * it or, if that is not wanted, returns false.
  *
  * The lock is on a hash of the names.  Where two are equal, their owners only
- * wait for each other.  Everybody may look at pg_locks, so the hash begins with
- * a secret of this cluster: who guesses names cannot see whether they are
+ * wait for each other.  Everybody may look at pg_locks, so the hash begins
+ * with a secret of this cluster: who guesses names cannot see whether they are
  * locked.
  */
 bool
@@ -339,10 +339,10 @@ lock_found(AccountTable *table, LockWaitPolicy wait, int flags)
  * changing it.  False if there is none.  Raises 40001 if the transaction has a
  * snapshot that does not show the account as it is.
  *
- * If an order holds the account, or did, the order is locked before the row, as
- * a claim does, or the two could wait for each other.  Without that, if it is one
- * of very many that this transaction deletes, say: there is no room for so many
- * locks.
+ * If an order holds the account, or did, the order is locked before the row,
+ * as a claim does, or the two could wait for each other.  Without that, if it
+ * is one of very many that this transaction deletes, say: there is no room for
+ * so many locks.
  */
 bool
 awspool_lock_account(AccountTable *table, const char *provider,
@@ -504,8 +504,8 @@ awspool_prevented_by_trigger(void)
 }
 
 /*
- * Raises 27000: the command that is to change an account has changed it already,
- * by a function or a trigger.
+ * Raises 27000: the command that is to change an account has changed it
+ * already, by a function or a trigger.
  */
 void
 awspool_changed_by_command(void)

@@ -209,9 +209,9 @@ awspool_refuse_malformed(const char *problem)
 
 /*
  * Stores a well-formed account at the end of its pool, waiting for whoever is
- * storing the same id, or changing an account of the provider's own, and returns
- * its public row.  If it could not be stored, returns NULL; the account's
- * outcome tells why.
+ * storing the same id, or changing an account of the provider's own, and
+ * returns its public row.  If it could not be stored, returns NULL; the
+ * account's outcome tells why.
  *
  * The caller may act for the provider.
  */
@@ -265,8 +265,8 @@ awspool_store(NewAccount *account)
 }
 
 /*
- * Whether another provider has stored an account with this id.  Waits for nobody,
- * and leaves no traces for serializable transactions to stumble over.
+ * Whether another provider has stored an account with this id.  Waits for
+ * nobody, and leaves no traces for serializable transactions to stumble over.
  */
 static bool
 is_anothers(const NewAccount *account)

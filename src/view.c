@@ -11,9 +11,10 @@
  * would judge it again after waiting for somebody who changed the row; on a
  * view it cannot.  So a row that is not any more what the statement saw is
  * refused with a serialization failure: "DELETE ... WHERE status = 'ready'"
- * must not delete what was claimed a moment ago.  Where a join has the statement
- * come to a row again that it has already made what it is to be, it is passed
- * over, as on a table; any other change by the statement itself is an error.
+ * must not delete what was claimed a moment ago.  Where a join has the
+ * statement come to a row again that it has already made what it is to be, it
+ * is passed over, as on a table; any other change by the statement itself is
+ * an error.
  *
  *-------------------------------------------------------------------------
  */
@@ -177,9 +178,9 @@ close_row(const ViewRow *new)
 }
 
 /*
- * Finds and locks the account of a row that is to become "new", or to be deleted
- * if that is NULL, and sees that it is still as the statement saw it.  NULL if
- * this statement has done already what is to be done.
+ * Finds and locks the account of a row that is to become "new", or to be
+ * deleted if that is NULL, and sees that it is still as the statement saw it.
+ * NULL if this statement has done already what is to be done.
  *
  * A statement may change very many accounts that are closed, so it locks the
  * orders of those only that are in progress.
