@@ -51,7 +51,7 @@ OBJS = \
 	src/view.o
 
 EXTENSION = awspool
-DATA = awspool--1.0.sql
+DATA = $(sort $(wildcard awspool--*.sql))
 PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
 
 # install.sql creates the extension for all that follow, and for one alone.  The

@@ -1,0 +1,960 @@
+/* awspool--1.1.sql: the whole public face, to be read from top to bottom */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION awspool" to load this file. \quit
+
+--
+-- The schema is the owner's alone.  It may be there already: a dump brings it,
+-- and so may somebody who wants to put functions and operators there that stand
+-- in for the extension's.
+--
+
+DO $$
+BEGIN
+  IF EXISTS (
+    SELECT FROM pg_catalog.pg_depend d
+    WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+      AND d.refobjid OPERATOR(pg_catalog.=) 'awspool'::pg_catalog.regnamespace
+      AND d.classid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_extension'::pg_catalog.regclass)
+  THEN
+    RAISE EXCEPTION USING
+      ERRCODE = 'duplicate_schema',
+      MESSAGE = 'schema "awspool" is not empty',
+      HINT = 'Drop the schema, or what is in it.';
+  END IF;
+END $$;
+
+ALTER SCHEMA awspool OWNER TO CURRENT_USER;
+
+COMMENT ON SCHEMA awspool IS
+  'A pool of preconfigured AWS accounts that orders claim.';
+
+--
+-- Tables: only the owner reads or writes them.
+--
+
+-- Whether the values of an account have the form they must have.
+CREATE FUNCTION awspool.is_well_formed(provider text, account_id text,
+  marketplace text, model text, order_id text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'awspool_is_well_formed'
+LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION awspool.is_well_formed(text, text, text, text, text) IS
+  'Whether the values of an account have the form they must have.';
+
+-- The age of accounts: a lower position is an older account.
+CREATE SEQUENCE awspool.account_position;
+
+COMMENT ON SEQUENCE awspool.account_position IS
+  'The age of accounts: a lower position is an older account.';
+
+-- Every account of every provider, one row each, which is its own history.
+CREATE TABLE awspool.account (
+  provider    text COLLATE "C" NOT NULL,
+  account_id  text COLLATE "C" NOT NULL,
+  marketplace text COLLATE "C" NOT NULL,
+  model       text COLLATE "C" NOT NULL,
+  status      text COLLATE "C" NOT NULL DEFAULT 'ready',
+  order_id    text COLLATE "C",
+  order_model text COLLATE "C",
+  reason      text,
+  added_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  added_by    text COLLATE "C" NOT NULL DEFAULT current_user,
+  claimed_at  timestamptz,
+  claimed_by  text COLLATE "C",
+  closed_at   timestamptz,
+  closed_by   text COLLATE "C",
+  position    bigint NOT NULL
+              DEFAULT pg_catalog.nextval('awspool.account_position'),
+  -- With the provider in it, somebody else's id is told from its own entry,
+  -- and looking for it costs no more than looking for one that is not there.
+  CONSTRAINT account_pkey PRIMARY KEY (account_id) INCLUDE (provider),
+  CONSTRAINT account_is_well_formed CHECK (
+    awspool.is_well_formed(provider, account_id, marketplace, model, order_id)),
+  -- What a row of each status has, and what it has not.
+  CONSTRAINT account_fits_its_status CHECK (
+    CASE status
+      WHEN 'ready' THEN
+        pg_catalog.num_nonnulls(order_id, order_model, reason, claimed_at,
+          claimed_by, closed_at, closed_by) OPERATOR(pg_catalog.=) 0
+      WHEN 'provisioning_in_progress' THEN
+        pg_catalog.num_nulls(order_model, claimed_at,
+          claimed_by) OPERATOR(pg_catalog.=) 0
+        AND pg_catalog.num_nonnulls(reason, closed_at,
+          closed_by) OPERATOR(pg_catalog.=) 0
+      WHEN 'allocated' THEN
+        pg_catalog.num_nulls(order_model, claimed_at, claimed_by, closed_at,
+          closed_by) OPERATOR(pg_catalog.=) 0
+        AND reason IS NULL
+      WHEN 'provisioning_failed' THEN
+        pg_catalog.num_nulls(order_model, claimed_at, claimed_by, closed_at,
+          closed_by) OPERATOR(pg_catalog.=) 0
+      WHEN 'invalid' THEN
+        pg_catalog.num_nulls(closed_at, closed_by) OPERATOR(pg_catalog.=) 0
+        AND (pg_catalog.num_nulls(order_model, claimed_at,
+               claimed_by) OPERATOR(pg_catalog.=) 0
+             OR pg_catalog.num_nonnulls(order_id, order_model, claimed_at,
+               claimed_by) OPERATOR(pg_catalog.=) 0)
+      ELSE false
+    END)
+);
+
+COMMENT ON TABLE awspool.account IS
+  'Every account of every provider, one row each, which is its own history. For the owner only: use view awspool.accounts and the functions.';
+
+-- The ready accounts of each pool, oldest first: where a claim looks.
+CREATE INDEX account_ready ON awspool.account (provider, marketplace, position)
+  WHERE status OPERATOR(pg_catalog.=) 'ready';
+
+COMMENT ON INDEX awspool.account_ready IS
+  'The ready accounts of each pool, oldest first: where a claim looks.';
+
+-- The accounts of each provider: where the views look.
+CREATE INDEX account_provider ON awspool.account (provider);
+
+COMMENT ON INDEX awspool.account_provider IS
+  'The accounts of each provider: where the views look.';
+
+-- An order holds one account at a time; who claims again finds it here.
+CREATE UNIQUE INDEX account_order ON awspool.account (provider, order_id)
+  WHERE order_id IS NOT NULL
+    AND (status OPERATOR(pg_catalog.=) 'provisioning_in_progress'
+         OR status OPERATOR(pg_catalog.=) 'allocated');
+
+COMMENT ON INDEX awspool.account_order IS
+  'An order holds one account at a time; who claims again finds it here.';
+
+-- What the row of an account cannot show: edits, and the life of the deleted.
+CREATE TABLE awspool.account_log (
+  log_id     bigint GENERATED ALWAYS AS IDENTITY,
+  provider   text COLLATE "C" NOT NULL,
+  account_id text COLLATE "C" NOT NULL,
+  at         timestamptz NOT NULL,
+  actor      text COLLATE "C" NOT NULL,
+  event      text COLLATE "C" NOT NULL,
+  detail     text,
+  used       boolean NOT NULL DEFAULT false,
+  CONSTRAINT account_log_pkey PRIMARY KEY (log_id)
+);
+
+COMMENT ON TABLE awspool.account_log IS
+  'What the row of an account cannot show: edits, and the life of deleted accounts. For the owner only: use awspool.account_history.';
+COMMENT ON COLUMN awspool.account_log.used IS
+  'True in the row that says that a used account was deleted: its id can never be added again.';
+COMMENT ON SEQUENCE awspool.account_log_log_id_seq IS
+  'Numbers the rows of awspool.account_log.';
+
+-- The log of one provider's account.
+CREATE INDEX account_log_account
+  ON awspool.account_log (provider, account_id);
+
+COMMENT ON INDEX awspool.account_log_account IS
+  'The log of one provider''s account.';
+
+-- The ids that were used and deleted, which nobody may add again.
+CREATE UNIQUE INDEX account_log_used ON awspool.account_log (account_id)
+  WHERE used;
+
+COMMENT ON INDEX awspool.account_log_used IS
+  'The ids that were used and deleted, which nobody may add again.';
+
+-- Which database roles may act for a provider; "*" stands for every provider.
+CREATE TABLE awspool.provider_role (
+  provider text COLLATE "C" NOT NULL,
+  role     text COLLATE "C" NOT NULL,
+  role_oid oid NOT NULL,
+  CONSTRAINT provider_role_pkey PRIMARY KEY (provider, role),
+  CONSTRAINT provider_role_is_well_formed CHECK (
+    provider OPERATOR(pg_catalog.=) '*'
+    OR awspool.is_well_formed(provider, '000000000000', 'MP-0000', 'SPAM',
+         NULL))
+);
+
+COMMENT ON TABLE awspool.provider_role IS
+  'Which database roles may act for a provider; "*" stands for every provider. Changed only by awspool.grant_provider and awspool.revoke_provider.';
+COMMENT ON COLUMN awspool.provider_role.role_oid IS
+  'The role that had this name when it was granted, or restored. A role counts only while it has both.';
+
+-- Goes up, in place, whenever an account may have arrived before others.
+CREATE TABLE awspool.arrival_count (
+  arrivals bigint NOT NULL
+);
+INSERT INTO awspool.arrival_count VALUES (0);
+
+COMMENT ON TABLE awspool.arrival_count IS
+  'Goes up whenever an account may have arrived before others in its pool, other than by being added: by an edit, a restore, replication or hand. Tells sessions to look at their pools anew. One row, changed in place, and not dumped.';
+
+-- Where to start looking in a pool, kept for sessions to come: a mere hint.
+CREATE UNLOGGED TABLE awspool.pool_start (
+  position    bigint NOT NULL,  -- the C code changes the first two in place
+  arrivals    bigint NOT NULL,
+  provider    text COLLATE "C" NOT NULL,
+  marketplace text COLLATE "C" NOT NULL,
+  CONSTRAINT pool_start_pkey PRIMARY KEY (provider, marketplace)
+);
+
+COMMENT ON TABLE awspool.pool_start IS
+  'Where to start looking in a pool, kept for sessions to come: a mere hint, worth nothing once arrival_count has gone up. Empty after a crash, and not dumped.';
+
+-- No samples of the values: the server shows those to roles that read all data.
+ALTER TABLE awspool.account
+  ALTER provider SET STATISTICS 0, ALTER account_id SET STATISTICS 0,
+  ALTER marketplace SET STATISTICS 0, ALTER model SET STATISTICS 0,
+  ALTER status SET STATISTICS 0, ALTER order_id SET STATISTICS 0,
+  ALTER order_model SET STATISTICS 0, ALTER reason SET STATISTICS 0,
+  ALTER added_at SET STATISTICS 0, ALTER added_by SET STATISTICS 0,
+  ALTER claimed_at SET STATISTICS 0, ALTER claimed_by SET STATISTICS 0,
+  ALTER closed_at SET STATISTICS 0, ALTER closed_by SET STATISTICS 0,
+  ALTER position SET STATISTICS 0;
+ALTER TABLE awspool.account_log
+  ALTER log_id SET STATISTICS 0, ALTER provider SET STATISTICS 0,
+  ALTER account_id SET STATISTICS 0, ALTER at SET STATISTICS 0,
+  ALTER actor SET STATISTICS 0, ALTER event SET STATISTICS 0,
+  ALTER detail SET STATISTICS 0, ALTER used SET STATISTICS 0;
+ALTER TABLE awspool.provider_role
+  ALTER provider SET STATISTICS 0, ALTER role SET STATISTICS 0,
+  ALTER role_oid SET STATISTICS 0;
+ALTER TABLE awspool.pool_start
+  ALTER position SET STATISTICS 0, ALTER arrivals SET STATISTICS 0,
+  ALTER provider SET STATISTICS 0, ALTER marketplace SET STATISTICS 0;
+
+-- A second wall, for roles such as pg_read_all_data that need no grant.
+ALTER TABLE awspool.account ENABLE ROW LEVEL SECURITY;
+ALTER TABLE awspool.account_log ENABLE ROW LEVEL SECURITY;
+ALTER TABLE awspool.provider_role ENABLE ROW LEVEL SECURITY;
+ALTER TABLE awspool.arrival_count ENABLE ROW LEVEL SECURITY;
+ALTER TABLE awspool.pool_start ENABLE ROW LEVEL SECURITY;
+
+--
+-- Triggers: what holds for whoever writes, superusers included.
+--
+
+-- Lets an account move forward only, and stamps who moved it and when.
+CREATE FUNCTION awspool.account_transition() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_account_transition' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.account_transition() IS
+  'Trigger: lets an account move forward only, and stamps who moved it and when.';
+
+CREATE TRIGGER account_transition
+  BEFORE UPDATE OR DELETE ON awspool.account
+  FOR EACH ROW EXECUTE FUNCTION awspool.account_transition();
+
+-- ALWAYS, here and below: also while session_replication_role is "replica".
+ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_transition;
+
+COMMENT ON TRIGGER account_transition ON awspool.account IS
+  'Lets an account move forward only, and stamps who moved it and when.';
+
+-- Logs the edits and deletions of accounts.
+CREATE FUNCTION awspool.log_account_change() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_log_account_change' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.log_account_change() IS
+  'Trigger: logs the edits and deletions of accounts.';
+
+CREATE TRIGGER account_log_change
+  AFTER DELETE OR UPDATE OF marketplace, model ON awspool.account
+  FOR EACH ROW EXECUTE FUNCTION awspool.log_account_change();
+
+ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_log_change;
+
+COMMENT ON TRIGGER account_log_change ON awspool.account IS
+  'Logs the edits and deletions of accounts.';
+
+-- Refuses the id of an account that was used and deleted.
+CREATE FUNCTION awspool.refuse_used_account() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_refuse_used_account' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.refuse_used_account() IS
+  'Trigger: refuses the id of an account that was used and deleted.';
+
+CREATE TRIGGER account_refuse_used
+  AFTER INSERT ON awspool.account
+  FOR EACH ROW EXECUTE FUNCTION awspool.refuse_used_account();
+
+ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_refuse_used;
+
+COMMENT ON TRIGGER account_refuse_used ON awspool.account IS
+  'Refuses the id of an account that was used and deleted.';
+
+-- Moves the sequences on when logical replication applies rows.
+CREATE FUNCTION awspool.follow_sequence() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_follow_sequence' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.follow_sequence() IS
+  'Trigger: moves the sequences on when logical replication applies rows.';
+
+CREATE TRIGGER account_follow_sequence
+  AFTER INSERT ON awspool.account
+  FOR EACH ROW EXECUTE FUNCTION awspool.follow_sequence();
+ALTER TABLE awspool.account ENABLE REPLICA TRIGGER account_follow_sequence;
+
+COMMENT ON TRIGGER account_follow_sequence ON awspool.account IS
+  'Moves the sequence on when logical replication applies rows.';
+
+CREATE TRIGGER account_log_follow_sequence
+  AFTER INSERT ON awspool.account_log
+  FOR EACH ROW EXECUTE FUNCTION awspool.follow_sequence();
+ALTER TABLE awspool.account_log
+  ENABLE REPLICA TRIGGER account_log_follow_sequence;
+
+COMMENT ON TRIGGER account_log_follow_sequence ON awspool.account_log IS
+  'Moves the sequence on when logical replication applies rows.';
+
+-- Finds the role of a name, so that grants survive a restore elsewhere, and has
+-- every session read the grants anew.
+CREATE FUNCTION awspool.resolve_provider_role() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_resolve_provider_role' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.resolve_provider_role() IS
+  'Trigger: finds the role of a name, so that grants survive a restore elsewhere, and has every session read the grants anew.';
+
+CREATE TRIGGER provider_role_resolve
+  BEFORE INSERT OR UPDATE OR DELETE ON awspool.provider_role
+  FOR EACH ROW EXECUTE FUNCTION awspool.resolve_provider_role();
+-- ALWAYS: a replica's roles have oids of their own, too.
+ALTER TABLE awspool.provider_role
+  ENABLE ALWAYS TRIGGER provider_role_resolve;
+
+COMMENT ON TRIGGER provider_role_resolve ON awspool.provider_role IS
+  'Finds the role of a name, so that grants survive a restore elsewhere, and has every session read the grants anew.';
+
+--
+-- Who is calling.
+--
+
+-- Whether the caller may act for every provider.
+CREATE FUNCTION awspool.acts_for_all() RETURNS boolean
+AS 'MODULE_PATHNAME', 'awspool_acts_for_all_sql'
+LANGUAGE C STABLE;
+
+COMMENT ON FUNCTION awspool.acts_for_all() IS
+  'Whether the caller may act for every provider: a superuser, the owner, or a role granted "*".';
+
+-- The providers that were granted to the caller by name.
+CREATE FUNCTION awspool.my_providers() RETURNS text[]
+AS 'MODULE_PATHNAME', 'awspool_my_providers'
+LANGUAGE C STABLE;
+
+COMMENT ON FUNCTION awspool.my_providers() IS
+  'The providers that were granted to the caller by name, in alphabetical order.';
+
+--
+-- Views: what everybody else reads, each caller the rows of their providers.
+--
+
+-- A row as the view accounts shows it.
+CREATE TYPE awspool.account_row AS (
+  provider    text COLLATE "C",
+  account_id  text COLLATE "C",
+  marketplace text COLLATE "C",
+  model       text COLLATE "C",
+  status      text COLLATE "C",
+  order_id    text COLLATE "C",
+  order_model text COLLATE "C",
+  reason      text,
+  added_at    timestamptz,
+  added_by    text COLLATE "C",
+  claimed_at  timestamptz,
+  claimed_by  text COLLATE "C",
+  closed_at   timestamptz,
+  closed_by   text COLLATE "C"
+);
+
+COMMENT ON TYPE awspool.account_row IS
+  'A row as the view awspool.accounts shows it.';
+
+-- Hands the conditions of a query on view accounts to visible_accounts.
+CREATE FUNCTION awspool.narrow_accounts(internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'awspool_narrow_accounts' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.narrow_accounts(internal) IS
+  'Planner support: hands the conditions of a query on awspool.accounts to awspool.visible_accounts.';
+
+-- The accounts of the caller's providers; the arguments leave out others.
+CREATE FUNCTION awspool.visible_accounts(account_ids text[] DEFAULT NULL,
+  provider text DEFAULT NULL, marketplace text DEFAULT NULL,
+  status text DEFAULT NULL, order_id text DEFAULT NULL)
+RETURNS SETOF awspool.account_row
+AS 'MODULE_PATHNAME', 'awspool_visible_accounts'
+LANGUAGE C STABLE SUPPORT awspool.narrow_accounts;
+
+COMMENT ON FUNCTION awspool.visible_accounts(text[], text, text, text, text) IS
+  'The accounts of the caller''s providers, as view awspool.accounts shows them; an argument that is not NULL leaves out all that do not match.';
+
+-- The accounts of the caller's providers; changing it does what the functions do.
+CREATE VIEW awspool.accounts WITH (security_barrier) AS
+  SELECT provider, account_id, marketplace, model, status, order_id,
+         order_model, reason, added_at, added_by, claimed_at, claimed_by,
+         closed_at, closed_by
+  FROM awspool.visible_accounts();
+
+COMMENT ON VIEW awspool.accounts IS
+  'The accounts of the caller''s providers. INSERT adds, UPDATE of marketplace or model edits, UPDATE of status and reason closes, DELETE deletes, as the functions do. Claiming is awspool.claim_account''s alone.';
+COMMENT ON COLUMN awspool.accounts.provider IS 'Whose account it is.';
+COMMENT ON COLUMN awspool.accounts.account_id IS
+  'The AWS account id: 12 digits, unique in the whole database.';
+COMMENT ON COLUMN awspool.accounts.marketplace IS
+  'The marketplace it is for: "MP-" and at least four digits.';
+COMMENT ON COLUMN awspool.accounts.model IS 'SPAM or ECAM.';
+COMMENT ON COLUMN awspool.accounts.status IS
+  'ready, provisioning_in_progress, allocated, provisioning_failed or invalid.';
+COMMENT ON COLUMN awspool.accounts.order_id IS
+  'The order that claimed it; NULL if it was claimed without one, or never.';
+COMMENT ON COLUMN awspool.accounts.order_model IS
+  'The model it had when it was claimed, which is what the order got.';
+COMMENT ON COLUMN awspool.accounts.reason IS
+  'Why it failed or became invalid, if somebody said.';
+COMMENT ON COLUMN awspool.accounts.added_at IS 'When it was stored.';
+COMMENT ON COLUMN awspool.accounts.added_by IS 'The role that stored it.';
+COMMENT ON COLUMN awspool.accounts.claimed_at IS
+  'When it was claimed; NULL if never.';
+COMMENT ON COLUMN awspool.accounts.claimed_by IS 'The role that claimed it.';
+COMMENT ON COLUMN awspool.accounts.closed_at IS
+  'When it became allocated, provisioning_failed or invalid; NULL before.';
+COMMENT ON COLUMN awspool.accounts.closed_by IS 'The role that closed it.';
+
+-- Counts the accounts of each pool of the caller's providers.
+CREATE FUNCTION awspool.count_pools()
+RETURNS TABLE (provider text, marketplace text, ready bigint,
+  provisioning_in_progress bigint, allocated bigint,
+  provisioning_failed bigint, invalid bigint, oldest_ready_at timestamptz,
+  claims_24h bigint, claims_7d bigint)
+AS 'MODULE_PATHNAME', 'awspool_count_pools' LANGUAGE C STABLE;
+
+COMMENT ON FUNCTION awspool.count_pools() IS
+  'The state of each pool of the caller''s providers, as view awspool.pool_status shows it.';
+
+-- The state of each pool: stock, age and demand.
+CREATE VIEW awspool.pool_status WITH (security_barrier) AS
+  SELECT provider COLLATE "C" AS provider,
+         marketplace COLLATE "C" AS marketplace,
+         ready, provisioning_in_progress, allocated, provisioning_failed,
+         invalid, oldest_ready_at, claims_24h, claims_7d
+  FROM awspool.count_pools();
+
+COMMENT ON VIEW awspool.pool_status IS
+  'The state of each pool of the caller''s providers: how many accounts in each status, since when the oldest ready one waits, and how many were claimed lately.';
+COMMENT ON COLUMN awspool.pool_status.provider IS 'Whose pool it is.';
+COMMENT ON COLUMN awspool.pool_status.marketplace IS 'The marketplace it is for.';
+COMMENT ON COLUMN awspool.pool_status.ready IS 'Accounts waiting for an order.';
+COMMENT ON COLUMN awspool.pool_status.provisioning_in_progress IS
+  'Accounts that an order is using.';
+COMMENT ON COLUMN awspool.pool_status.allocated IS
+  'Accounts whose order completed.';
+COMMENT ON COLUMN awspool.pool_status.provisioning_failed IS
+  'Accounts whose order failed.';
+COMMENT ON COLUMN awspool.pool_status.invalid IS
+  'Accounts that were taken out for good.';
+COMMENT ON COLUMN awspool.pool_status.oldest_ready_at IS
+  'When the oldest ready account was stored; NULL if none is ready.';
+COMMENT ON COLUMN awspool.pool_status.claims_24h IS
+  'Accounts claimed in the last 24 hours and not deleted since.';
+COMMENT ON COLUMN awspool.pool_status.claims_7d IS
+  'Accounts claimed in the last 7 days and not deleted since.';
+
+--
+-- Stock: adding, editing and deleting accounts.
+--
+
+-- Stores a ready account at the end of its pool.
+CREATE FUNCTION awspool.add_account(provider text, account_id text,
+  marketplace text, model text)
+RETURNS SETOF awspool.accounts
+AS 'MODULE_PATHNAME', 'awspool_add_account' LANGUAGE C ROWS 1;
+
+COMMENT ON FUNCTION awspool.add_account(text, text, text, text) IS
+  'Stores a ready account at the end of its pool and returns it. 22023: a value is malformed; 23505: the id is taken; WS005: it was used before; 42501: not your provider.';
+
+-- Changes the marketplace or model of an account; NULL leaves it as it is.
+CREATE FUNCTION awspool.edit_account(provider text, account_id text,
+  marketplace text DEFAULT NULL, model text DEFAULT NULL)
+RETURNS SETOF awspool.accounts
+AS 'MODULE_PATHNAME', 'awspool_edit_account' LANGUAGE C ROWS 1;
+
+COMMENT ON FUNCTION awspool.edit_account(text, text, text, text) IS
+  'Changes the marketplace (of a ready account) or model of an account and returns it; NULL leaves as is. WS003: no such account; WS004: the marketplace of an account that is not ready; 22023: a value is malformed; 42501: not your provider.';
+
+-- Deletes an account that no order is using.
+CREATE FUNCTION awspool.delete_account(provider text, account_id text)
+RETURNS SETOF awspool.accounts
+AS 'MODULE_PATHNAME', 'awspool_delete_account' LANGUAGE C ROWS 1;
+
+COMMENT ON FUNCTION awspool.delete_account(text, text) IS
+  'Deletes an account and returns it as it was. WS003: no such account; WS004: an order is using it; 42501: not your provider.';
+
+-- Deletes those of the given accounts that no order is using.
+CREATE FUNCTION awspool.delete_accounts(provider text, account_ids text[])
+RETURNS TABLE (account_id text, outcome text, detail text)
+AS 'MODULE_PATHNAME', 'awspool_delete_accounts' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.delete_accounts(text, text[]) IS
+  'Deletes what it can of the given accounts; a row for each id asked for, in that order, with outcome deleted, in_use or not_found. 22023: a NULL; 42501: not your provider.';
+
+--
+-- Claim: an order takes the oldest ready account.
+--
+
+-- Takes the oldest ready account of a pool for an order.
+CREATE FUNCTION awspool.claim_account(provider text, marketplace text,
+  order_id text DEFAULT NULL)
+RETURNS SETOF awspool.accounts
+AS 'MODULE_PATHNAME', 'awspool_claim_account' LANGUAGE C ROWS 1;
+
+COMMENT ON FUNCTION awspool.claim_account(text, text, text) IS
+  'Takes the oldest ready account of a pool and returns it, now provisioning_in_progress; no row if there is none. An order that holds an account already gets that one again. WS002: the order holds an account of another marketplace; 22023: a value is malformed; 42501: not your provider; 25006: read-only.';
+
+--
+-- Orders: how a claim ends.
+--
+
+-- The order completed: its account is allocated.
+CREATE FUNCTION awspool.allocate_account(provider text, account_id text,
+  order_id text DEFAULT NULL)
+RETURNS SETOF awspool.accounts
+AS 'MODULE_PATHNAME', 'awspool_allocate_account' LANGUAGE C ROWS 1;
+
+COMMENT ON FUNCTION awspool.allocate_account(text, text, text) IS
+  'The order completed: its account becomes allocated and is returned. Repeating is harmless. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; 42501: not your provider.';
+
+-- The order failed: its account is never offered again.
+CREATE FUNCTION awspool.fail_account(provider text, account_id text,
+  reason text DEFAULT NULL, order_id text DEFAULT NULL)
+RETURNS SETOF awspool.accounts
+AS 'MODULE_PATHNAME', 'awspool_fail_account' LANGUAGE C ROWS 1;
+
+COMMENT ON FUNCTION awspool.fail_account(text, text, text, text) IS
+  'The order failed: its account becomes provisioning_failed and is returned. Repeating is harmless. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; 42501: not your provider.';
+
+-- Takes an account out for good, ready or in progress.
+CREATE FUNCTION awspool.invalidate_account(provider text, account_id text,
+  reason text DEFAULT NULL)
+RETURNS SETOF awspool.accounts
+AS 'MODULE_PATHNAME', 'awspool_invalidate_account' LANGUAGE C ROWS 1;
+
+COMMENT ON FUNCTION awspool.invalidate_account(text, text, text) IS
+  'Takes an account that is ready or in progress out for good and returns it, now invalid. Repeating is harmless. WS001: the account is allocated or failed; WS003: no such account; 42501: not your provider.';
+
+-- An account failed, and its order gets the next one.
+CREATE FUNCTION awspool.replace_account(provider text, account_id text,
+  reason text, order_id text DEFAULT NULL)
+RETURNS SETOF awspool.accounts
+AS 'MODULE_PATHNAME', 'awspool_replace_account' LANGUAGE C ROWS 1;
+
+COMMENT ON FUNCTION awspool.replace_account(text, text, text, text) IS
+  'In one step: this account failed, and its order gets the next one of the pool, which is returned; no row, and nothing changed, if there is none. Repeating is harmless if the account was claimed with an order. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; 42501: not your provider.';
+
+--
+-- Import: stock from a file.
+--
+
+-- Stores the accounts of a CSV file, and reports on each row.
+CREATE FUNCTION awspool.import_csv(provider text, csv text,
+  skip_rejected boolean DEFAULT false)
+RETURNS TABLE (line bigint, account_id text, marketplace text, model text,
+  outcome text, detail text)
+AS 'MODULE_PATHNAME', 'awspool_import_csv' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.import_csv(text, text, boolean) IS
+  'Stores the accounts of a CSV file in file order; a row for each row of the file, with outcome added, present or rejected. WS006: rows were rejected, so nothing is stored, unless skip_rejected; 22P04: the file cannot be read; 42501: not your provider.';
+
+-- Tells what import_csv would do with a CSV file; stores nothing.
+CREATE FUNCTION awspool.check_csv(provider text, csv text)
+RETURNS TABLE (line bigint, account_id text, marketplace text, model text,
+  outcome text, detail text)
+AS 'MODULE_PATHNAME', 'awspool_check_csv' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.check_csv(text, text) IS
+  'Tells what import_csv would do with a CSV file; stores nothing, and a bad row is no error. 22P04: the file cannot be read; 42501: not your provider.';
+
+-- Where COPY streams a file in; it holds nothing.
+CREATE VIEW awspool.import AS
+  SELECT NULL::pg_catalog.text AS provider,
+         NULL::pg_catalog.text AS account_id,
+         NULL::pg_catalog.text AS marketplace_id,
+         NULL::pg_catalog.text AS account_model
+  WHERE false;
+
+COMMENT ON VIEW awspool.import IS
+  'Insert only: COPY or \copy a file of accounts into it, all or nothing. Without a provider, the caller''s only one is used, or the one that the setting awspool.provider names.';
+COMMENT ON COLUMN awspool.import.provider IS
+  'Whose account it is; may be left out.';
+COMMENT ON COLUMN awspool.import.account_id IS
+  'The AWS account id: 12 digits.';
+COMMENT ON COLUMN awspool.import.marketplace_id IS
+  'The marketplace it is for: "MP-" and at least four digits.';
+COMMENT ON COLUMN awspool.import.account_model IS 'SPAM or ECAM.';
+
+-- Begins a statement that inserts into awspool.import.
+CREATE FUNCTION awspool.import_begin() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_import_begin' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.import_begin() IS
+  'Trigger: begins a statement that inserts into awspool.import.';
+
+CREATE TRIGGER import_begin
+  BEFORE INSERT ON awspool.import
+  FOR EACH STATEMENT EXECUTE FUNCTION awspool.import_begin();
+
+COMMENT ON TRIGGER import_begin ON awspool.import IS
+  'Begins a statement that inserts into awspool.import.';
+
+-- Gathers a row that is inserted into awspool.import.
+CREATE FUNCTION awspool.import_row() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_import_row' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.import_row() IS
+  'Trigger: gathers a row that is inserted into awspool.import.';
+
+CREATE TRIGGER import_row
+  INSTEAD OF INSERT ON awspool.import
+  FOR EACH ROW EXECUTE FUNCTION awspool.import_row();
+
+COMMENT ON TRIGGER import_row ON awspool.import IS
+  'Gathers a row that is inserted into awspool.import.';
+
+-- Stores what a statement inserted into awspool.import.
+CREATE FUNCTION awspool.import_end() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_import_end' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.import_end() IS
+  'Trigger: stores what a statement inserted into awspool.import.';
+
+CREATE TRIGGER import_end
+  AFTER INSERT ON awspool.import
+  FOR EACH STATEMENT EXECUTE FUNCTION awspool.import_end();
+
+COMMENT ON TRIGGER import_end ON awspool.import IS
+  'Stores what a statement inserted into awspool.import.';
+
+--
+-- The view accounts, for writing.
+--
+
+-- Does what the functions do, for whoever writes to the view.
+CREATE FUNCTION awspool.change_accounts() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_change_accounts' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.change_accounts() IS
+  'Trigger: does what the functions do, for whoever writes to awspool.accounts.';
+
+CREATE TRIGGER change_accounts
+  INSTEAD OF INSERT OR UPDATE OR DELETE ON awspool.accounts
+  FOR EACH ROW EXECUTE FUNCTION awspool.change_accounts();
+
+COMMENT ON TRIGGER change_accounts ON awspool.accounts IS
+  'Does what the functions do, for whoever writes to awspool.accounts.';
+
+--
+-- History.
+--
+
+-- What the row of an account tells of its life.
+CREATE FUNCTION awspool.account_events(added_at timestamptz, added_by text,
+  claimed_at timestamptz, claimed_by text, order_id text, order_model text,
+  closed_at timestamptz, closed_by text, status text, reason text)
+RETURNS TABLE (at timestamptz, actor text, event text, detail text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT added_at, added_by, 'added'::pg_catalog.text, NULL::pg_catalog.text
+  UNION ALL
+  SELECT claimed_at, claimed_by, 'claimed',
+         CASE WHEN order_id IS NULL
+              THEN pg_catalog.format('without an order, as %s', order_model)
+              ELSE pg_catalog.format('for order "%s", as %s', order_id, order_model)
+         END
+  WHERE claimed_at IS NOT NULL
+  UNION ALL
+  SELECT closed_at, closed_by,
+         CASE status WHEN 'allocated' THEN 'allocated'
+                     WHEN 'provisioning_failed' THEN 'failed'
+                     ELSE 'invalidated' END,
+         reason
+  WHERE closed_at IS NOT NULL;
+END;
+
+COMMENT ON FUNCTION awspool.account_events(timestamptz, text, timestamptz, text, text, text, timestamptz, text, text, text) IS
+  'What the row of an account tells of its life: added, claimed, and allocated, failed or invalidated.';
+
+-- The life of an account, oldest event first.
+CREATE FUNCTION awspool.account_history(provider text, account_id text)
+RETURNS TABLE (at timestamptz, actor text, event text, detail text)
+AS 'MODULE_PATHNAME', 'awspool_account_history' LANGUAGE C ROWS 5;
+
+COMMENT ON FUNCTION awspool.account_history(text, text) IS
+  'The life of an account, oldest event first, also of a deleted one: when, which role, what (added, edited, claimed, allocated, failed, invalidated, deleted), and the particulars. WS003: no such account; 42501: not your provider.';
+
+--
+-- Providers: who may act for whom.
+--
+
+-- Lets a database role act for a provider.
+CREATE FUNCTION awspool.grant_provider(provider text, role_name text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_grant_provider' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.grant_provider(text, text) IS
+  'Owner only: lets a database role, and who has its privileges, act for a provider; "*" means every provider. 42704: no such role; 22023: a malformed provider; 42501: not the owner.';
+
+-- Takes back what grant_provider gave.
+CREATE FUNCTION awspool.revoke_provider(provider text, role_name text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_revoke_provider' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.revoke_provider(text, text) IS
+  'Owner only: takes back what grant_provider gave, at once, also from a role that was dropped or renamed since. Nothing to take back is no error. 42501: not the owner.';
+
+--
+-- Lint: what the walls cannot see to themselves.
+--
+
+-- What weakens the walls between providers, or the durability of claims.
+CREATE FUNCTION awspool.lint()
+RETURNS TABLE (severity text, object text, problem text, action text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  WITH member AS (
+    SELECT d.classid, d.objid
+    FROM pg_depend d JOIN pg_extension e
+      ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+    WHERE e.extname = 'awspool' AND d.deptype = 'e'
+  ), owner AS (
+    SELECT relowner AS oid FROM pg_class WHERE oid = 'awspool.account'::regclass
+  ), relation AS (
+    SELECT c.* FROM pg_class c JOIN member m
+      ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+  ), object AS (
+    SELECT 'pg_class'::regclass AS classid, oid AS objid, 0 AS objsubid,
+           relowner AS owner, relacl AS acl
+    FROM relation
+    UNION ALL
+    SELECT 'pg_class'::regclass, c.oid, a.attnum, c.relowner, a.attacl
+    FROM relation c JOIN pg_attribute a ON a.attrelid = c.oid
+    UNION ALL
+    SELECT m.classid, m.objid, 0, p.proowner,
+           coalesce(p.proacl, acldefault('f', p.proowner))
+    FROM member m JOIN pg_proc p
+      ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
+    UNION ALL
+    SELECT 'pg_namespace'::regclass, oid, 0, nspowner, nspacl
+    FROM pg_namespace WHERE nspname = 'awspool'
+  ), privilege AS (
+    SELECT o.classid, o.objid, o.objsubid, a.grantee, a.privilege_type
+    FROM object o, aclexplode(o.acl) a
+    WHERE a.grantee <> o.owner
+      AND NOT (o.classid = 'pg_namespace'::regclass AND a.privilege_type = 'USAGE')
+  ), given AS (       -- who may act for a provider, as the owner granted it
+    SELECT g.provider, g.role, r.oid
+    FROM awspool.provider_role g LEFT JOIN pg_roles r
+      ON r.oid = g.role_oid AND r.rolname = g.role::name
+  )
+  -- More than the install script gave, and not what everybody has anyway.
+  SELECT 'error', pg_describe_object(p.classid, p.objid, p.objsubid),
+         format('%s has %s', g.name, p.privilege_type),
+         format('REVOKE %s ... FROM %s', p.privilege_type, g.name)
+  FROM privilege p,
+    LATERAL (SELECT CASE p.grantee WHEN 0 THEN 'PUBLIC'
+                    ELSE p.grantee::regrole::text END) g (name)
+  WHERE NOT EXISTS (
+      SELECT FROM pg_init_privs i, aclexplode(i.initprivs) a
+      WHERE i.classoid = p.classid AND i.objoid = p.objid
+        AND i.objsubid = p.objsubid
+        AND a.grantee IN (0, p.grantee)
+        AND a.privilege_type = p.privilege_type)
+  UNION ALL
+  SELECT 'error', pg_describe_object(o.classid, o.objid, 0),
+         format('it belongs to %s, the accounts to %s', o.owner::regrole, w.oid::regrole),
+         format('ALTER ... OWNER TO %s', w.oid::regrole)
+  FROM object o, owner w
+  WHERE o.owner <> w.oid AND o.objsubid = 0
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'row security is off', format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', c.oid::regclass)
+  FROM relation c
+  WHERE c.relkind = 'r' AND NOT c.relrowsecurity
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_policy'::regclass, y.oid, 0),
+         'a policy lets others in', format('DROP POLICY %I ON %s', y.polname, y.polrelid::regclass)
+  FROM pg_policy y JOIN relation c ON y.polrelid = c.oid
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'it is no security barrier', format('ALTER VIEW %s SET (security_barrier)', c.oid::regclass)
+  FROM relation c
+  WHERE c.relkind = 'v' AND c.relname <> 'import'
+    AND NOT 'security_barrier=true' = ANY (coalesce(c.reloptions, '{}'))
+  UNION ALL
+  -- The extension's own triggers.
+  SELECT 'error', format('trigger %s on table awspool.%s', x.name, x.relation),
+         CASE WHEN t.oid IS NULL THEN 'it is missing' ELSE 'it does not fire when it should' END,
+         'restore it as in the install script of the extension'
+  FROM (VALUES ('account', 'account_transition', 'A'),
+               ('account', 'account_log_change', 'A'),
+               ('account', 'account_refuse_used', 'A'),
+               ('account', 'account_follow_sequence', 'R'),
+               ('account_log', 'account_log_follow_sequence', 'R'),
+               ('provider_role', 'provider_role_resolve', 'A'),
+               ('import', 'import_begin', 'O'), ('import', 'import_row', 'O'),
+               ('import', 'import_end', 'O'), ('accounts', 'change_accounts', 'O')
+       ) x (relation, name, enabled)
+    JOIN relation c ON c.relname = x.relation
+    LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = x.name
+  WHERE t.tgenabled IS DISTINCT FROM x.enabled::"char"
+  UNION ALL
+  -- Somebody else's triggers and rules: they run with others' rights.
+  SELECT 'warning', pg_describe_object('pg_trigger'::regclass, t.oid, 0),
+         'it is not the extension''s', 'see that it is meant, and what its function does'
+  FROM pg_trigger t JOIN relation c ON t.tgrelid = c.oid
+  WHERE NOT t.tgisinternal
+    AND NOT EXISTS (SELECT FROM member m
+                    WHERE m.classid = 'pg_proc'::regclass AND m.objid = t.tgfoid)
+  UNION ALL
+  SELECT 'warning', pg_describe_object('pg_rewrite'::regclass, r.oid, 0),
+         'it is not the extension''s', format('DROP RULE %I ON %s', r.rulename, r.ev_class::regclass)
+  FROM pg_rewrite r JOIN relation c ON r.ev_class = c.oid
+  WHERE r.rulename <> '_RETURN'
+  UNION ALL
+  SELECT 'warning', pg_describe_object(d.classid, d.objid, 0),
+         'it is in schema awspool, but not the extension''s', 'DROP it, or move it'
+  FROM pg_depend d
+  WHERE d.refclassid = 'pg_namespace'::regclass
+    AND d.refobjid = 'awspool'::regnamespace
+    AND d.classid <> 'pg_extension'::regclass
+    AND NOT EXISTS (SELECT FROM member m
+                    WHERE m.classid = d.classid AND m.objid = d.objid)
+  UNION ALL
+  SELECT 'warning', format('role %I', g.role),
+         format('it was dropped or renamed, and is still granted provider "%s"', g.provider),
+         format('SELECT awspool.revoke_provider(%L, %L)', g.provider, g.role)
+  FROM given g
+  WHERE g.oid IS NULL
+  UNION ALL
+  SELECT 'warning', format('provider "%s"', p.provider), 'no role may act for it',
+         format('SELECT awspool.grant_provider(%L, ...)', p.provider)
+  FROM (SELECT provider FROM awspool.account
+        UNION SELECT provider FROM awspool.provider_role) p
+  WHERE p.provider <> '*'
+    AND NOT EXISTS (SELECT FROM given g
+                    WHERE g.provider IN (p.provider, '*') AND g.oid IS NOT NULL)
+  UNION ALL
+  -- Who is no member may become one.
+  SELECT DISTINCT 'warning', format('role %I', r.rolname),
+         format('it may grant itself role %I, and so provider "%s"', g.role, g.provider),
+         format('REVOKE ADMIN OPTION FOR %s FROM %I', m.roleid::regrole, r.rolname)
+  FROM given g JOIN pg_auth_members m
+    ON m.admin_option AND pg_has_role(m.roleid, g.oid, 'MEMBER')
+    JOIN pg_roles r ON r.oid = m.member
+  WHERE NOT r.rolsuper AND NOT pg_has_role(r.oid, g.oid, 'USAGE')
+  UNION ALL
+  SELECT 'warning', format('role %I', r.rolname),
+         'with CREATEROLE it may grant itself any provider''s role',
+         format('ALTER ROLE %I NOCREATEROLE', r.rolname)
+  FROM pg_roles r
+  WHERE r.rolcreaterole AND NOT r.rolsuper
+    AND current_setting('server_version_num')::int < 160000
+    AND EXISTS (SELECT FROM given WHERE oid IS NOT NULL)
+  UNION ALL
+  -- A provider's role that sees through walls.
+  SELECT DISTINCT 'warning', format('role %I', r.rolname),
+         format('it acts for provider "%s" and has %s', g.provider, p.power),
+         'take one of the two from it'
+  FROM given g
+    JOIN pg_roles r ON pg_has_role(r.oid, g.oid, 'USAGE')
+    JOIN LATERAL (
+      SELECT 'BYPASSRLS' WHERE r.rolbypassrls
+      UNION ALL
+      SELECT 'the privileges of ' || w.rolname FROM pg_roles w
+      WHERE w.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_all_stats',
+                          'pg_read_server_files', 'pg_write_server_files',
+                          'pg_execute_server_program', 'pg_maintain')
+        AND pg_has_role(r.oid, w.oid, 'USAGE')) p (power) ON true
+  WHERE g.provider <> '*' AND NOT r.rolsuper
+    AND NOT pg_has_role(r.oid, (SELECT oid FROM owner), 'USAGE')
+  UNION ALL
+  -- Claims are durable all the same, but COMMIT PREPARED is not the extension's.
+  SELECT 'warning',
+         concat_ws(' in ', CASE s.setrole WHEN 0 THEN 'all roles' ELSE 'role ' || s.setrole::regrole END,
+                   'database ' || d.datname),
+         format('%s is set', c.setting), 'RESET synchronous_commit there'
+  FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase,
+    unnest(s.setconfig) c (setting)
+  WHERE c.setting IN ('synchronous_commit=off', 'synchronous_commit=local')
+    AND coalesce(d.datname = current_database(), true)
+  UNION ALL
+  SELECT 'error', 'server', format('%s is off: a crash can lose what was acknowledged', s.name),
+         format('ALTER SYSTEM SET %s = on', s.name)
+  FROM pg_settings s
+  WHERE s.name IN ('fsync', 'full_page_writes') AND s.setting = 'off'
+  ORDER BY 1, 2, 3
+$$;
+
+COMMENT ON FUNCTION awspool.lint() IS
+  'Owner only: a row for each thing that weakens the walls between providers or the durability of claims, with severity error or warning, and what to do; none when all is well.';
+
+--
+-- Grants: nobody has anything but what is given here, whatever the default
+-- privileges of this database say.
+--
+
+DO $$
+DECLARE
+  given record;
+BEGIN
+  FOR given IN
+    SELECT o.kind, o.name,
+           CASE a.grantee WHEN 0 THEN 'PUBLIC'
+                          ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS grantee
+    FROM (
+      SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+             pg_catalog.format('awspool.%I', relname), relacl, relowner
+      FROM pg_catalog.pg_class
+      WHERE relnamespace OPERATOR(pg_catalog.=) 'awspool'::pg_catalog.regnamespace
+        AND relkind OPERATOR(pg_catalog.=) ANY ('{r,v,S}'::pg_catalog."char"[])
+      UNION ALL
+      SELECT 'FUNCTION',
+             pg_catalog.format('awspool.%I(%s)', proname, pg_catalog.pg_get_function_identity_arguments(oid)),
+             COALESCE(proacl, pg_catalog.acldefault('f', proowner)), proowner
+      FROM pg_catalog.pg_proc
+      WHERE pronamespace OPERATOR(pg_catalog.=) 'awspool'::pg_catalog.regnamespace
+      UNION ALL
+      SELECT 'SCHEMA', nspname, nspacl, nspowner
+      FROM pg_catalog.pg_namespace
+      WHERE oid OPERATOR(pg_catalog.=) 'awspool'::pg_catalog.regnamespace
+    ) o (kind, name, acl, owner), pg_catalog.aclexplode(o.acl) a
+    WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s', given.kind, given.name, given.grantee);
+  END LOOP;
+END $$;
+
+-- Everybody may call; whose accounts a caller sees and changes is decided by
+-- awspool.provider_role, on every call.
+GRANT USAGE ON SCHEMA awspool TO PUBLIC;
+GRANT SELECT, INSERT, UPDATE, DELETE ON awspool.accounts TO PUBLIC;
+GRANT SELECT ON awspool.pool_status TO PUBLIC;
+GRANT SELECT, INSERT ON awspool.import TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  awspool.add_account, awspool.edit_account, awspool.delete_account,
+  awspool.delete_accounts, awspool.claim_account, awspool.allocate_account,
+  awspool.fail_account, awspool.invalidate_account, awspool.replace_account,
+  awspool.import_csv, awspool.check_csv, awspool.account_history,
+  awspool.acts_for_all, awspool.my_providers, awspool.visible_accounts,
+  awspool.count_pools, awspool.is_well_formed
+TO PUBLIC;
+
+--
+-- Dump marks: a backup holds the accounts, their order and the grants.
+--
+
+SELECT pg_catalog.pg_extension_config_dump('awspool.account_position', '');
+SELECT pg_catalog.pg_extension_config_dump('awspool.account', '');
+SELECT pg_catalog.pg_extension_config_dump('awspool.account_log_log_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('awspool.account_log', '');
+-- A grant whose role was dropped or renamed stays behind: in the restored
+-- database its name may be somebody else's.
+SELECT pg_catalog.pg_extension_config_dump('awspool.provider_role',
+  'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) role_oid AND r.rolname OPERATOR(pg_catalog.=) role::pg_catalog.name)');
+-- Marked like the others, but nothing of them is dumped.
+SELECT pg_catalog.pg_extension_config_dump('awspool.arrival_count', 'WHERE false');
+SELECT pg_catalog.pg_extension_config_dump('awspool.pool_start', 'WHERE false');
