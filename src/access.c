@@ -42,6 +42,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -72,6 +73,9 @@ typedef struct Grant
 	Oid			role_oid;
 } Grant;
 
+/* awspool.provider: whose accounts an import without a provider column adds */
+char	   *awspool_provider_setting = NULL;
+
 /* The grants as they were read last, from that table, after so many changes. */
 static MemoryContext kept_context = NULL;
 static Grant *kept_grants = NULL;
@@ -94,6 +98,7 @@ static uint64 own_role_changes = 0;
 /* How often we heard that roles, or who is a member of them, have changed. */
 static uint64 role_changes = 0;
 
+static void define_setting(void);
 static bool is_owner(void);
 static bool granted(const char *provider);
 static bool has_role(const Grant *grant);
@@ -109,6 +114,7 @@ static void change_grant(FunctionCallInfo fcinfo, OwnerQuery *query,
 void
 awspool_init_access(void)
 {
+	define_setting();
 	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
 
 	/* What has_privs_of_role() depends on. */
@@ -219,23 +225,6 @@ awspool_resolve_provider_role(PG_FUNCTION_ARGS)
 }
 
 /*
- * The owner of the base table, as whom the extension's statements run.
- */
-Oid
-awspool_owner(void)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID,
-										ObjectIdGetDatum(awspool_relation("account")));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for table awspool.account");
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-/*
  * Whether the caller may act for every provider.
  */
 bool
@@ -270,6 +259,19 @@ awspool_check_provider(const char *provider)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for provider \"%s\"", provider)));
+}
+
+/*
+ * Argument 0 as a provider that the caller may act for.  Raises 22023 if it
+ * is malformed, 42501 if it is not the caller's.
+ */
+char *
+awspool_provider_argument(FunctionCallInfo fcinfo)
+{
+	char	   *provider = awspool_field_argument(fcinfo, 0, FIELD_PROVIDER);
+
+	awspool_check_provider(provider);
+	return provider;
 }
 
 /*
@@ -486,4 +488,20 @@ change_grant(FunctionCallInfo fcinfo, OwnerQuery *query, bool role_may_be_gone)
 	if (awspool_query(query, values, NULL) == 0)
 		awspool_confirm_change();
 	awspool_end_queries(&caller);
+}
+
+static void
+define_setting(void)
+{
+	/* Chooses among the caller's providers; it never authorises anything. */
+	DefineCustomStringVariable("awspool.provider",
+							   "Provider of rows that are inserted into awspool.import without one.",
+							   "It chooses among the providers that the role may act for; it gives no access.",
+							   &awspool_provider_setting,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("awspool");
 }

@@ -217,19 +217,6 @@ awspool_optional_field_argument(FunctionCallInfo fcinfo, int n,
 }
 
 /*
- * Argument 0 as a provider that the caller may act for.  Raises 22023 if it
- * is malformed, 42501 if it is not the caller's.
- */
-char *
-awspool_provider_argument(FunctionCallInfo fcinfo)
-{
-	char	   *provider = awspool_field_argument(fcinfo, 0, FIELD_PROVIDER);
-
-	awspool_check_provider(provider);
-	return provider;
-}
-
-/*
  * A text for a string; for NULL, a Datum that nobody may look at.
  */
 Datum

@@ -84,7 +84,7 @@ typedef enum AccountField
 	FIELD_ORDER_ID,
 } AccountField;
 
-/* What an account is doing (lifecycle.c). */
+/* What an account is doing (status.c). */
 typedef enum AccountStatus
 {
 	STATUS_READY,
@@ -122,7 +122,7 @@ typedef struct AccountTable
 #define ON_DELETE			(1 << TRIGGER_EVENT_DELETE)
 
 /*
- * What a lock on two names is for (row.c).  Sets these locks apart from those
+ * What a lock on two names is for (relation.c).  Sets these locks apart from those
  * of SQL's advisory lock functions, which have 1 and 2 in their place.
  */
 typedef enum LockClass
@@ -208,44 +208,21 @@ typedef struct Batch
 /* A CSV file that is being read (csv.c). */
 typedef struct CsvFile CsvFile;
 
-/* awspool.c */
-extern char *awspool_provider_setting;
+/*
+ * The functions of each file, from the ground up: a file calls only those
+ * that come before it here.  "make lint" sees to that.
+ */
 
 /* durability.c */
 extern void awspool_init_durability(void);
 extern void awspool_begin_writing(void);
 extern void awspool_confirm_change(void);
 
-/* lifecycle.c */
-extern const char *awspool_status_name(AccountStatus status);
-extern AccountStatus awspool_status_from_name(const char *name);
-extern AccountStatus awspool_status_of(TupleTableSlot *account);
-extern void awspool_check_transition(const char *account_id,
-									 AccountStatus from, AccountStatus to);
+/* constraint.c */
+extern void awspool_init_constraints(void);
+extern void awspool_lend_constraints(ResultRelInfo *result);
 
-/* account.c */
-extern const Oid awspool_account_types[];
-extern const char *awspool_printable(const char *value);
-extern void awspool_check_field(AccountField field, const char *value);
-extern char *awspool_problems(const NewAccount *account);
-extern char *awspool_text_argument(FunctionCallInfo fcinfo, int n);
-extern char *awspool_field_argument(FunctionCallInfo fcinfo, int n,
-									AccountField field);
-extern char *awspool_optional_field_argument(FunctionCallInfo fcinfo, int n,
-											 AccountField field);
-extern char *awspool_provider_argument(FunctionCallInfo fcinfo);
-extern Datum awspool_text_datum(const char *value);
-extern HeapTuple awspool_public_row(TupleDesc accounts,
-									TupleTableSlot *account);
-extern void awspool_first_columns(HeapTuple tuple, TupleDesc desc, int n,
-								  Datum *values, bool *isnull);
-extern ReturnSetInfo *awspool_begin_rows(FunctionCallInfo fcinfo, int natts,
-										 const Oid *types);
-extern TriggerData *awspool_trigger_data(FunctionCallInfo fcinfo,
-										 const char *relation,
-										 TriggerEvent when, int operations);
-
-/* row.c */
+/* relation.c */
 extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
@@ -257,14 +234,65 @@ extern char *awspool_entry_provider(IndexScanDesc scan);
 extern int64 awspool_last_drawn(Oid sequence);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 							   bool wait);
+
+/* account.c */
+extern const Oid awspool_account_types[];
+extern const char *awspool_printable(const char *value);
+extern void awspool_check_field(AccountField field, const char *value);
+extern char *awspool_problems(const NewAccount *account);
+extern char *awspool_text_argument(FunctionCallInfo fcinfo, int n);
+extern char *awspool_field_argument(FunctionCallInfo fcinfo, int n,
+									AccountField field);
+extern char *awspool_optional_field_argument(FunctionCallInfo fcinfo, int n,
+											 AccountField field);
+extern Datum awspool_text_datum(const char *value);
+extern HeapTuple awspool_public_row(TupleDesc accounts,
+									TupleTableSlot *account);
+extern void awspool_first_columns(HeapTuple tuple, TupleDesc desc, int n,
+								  Datum *values, bool *isnull);
+extern ReturnSetInfo *awspool_begin_rows(FunctionCallInfo fcinfo, int natts,
+										 const Oid *types);
+extern TriggerData *awspool_trigger_data(FunctionCallInfo fcinfo,
+										 const char *relation,
+										 TriggerEvent when, int operations);
+
+/* status.c */
+extern const char *awspool_status_name(AccountStatus status);
+extern AccountStatus awspool_status_from_name(const char *name);
+extern AccountStatus awspool_status_from_text(Datum status);
+extern AccountStatus awspool_status_of(TupleTableSlot *account);
+extern void awspool_check_transition(const char *account_id,
+									 AccountStatus from, AccountStatus to);
+
+/* query.c */
+extern Oid	awspool_owner(void);
+extern void awspool_begin_queries(Caller *caller);
+extern uint64 awspool_query(OwnerQuery *query, const Datum *values,
+							const char *nulls);
+extern void awspool_end_queries(const Caller *caller);
+
+/* access.c */
+extern char *awspool_provider_setting;
+extern void awspool_init_access(void);
+extern Datum awspool_my_providers(PG_FUNCTION_ARGS);
+extern bool awspool_acts_for_all(void);
+extern bool awspool_acts_for(const char *provider);
+extern void awspool_check_provider(const char *provider);
+extern char *awspool_provider_argument(FunctionCallInfo fcinfo);
+extern char *awspool_default_provider(void);
+extern List *awspool_granted_providers(void);
+
+/* row.c */
 extern AccountTable *awspool_open_account_table(void);
 extern void awspool_close_account_table(AccountTable *table);
 extern char *awspool_column(TupleTableSlot *account, int column);
 extern bool awspool_column_is(TupleTableSlot *account, int column,
 							  const char *value);
 extern bool awspool_find_account(Relation rel, Snapshot snapshot,
-								 const char *provider,
-								 const char *account_id, TupleTableSlot *slot);
+								 const char *account_id, const char *provider,
+								 bool (*may_see) (const char *),
+								 TupleTableSlot *slot);
+extern void awspool_lock_order(const char *provider, const char *order_id);
 extern bool awspool_lock_found(AccountTable *table);
 extern bool awspool_try_lock_found(AccountTable *table);
 extern bool awspool_lock_account(AccountTable *table, const char *provider,
@@ -283,47 +311,6 @@ extern void awspool_delete_row(AccountTable *table);
 extern void awspool_prevented_by_trigger(void);
 extern void awspool_changed_by_command(void);
 
-/* constraint.c */
-extern void awspool_init_constraints(void);
-extern void awspool_lend_constraints(ResultRelInfo *result);
-
-/* query.c */
-extern void awspool_begin_queries(Caller *caller);
-extern uint64 awspool_query(OwnerQuery *query, const Datum *values,
-							const char *nulls);
-extern void awspool_end_queries(const Caller *caller);
-
-/* access.c */
-extern void awspool_init_access(void);
-extern Datum awspool_my_providers(PG_FUNCTION_ARGS);
-extern Oid	awspool_owner(void);
-extern bool awspool_acts_for_all(void);
-extern bool awspool_acts_for(const char *provider);
-extern void awspool_check_provider(const char *provider);
-extern char *awspool_default_provider(void);
-extern List *awspool_granted_providers(void);
-
-/* lookup.c */
-extern void awspool_look_up(NewAccount **accounts, int n);
-extern bool awspool_look_up_used(NewAccount **accounts, int n);
-
-/* batch.c */
-extern Batch *awspool_make_batch(void);
-extern NewAccount *awspool_extend_batch(Batch *batch);
-extern void awspool_look_up_batch(Batch *batch);
-extern void awspool_store_batch(Batch *batch);
-extern void awspool_empty_batch(Batch *batch);
-
-/* stock.c */
-extern HeapTuple awspool_store(NewAccount *account);
-extern void awspool_log_taken(const char *provider, const char *account_id,
-							  int64 n);
-extern void awspool_refuse_malformed(const char *problem);
-extern void awspool_refuse_stored(const NewAccount *account);
-extern HeapTuple awspool_add(NewAccount *account);
-extern HeapTuple awspool_edit(TupleDesc accounts, AccountTable *table,
-							  const char *marketplace, const char *model);
-
 /* pool_start.c */
 extern int64 awspool_arrivals(void);
 extern void awspool_count_arrival(void);
@@ -341,16 +328,21 @@ extern void awspool_end_storing(void);
 extern bool awspool_is_storing(void);
 extern void awspool_note_arrival(int64 position);
 
-/* csv.c */
-extern CsvFile *awspool_open_csv(const char *provider, text *csv);
-extern bool awspool_read_csv(CsvFile *file, Batch *batch);
-extern void awspool_close_csv(CsvFile *file);
+/* lookup.c */
+extern void awspool_look_up(NewAccount **accounts, int n);
+extern bool awspool_look_up_used(NewAccount **accounts, int n);
 
-/* import.c */
-extern void awspool_init_import(void);
+/* stock.c */
+extern HeapTuple awspool_store(NewAccount *account);
+extern void awspool_log_taken(const char *provider, const char *account_id,
+							  int64 n);
+extern void awspool_refuse_malformed(const char *problem);
+extern void awspool_refuse_stored(const NewAccount *account);
+extern HeapTuple awspool_add(NewAccount *account);
+extern HeapTuple awspool_edit(TupleDesc accounts, AccountTable *table,
+							  const char *marketplace, const char *model);
 
 /* claim.c */
-extern void awspool_lock_order(const char *provider, const char *order_id);
 extern bool awspool_find_order(AccountTable *table, const char *provider,
 							   const char *order_id);
 extern HeapTuple awspool_take_reserved(TupleDesc accounts,
@@ -362,6 +354,21 @@ extern HeapTuple awspool_close_account(TupleDesc accounts,
 									   AccountTable *table,
 									   AccountStatus to, const char *reason,
 									   const char *order_id);
+
+/* batch.c */
+extern Batch *awspool_make_batch(void);
+extern NewAccount *awspool_extend_batch(Batch *batch);
+extern void awspool_look_up_batch(Batch *batch);
+extern void awspool_store_batch(Batch *batch);
+extern void awspool_empty_batch(Batch *batch);
+
+/* csv.c */
+extern CsvFile *awspool_open_csv(const char *provider, text *csv);
+extern bool awspool_read_csv(CsvFile *file, Batch *batch);
+extern void awspool_close_csv(CsvFile *file);
+
+/* import.c */
+extern void awspool_init_import(void);
 
 /*
  * Server versions.

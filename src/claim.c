@@ -85,16 +85,6 @@ awspool_claim_account(PG_FUNCTION_ARGS)
 }
 
 /*
- * Waits until no other transaction is claiming for the order, and keeps
- * others from it until this one ends.
- */
-void
-awspool_lock_order(const char *provider, const char *order_id)
-{
-	(void) awspool_lock_names(AWSPOOL_LOCK_ORDER, provider, order_id, true);
-}
-
-/*
  * Finds the account that an order holds, in progress or allocated, and locks
  * it, waiting for whoever is changing it.  False if it holds none.  The
  * caller has locked the order.

@@ -156,8 +156,8 @@ is_there(const char *provider, const char *account_id)
 	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
-	bool		found = awspool_find_account(rel, snapshot, provider,
-											 account_id, slot);
+	bool		found = awspool_find_account(rel, snapshot, account_id,
+											 provider, NULL, slot);
 
 	ExecDropSingleTupleTableSlot(slot);
 	UnregisterSnapshot(snapshot);

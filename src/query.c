@@ -19,10 +19,29 @@
  */
 #include "awspool.h"
 
+#include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/syscache.h"
 
 static void prepare(OwnerQuery *query);
+
+/*
+ * The owner of the base table, as whom the extension's statements run.
+ */
+Oid
+awspool_owner(void)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID,
+										ObjectIdGetDatum(awspool_relation("account")));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for table awspool.account");
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
 
 /*
  * Becomes the owner and connects to SPI.

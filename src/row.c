@@ -24,56 +24,16 @@
  */
 #include "awspool.h"
 
-#include "access/amapi.h"
-#include "access/itup.h"
-#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "access/xlog.h"
-#include "catalog/namespace.h"
-#include "commands/sequence.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 static bool see_account(AccountTable *table, const char *provider,
 						const char *account_id);
 static bool lock_found(AccountTable *table, LockWaitPolicy wait, int flags);
-
-/*
- * The OID of a table, view, index or sequence of schema awspool; invalid if
- * there is none.  Looked up each time: after DROP and CREATE EXTENSION it is
- * another one.
- */
-Oid
-awspool_find_relation(const char *name)
-{
-	Oid			schema = get_namespace_oid("awspool", true);
-
-	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
-}
-
-/*
- * The same, but it is an error if there is none.
- */
-Oid
-awspool_relation(const char *name)
-{
-	Oid			relation = awspool_find_relation(name);
-
-	if (!OidIsValid(relation))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation awspool.%s does not exist", name),
-				 errhint("Run CREATE EXTENSION awspool.")));
-	return relation;
-}
 
 /*
  * Opens awspool.account for changing rows, until awspool_close_account_table.
@@ -133,109 +93,6 @@ awspool_close_account_table(AccountTable *table)
 }
 
 /*
- * Begins to scan an index of text columns for the rows whose first columns
- * equal the values, in the order of the index.  If wanted, xs_itup shows the
- * entry of each.
- */
-IndexScanDesc
-awspool_begin_index_scan(Relation rel, Relation index, Snapshot snapshot,
-						 int nkeys, const Datum *values, bool want_entries)
-{
-	ScanKeyData keys[2];
-	IndexScanDesc scan;
-
-	Assert(nkeys <= lengthof(keys));
-	for (int i = 0; i < nkeys; i++)
-		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber,
-							   InvalidOid, index->rd_indcollation[i],
-							   F_TEXTEQ, values[i]);
-
-	scan = awspool_index_beginscan(rel, index, snapshot, nkeys);
-	scan->xs_want_itup = want_entries;
-	index_rescan(scan, keys, nkeys, NULL, 0);
-	return scan;
-}
-
-/*
- * Steps to the next entry, and lets index_fetch_heap() have it.  Unlike
- * index_getnext_tid(), does not count it, for everybody to see in the
- * statistics: it may be somebody else's.
- */
-bool
-awspool_next_entry(IndexScanDesc scan)
-{
-	bool		found = scan->indexRelation->rd_indam->amgettuple(scan,
-																  ForwardScanDirection);
-
-	/* These are for index_fetch_heap() to set, of this entry. */
-	scan->kill_prior_tuple = false;
-	scan->xs_heap_continue = false;
-	return found;
-}
-
-/*
- * The provider of an entry of the primary key.
- */
-char *
-awspool_entry_provider(IndexScanDesc scan)
-{
-	bool		isnull;
-
-	return TextDatumGetCString(index_getattr(scan->xs_itup, 2,
-											 scan->xs_itupdesc, &isnull));
-}
-
-/*
- * The last value that anybody drew from a sequence; 0 if nobody did.
- */
-int64
-awspool_last_drawn(Oid sequence)
-{
-	Relation	rel = relation_open(sequence, AccessShareLock);
-	Buffer		buffer = ReadBuffer(rel, 0);
-	Page		page;
-	HeapTupleHeader tuple;
-	FormData_pg_sequence_data data;
-
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buffer);
-	tuple = (HeapTupleHeader) PageGetItem(page,
-										  PageGetItemId(page,
-														FirstOffsetNumber));
-	memcpy(&data, (char *) tuple + tuple->t_hoff, sizeof(data));
-	UnlockReleaseBuffer(buffer);
-	relation_close(rel, AccessShareLock);
-	return data.is_called ? data.last_value : data.last_value - 1;
-}
-
-/*
- * Locks two names together, for what "class" says, until the end of the
- * transaction; a prepared transaction keeps the lock.  Waits for whoever has
- * it or, if that is not wanted, returns false.
- *
- * The lock is on a hash of the names.  Where two are equal, their owners only
- * wait for each other.  Everybody may look at pg_locks, so the hash begins
- * with a secret of this cluster: who guesses names cannot see whether they are
- * locked.
- */
-bool
-awspool_lock_names(LockClass class, const char *a, const char *b, bool wait)
-{
-	uint64		hash;
-	LOCKTAG		tag;
-
-	memcpy(&hash, GetMockAuthenticationNonce(), sizeof(hash));
-	hash = DatumGetUInt64(hash_any_extended((const unsigned char *) a,
-											strlen(a), hash));
-	hash = DatumGetUInt64(hash_any_extended((const unsigned char *) b,
-											strlen(b), hash));
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32),
-						 (uint32) hash, class);
-	return LockAcquire(&tag, ExclusiveLock, false, !wait) !=
-		LOCKACQUIRE_NOT_AVAIL;
-}
-
-/*
  * A text column of a row as a string, or NULL.
  */
 char *
@@ -265,14 +122,16 @@ awspool_column_is(TupleTableSlot *account, int column, const char *value)
 }
 
 /*
- * Finds an account of the provider, or with NULL of any that the caller may
- * act for.  False if there is none, or if it is somebody else's: that is the
- * same, also in what it takes to find out.  The entry of the primary key tells
- * whose it is, so the row of somebody else is never looked at.
+ * Finds an account of the provider or, if that is NULL, of any that "may_see"
+ * lets the caller see.  False if there is none, or if it is somebody else's:
+ * that is the same, also in what it takes to find out.  The entry of the
+ * primary key tells whose it is, so the row of somebody else is never looked
+ * at.
  */
 bool
-awspool_find_account(Relation rel, Snapshot snapshot, const char *provider,
-					 const char *account_id, TupleTableSlot *slot)
+awspool_find_account(Relation rel, Snapshot snapshot, const char *account_id,
+					 const char *provider, bool (*may_see) (const char *),
+					 TupleTableSlot *slot)
 {
 	Datum		key = CStringGetTextDatum(account_id);
 	Relation	index = index_open(awspool_relation("account_pkey"),
@@ -286,7 +145,7 @@ awspool_find_account(Relation rel, Snapshot snapshot, const char *provider,
 		char	   *whose = awspool_entry_provider(scan);
 
 		found = (provider != NULL ? strcmp(whose, provider) == 0 :
-				 awspool_acts_for(whose)) &&
+				 may_see(whose)) &&
 			index_fetch_heap(scan, slot);
 	}
 	index_endscan(scan);
@@ -332,6 +191,16 @@ lock_found(AccountTable *table, LockWaitPolicy wait, int flags)
 		(result == TM_Invisible && wait == LockWaitBlock))
 		awspool_changed_by_command();
 	return result == TM_Ok;
+}
+
+/*
+ * Waits until no other transaction is claiming for the order, and keeps
+ * others from it until this one ends.
+ */
+void
+awspool_lock_order(const char *provider, const char *order_id)
+{
+	(void) awspool_lock_names(AWSPOOL_LOCK_ORDER, provider, order_id, true);
 }
 
 /*
@@ -469,8 +338,9 @@ static bool
 see_account(AccountTable *table, const char *provider, const char *account_id)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	bool		seen = awspool_find_account(table->rel, snapshot, provider,
-											account_id, table->found);
+	bool		seen = awspool_find_account(table->rel, snapshot,
+											account_id, provider, NULL,
+											table->found);
 
 	UnregisterSnapshot(snapshot);
 	return seen;

@@ -227,8 +227,9 @@ is_changed_here(AccountTable *table, const ViewRow *old)
 	HeapTupleHeader header;
 
 	if (!awspool_find_account(table->rel, GetActiveSnapshot(),
-							  get(old, Anum_account_provider),
-							  get(old, Anum_account_account_id), table->found))
+							  get(old, Anum_account_account_id),
+							  get(old, Anum_account_provider), NULL,
+							  table->found))
 		return false;
 	header = ((BufferHeapTupleTableSlot *) table->found)->base.tuple->t_data;
 	return !HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) &&

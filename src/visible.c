@@ -157,8 +157,8 @@ read_ids(Reading *reading, ArrayType *array)
 		if (i > 0 && strcmp(ids[i], ids[i - 1]) == 0)
 			continue;
 		caller_context = MemoryContextSwitchTo(reading->per_row);
-		found = awspool_find_account(reading->rel, reading->snapshot, NULL,
-									 ids[i], reading->slot);
+		found = awspool_find_account(reading->rel, reading->snapshot, ids[i],
+									 NULL, awspool_acts_for, reading->slot);
 		MemoryContextSwitchTo(caller_context);
 		if (found)
 			put_row(reading);
