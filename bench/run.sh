@@ -31,7 +31,7 @@ held_seconds=${HELD_SECONDS:-300}
 import_seconds=${IMPORT_SECONDS:-60}
 max_tps=${MAX_TPS:-30000}	# more than the machine can do; decides the stock
 million=${million:-1000000}
-complete=(hot pools history held crowd roll_back add import connect exhausted
+complete=(hot before pools history held crowd roll_back add import connect exhausted
 	allocate close cost file)
 scenarios=${SCENARIOS:-${complete[*]}}
 
@@ -74,6 +74,25 @@ start_bench_server()
 	quietly sql -d base -f bench/schema.sql
 }
 
+# Make database "base_before": like base, with the release before this one.  Its
+# commit is the one after which the control file named another version.  Its
+# library goes by another name beside ours, and the functions refer to that.
+make_before()
+{
+	local place=$work/before control commit
+
+	control=$(in_private pg_config --sharedir)/extension/awspool.control
+	commit=$(git log -n 1 --format=%H -S"default_version = '1.0'" -- awspool.control)
+	[ -n "$commit" ] || give_up "the release before is not in the history of this checkout"
+	git archive "$commit^" | in_private tar -x --one-top-level="$place"
+	quietly in_private make -C "$place" awspool.so
+	in_private cp "$place/awspool.so" "$(in_private pg_config --pkglibdir)/awspool_before.so"
+	in_private sed -i.ours -e "s,\$libdir/awspool,&_before," -e "s/^default_version.*/default_version = '1.0'/" "$control"
+	createdb base_before
+	quietly sql -d base_before -f bench/schema.sql
+	in_private mv "$control.ours" "$control"
+}
+
 createdb()
 {
 	in_private createdb --strategy=file_copy "$@"	# with a checkpoint
@@ -87,7 +106,7 @@ dropdb()
 table_of()
 {
 	case $1 in
-		awspool*) echo awspool.account ;;
+		awspool* | before) echo awspool.account ;;
 		*) echo bench.account ;;
 	esac
 }
@@ -110,7 +129,7 @@ stock()
 		say "stocking $side: $2 ready, ${3-0} allocated"
 		stocked[$side]=$wanted
 		dropdb "$side"
-		createdb -T base "$side"
+		createdb -T "$([ "$side" = before ] && echo base_before || echo base)" "$side"
 		fill "$side" "$(table_of "$side")" "${@:2}"
 		if [ "$side" = naive ]; then
 			sql -d naive -c 'CREATE INDEX ON bench.account (provider, marketplace, status, added_at)'
@@ -182,7 +201,7 @@ run()
 		may_lose=$((transactions / 10)) slack=$3
 	fi
 	if [ $lost -gt $may_lose ] || [ $lost -lt $((may_lose - slack)) ]; then
-		case $1 in limit | awspool)
+		case $1 in limit | awspool | before)
 			give_up "$1, $2: $lost of $transactions transactions changed nothing; too small a stock? see MAX_TPS" ;;
 		esac
 		tps=$(awk "BEGIN { print $tps * ($transactions - $lost + $may_lose) / $transactions }")
@@ -212,7 +231,7 @@ compare()
 compare_one()
 {
 	run "$4" "$1" "$2" -T "$duration"
-	record "$3" "$4" "$tps"
+	record "$3" "${4/before/limit}" "$tps"
 }
 
 # The copy keeps every dead row from now on.

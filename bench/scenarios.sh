@@ -23,6 +23,17 @@ scenario_hot()
 	for_1_8_32 "$sides" claim_for_order ", with an order id" "0.85 0.85 0.85"
 }
 
+# Both libraries in one server, which each database chooses from.
+scenario_before()
+{
+	scenario "The release before" \
+		"As the hot pool, side by side with version 1.0, which is the limit here."
+	make_before
+	stock "before awspool" $((max_tps * duration))
+	for_1_8_32 "before awspool" claim "" "0.95 0.95 0.95"
+	for_1_8_32 "before awspool" claim_for_order ", with an order id" "0.95 0.95 0.95"
+}
+
 scenario_pools()
 {
 	local sides="limit awspool skip"

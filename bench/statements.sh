@@ -2,6 +2,7 @@
 #
 #	limit	the same change by primary key: no search, no triggers
 #	awspool	the extension
+#	before	the release before this one
 #	skip	SKIP LOCKED, tuned by hand
 #	naive	what people write first
 #
@@ -24,7 +25,7 @@ claim()
 	case $1 in
 	limit)
 		echo "UPDATE bench.account SET $set WHERE account_id = :id RETURNING *" ;;
-	awspool)
+	awspool | before)
 		echo "SELECT * FROM awspool.claim_account(:provider, 'MP-0000', $2)" ;;
 	skip)
 		echo "WITH oldest AS MATERIALIZED (
