@@ -300,6 +300,7 @@ extern bool awspool_lock_account(AccountTable *table, const char *provider,
 extern void awspool_need_account(AccountTable *table, const char *provider,
 								 const char *account_id);
 extern void awspool_check_snapshot(AccountTable *table);
+extern void awspool_check_shown_once(Relation rel, TupleTableSlot *account);
 extern void awspool_no_such_account(const char *provider,
 									const char *account_id);
 extern void awspool_begin_change(AccountTable *table);

@@ -481,6 +481,8 @@ insert_ids(Batch *batch, AccountTable *table, TupleTableSlot *slot,
 		list_free(awspool_insert_index_tuples(table->result, slot, estate,
 											  arbiters != NIL, &conflict,
 											  arbiters));
+		if (!conflict)
+			awspool_check_shown_once(table->rel, slot);
 		ResetPerTupleExprContext(estate);
 	}
 	MemoryContextSwitchTo(caller_context);

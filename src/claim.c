@@ -16,9 +16,9 @@
  * Under REPEATABLE READ and SERIALIZABLE, too, a claim acts on the present and
  * not on the snapshot of the transaction, as a unique constraint does.  What
  * the snapshot shows as ready may be sold by now; taking an account that it
- * does not show yet harms nobody.  Only an account that was edited since would
- * appear twice to that transaction, so there the claim fails with the usual
- * serialization failure.
+ * does not show yet harms nobody.  Only an account that was edited since, or
+ * deleted and added again, would appear twice to that transaction, so there
+ * the claim fails with the usual serialization failure.
  *
  * An order holds at most one account.  Callers that claim for the same order
  * wait for each other on a lock of the order, held until the transaction ends

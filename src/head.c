@@ -184,7 +184,6 @@ static IndexScanDesc begin_walk(Relation rel, Relation index,
 								int64 first, int64 last);
 static void add_doubt(Walk *walk, int64 position, TransactionId xid);
 static void pin(Walk *walk, int64 position);
-static void refuse_edited(AccountTable *table);
 static void learn(Pool *pool, const Walk *walk);
 static void keep(Pool *pool, const Walk *walk);
 static void begin_learning(Pool *pool);
@@ -500,7 +499,7 @@ walk(AccountTable *table, Relation index, const PoolKey *pool,
 			add_doubt(walk, position, dirty.xmax);
 		else if (awspool_try_lock_found(table))
 		{
-			refuse_edited(table);
+			awspool_check_shown_once(table->rel, table->found);
 			reserved = true;
 			walk->reserved = position;
 			pin(walk, position);	/* others may have the same position */
@@ -568,19 +567,6 @@ pin(Walk *walk, int64 position)
 		return;
 	walk->pinned = true;
 	walk->seen.position = position;
-}
-
-/*
- * To a transaction that has one snapshot for all its commands, an account that
- * was edited since would appear twice: as it was then, and as claimed.
- */
-static void
-refuse_edited(AccountTable *table)
-{
-	HeapTuple	tuple = ((BufferHeapTupleTableSlot *) table->found)->base.tuple;
-
-	if (tuple->t_data->t_infomask & HEAP_UPDATED)
-		awspool_check_snapshot(table);
 }
 
 /*

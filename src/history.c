@@ -87,7 +87,10 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 	account.provider = column_of(desc, trigdata->tg_trigtuple,
 								 Anum_account_provider);
 	if (!awspool_look_up_used(&accounts, 1))
+	{
+		awspool_check_shown_once(trigdata->tg_relation, trigdata->tg_trigslot);
 		return PointerGetDatum(NULL);
+	}
 
 	/*
 	 * Who adds by a function may not know that it was another provider's; here

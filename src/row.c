@@ -34,6 +34,7 @@
 static bool see_account(AccountTable *table, const char *provider,
 						const char *account_id);
 static bool lock_found(AccountTable *table, LockWaitPolicy wait, int flags);
+static void could_not_serialize(void);
 
 /*
  * Opens awspool.account for changing rows, until awspool_close_account_table.
@@ -356,9 +357,66 @@ awspool_check_snapshot(AccountTable *table)
 	if (IsolationUsesXactSnapshot() &&
 		!table_tuple_satisfies_snapshot(table->rel, table->found,
 										GetTransactionSnapshot()))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent update")));
+		could_not_serialize();
+}
+
+static void
+could_not_serialize(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent update")));
+}
+
+/*
+ * Raises 40001 if the transaction has one snapshot for all its commands that
+ * shows another row of the account in the slot, which is to be taken or was
+ * just stored: the account would appear twice, as it was and as it is.  It was
+ * edited, or deleted and added again, since.
+ *
+ * Looks at every row of the account and asks the snapshot of each.  To search
+ * with the snapshot would leave traces for serializable transactions to
+ * stumble over.
+ */
+void
+awspool_check_shown_once(Relation rel, TupleTableSlot *account)
+{
+	Snapshot	snapshot;
+	Datum		key;
+	char	   *provider;
+	Relation	index;
+	TupleTableSlot *slot;
+	IndexScanDesc scan;
+	bool		isnull;
+	bool		twice = false;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+
+	snapshot = GetTransactionSnapshot();
+	key = slot_getattr(account, Anum_account_account_id, &isnull);
+	provider = awspool_column(account, Anum_account_provider);
+	index = index_open(awspool_relation("account_pkey"), AccessShareLock);
+	slot = table_slot_create(rel, NULL);
+	scan = awspool_begin_index_scan(rel, index, SnapshotAny, 1, &key, true);
+	while (!twice && awspool_next_entry(scan))
+	{
+		/* Somebody else's row is nobody's business, and not shown either. */
+		if (strcmp(awspool_entry_provider(scan), provider) != 0)
+			continue;
+		while (!twice && index_fetch_heap(scan, slot))
+		{
+			twice = !ItemPointerEquals(&slot->tts_tid, &account->tts_tid) &&
+				table_tuple_satisfies_snapshot(rel, slot, snapshot);
+			if (!scan->xs_heap_continue)
+				break;
+		}
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	if (twice)
+		could_not_serialize();
 }
 
 /*
