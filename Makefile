@@ -37,6 +37,7 @@ OBJS = \
 	src/query.o \
 	src/access.o \
 	src/row.o \
+	src/arrival.o \
 	src/pool_start.o \
 	src/head.o \
 	src/lookup.o \

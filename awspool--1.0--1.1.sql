@@ -2,3 +2,11 @@
 
 -- complain if script is sourced in psql, rather than via ALTER EXTENSION
 \echo Use "ALTER EXTENSION awspool UPDATE TO '1.1'" to load this file. \quit
+
+-- Arrivals are counted by pool.
+INSERT INTO awspool.arrival_count
+  SELECT i OPERATOR(pg_catalog.*) 1099511627776
+  FROM pg_catalog.generate_series(0::bigint, 200) i;
+
+COMMENT ON TABLE awspool.arrival_count IS
+  'Goes up whenever an account may have arrived before others in its pool, other than by being added: by an edit, a restore, replication or hand. Tells sessions to look at their pools anew. One page of rows, changed in place, and not dumped.';

@@ -180,10 +180,15 @@ COMMENT ON COLUMN awspool.provider_role.role_oid IS
 CREATE TABLE awspool.arrival_count (
   arrivals bigint NOT NULL
 );
+-- Of all pools, as in version 1.0; then those of them that are in the rows
+-- below as well; then of the pools whose names have a certain hash.
 INSERT INTO awspool.arrival_count VALUES (0);
+INSERT INTO awspool.arrival_count
+  SELECT i OPERATOR(pg_catalog.*) 1099511627776
+  FROM pg_catalog.generate_series(0::bigint, 200) i;
 
 COMMENT ON TABLE awspool.arrival_count IS
-  'Goes up whenever an account may have arrived before others in its pool, other than by being added: by an edit, a restore, replication or hand. Tells sessions to look at their pools anew. One row, changed in place, and not dumped.';
+  'Goes up whenever an account may have arrived before others in its pool, other than by being added: by an edit, a restore, replication or hand. Tells sessions to look at their pools anew. One page of rows, changed in place, and not dumped.';
 
 -- Where to start looking in a pool, kept for sessions to come: a mere hint.
 CREATE UNLOGGED TABLE awspool.pool_start (

@@ -30,6 +30,7 @@
 #include "funcapi.h"
 #include "nodes/lockoptions.h"
 #include "parser/parse_relation.h"
+#include "storage/buf.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
@@ -208,6 +209,13 @@ typedef struct Batch
 /* A CSV file that is being read (csv.c). */
 typedef struct CsvFile CsvFile;
 
+/* awspool.arrival_count opened for reading (arrival.c). */
+typedef struct ArrivalCounts
+{
+	Relation	rel;			/* NULL: the extension was dropped */
+	Buffer		buffer;			/* invalid if there are no counts */
+} ArrivalCounts;
+
 /*
  * The functions of each file, from the ground up: a file calls only those
  * that come before it here.  "make lint" sees to that.
@@ -312,9 +320,21 @@ extern void awspool_delete_row(AccountTable *table);
 extern void awspool_prevented_by_trigger(void);
 extern void awspool_changed_by_command(void);
 
+/* arrival.c */
+extern void awspool_init_arrivals(void);
+extern void awspool_begin_storing(void);
+extern void awspool_end_storing(void);
+extern bool awspool_is_storing(void);
+extern int	awspool_pool_count(const char *provider, const char *marketplace);
+extern void awspool_note_arrival(const char *provider, const char *marketplace,
+								 int64 position);
+extern void awspool_note_arrival_anywhere(void);
+extern bool awspool_has_arrived(int pool_count);
+extern void awspool_open_arrivals(ArrivalCounts *counts);
+extern void awspool_close_arrivals(ArrivalCounts *counts);
+extern int64 awspool_arrivals(const ArrivalCounts *counts, int pool_count);
+
 /* pool_start.c */
-extern int64 awspool_arrivals(void);
-extern void awspool_count_arrival(void);
 extern int64 awspool_read_start(const char *provider, const char *marketplace,
 								int64 arrivals);
 extern void awspool_keep_start(const char *provider, const char *marketplace,
@@ -324,10 +344,6 @@ extern void awspool_keep_start(const char *provider, const char *marketplace,
 extern void awspool_init_head(void);
 extern bool awspool_reserve_oldest(AccountTable *table, const char *provider,
 								   const char *marketplace);
-extern void awspool_begin_storing(void);
-extern void awspool_end_storing(void);
-extern bool awspool_is_storing(void);
-extern void awspool_note_arrival(int64 position);
 
 /* lookup.c */
 extern void awspool_look_up(NewAccount **accounts, int n);

@@ -39,14 +39,17 @@
  *	  drawn by then is in the index, if it ever will be: those are settled.  A
  *	  start never moves beyond what was settled before its scan began.
  *
- * 4. It arrives at a position that was not drawn just then: it is moved to
- *	  another marketplace, or its row comes from a restore, a replica's
- *	  publisher or somebody's hand.  An update may also put a new version of a
- *	  ready row into the index behind the back of a scan that has read that
- *	  index page, but not yet found the old version dead.  Each transaction
- *	  with such an arrival counts it when all its index entries exist and it
- *	  has not committed yet, for everybody to see at once; who sees another
- *	  count starts over everywhere.
+ * 4. It arrives at a position that was not drawn just then, or as a new
+ *	  version behind the back of a scan that has read that index page, but not
+ *	  yet found the old version dead.  Whoever makes it arrive counts that
+ *	  before they commit (arrival.c).  Who sees another count of a pool than
+ *	  the one under which it was remembered forgets that pool.
+ *
+ * The scan itself is a while under way, too.  What arrives behind its back may
+ * be older than what it has found, so it looks at the count once more before
+ * it locks that; and before it says that there is nothing.  If the count has
+ * moved, all begins anew, but only a few times: a claim ends, however much
+ * arrives.  Then the last scan takes what it finds.
  *
  * A new table (CREATE EXTENSION, TRUNCATE) starts over as well.  A new
  * backend knows only what pool_start.c has kept, and a crash or a promotion
@@ -59,11 +62,9 @@
  */
 #include "awspool.h"
 
-#include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xact.h"
-#include "commands/sequence.h"
 #include "executor/instrument.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -94,7 +95,10 @@
 #define MAX_DOUBT_AGE		(UINT64CONST(1) << 30)
 
 /* A walk goes at least so far in search of the next account. */
-#define SHORT_REACH			32
+#define SHORT_REACH			8
+
+/* So often a claim looks at a pool, if something arrives each time. */
+#define MAX_TRIES			4
 
 #define VERY_START			PG_INT64_MIN
 #define VERY_END			PG_INT64_MAX
@@ -122,9 +126,12 @@ typedef struct PoolKey
 	char		marketplace[AWSPOOL_NAME_LENGTH + 1];
 } PoolKey;
 
+/* What this backend remembers of a pool. */
 typedef struct Pool
 {
 	PoolKey		key;
+	int			count;			/* which count of arrivals is the pool's */
+	int64		arrivals;		/* the rest holds while it is this; or -1 */
 	Start		start;
 	Start		before;			/* before this transaction, if "learnt" */
 	bool		learnt;			/* in this transaction; then in the list */
@@ -133,24 +140,33 @@ typedef struct Pool
 	TimestampTz next_full_walk;
 } Pool;
 
-/* What a walk along the index found. */
+/* A search for the oldest account of a pool. */
+typedef struct Search
+{
+	AccountTable *table;
+	Relation	index;
+	ArrivalCounts counts;
+	Pool	   *pool;
+	bool		is_last;		/* takes what it finds, whatever arrives */
+} Search;
+
+/*
+ * What a walk along the index found: before a position there is nothing to be
+ * claimed but these doubts, oldest first.
+ */
 typedef struct Walk
 {
-	Start		seen;			/* nothing to be claimed before it */
-	int64		reserved;		/* the position that was, or VERY_END */
-	bool		pinned;			/* seen.position does not move any more */
-	bool		blocked;		/* somebody else was about to take a row */
+	int64		clear_to;		/* VERY_END: to where the walk was to end */
+	int			ndoubts;
+	Doubt		doubts[MAX_DOUBTS];
+	int64		reserved;		/* at which position, if one was */
 	bool		is_long;
 } Walk;
 
-/*
- * All that this backend remembers.  It holds for the table, its file and the
- * count of arrivals noted here.
- */
+/* The pools that this backend remembers, of this table and its file. */
 static HTAB *pools = NULL;
 static Oid	pools_table = InvalidOid;
 static Oid	pools_file = InvalidOid;
-static int64 pools_arrivals = 0;
 
 /* Every position up to this one is in the index, if it ever will be. */
 static int64 settled = VERY_START;
@@ -158,37 +174,29 @@ static int64 settled = VERY_START;
 /* The pools about which something was learnt in this transaction. */
 static Pool *learnt_pools = NULL;
 
-/* Whether an account arrived in this transaction (4. above). */
-static bool arrived = false;
-
-/* Whether what is being inserted draws its positions meanwhile (3. above). */
-static bool storing = false;
-
-/* Then: the last position that anybody had drawn before. */
-static int64 stored_from = VERY_END;
-
-static Pool *get_pool(Relation rel, const char *provider,
+static Pool *get_pool(const Search *search, const char *provider,
 					  const char *marketplace);
-static int64 noted_start(const char *provider, const char *marketplace,
-						 int64 arrivals);
+static Pool *find_pool(const char *provider, const char *marketplace);
+static void forget_pool(Pool *pool);
 static void forget_pools(void);
-static bool reserve_doubtful(AccountTable *table, Relation index, Pool *pool);
-static bool reserve_from_start(AccountTable *table, Relation index,
-							   Pool *pool);
+static int64 noted_start(const Pool *pool);
+static bool something_arrived(const Search *search);
+static bool reserve_doubtful(const Search *search);
+static bool look_again(const Search *search, Doubt *doubt, bool *reserved);
+static bool reserve_from_start(const Search *search);
 static uint64 next_xid(void);
 static bool is_running(TransactionId xid, Snapshot snapshot);
-static bool walk(AccountTable *table, Relation index, const PoolKey *pool,
-				 int64 first, int64 last, Walk *walk);
-static IndexScanDesc begin_walk(Relation rel, Relation index,
-								Snapshot snapshot, const PoolKey *pool,
+static bool walk(const Search *search, int64 first, int64 last, Walk *walk);
+static IndexScanDesc begin_walk(const Search *search, Snapshot snapshot,
 								int64 first, int64 last);
 static void add_doubt(Walk *walk, int64 position, TransactionId xid);
-static void pin(Walk *walk, int64 position);
+static void stay_before(Walk *walk, int64 position);
+static bool may_learn(const Pool *pool);
 static void learn(Pool *pool, const Walk *walk);
-static void keep(Pool *pool, const Walk *walk);
+static void keep(const Pool *pool, const Walk *walk);
 static void begin_learning(Pool *pool);
 static void settle(void);
-static bool walk_fully(AccountTable *table, Relation index, Pool *pool);
+static bool walk_fully(const Search *search);
 static void end_transaction(XactEvent event, void *arg);
 static void end_subtransaction(SubXactEvent event, SubTransactionId subid,
 							   SubTransactionId parent, void *arg);
@@ -210,86 +218,75 @@ bool
 awspool_reserve_oldest(AccountTable *table, const char *provider,
 					   const char *marketplace)
 {
-	Relation	index = index_open(awspool_relation("account_ready"),
-								   RowExclusiveLock);
-	bool		reserved;
+	Search		search = {.table = table};
+	bool		reserved = false;
 
-	do
+	search.index = index_open(awspool_relation("account_ready"),
+							  RowExclusiveLock);
+	awspool_open_arrivals(&search.counts);
+	for (int tries = 1; tries <= MAX_TRIES; tries++)
 	{
-		Pool	   *pool = get_pool(table->rel, provider, marketplace);
-
 		CHECK_FOR_INTERRUPTS();
-		reserved = reserve_doubtful(table, index, pool) ||
-			reserve_from_start(table, index, pool);
+		search.pool = get_pool(&search, provider, marketplace);
+		search.is_last = (tries == MAX_TRIES);
+		reserved = reserve_doubtful(&search) || reserve_from_start(&search);
+		if (reserved || !something_arrived(&search))
+			break;
+	}
+	awspool_close_arrivals(&search.counts);
+	index_close(search.index, NoLock);
 
-		/* An arrival may have slipped by while we walked. */
-	} while (!reserved && awspool_arrivals() != pools_arrivals);
-
-	index_close(index, NoLock);
+	/* An older row of the account, which the snapshot shows, would stay. */
+	if (reserved)
+		awspool_check_shown_once(table->rel, table->found);
 	return reserved;
 }
 
 /*
- * To be called before and after a statement that stores accounts, and lets
- * the sequence draw their positions meanwhile.  If the statement fails, the
- * abort of the transaction or savepoint stands for the second call.
- */
-void
-awspool_begin_storing(void)
-{
-	stored_from = awspool_last_drawn(awspool_relation("account_position"));
-	storing = true;
-}
-
-void
-awspool_end_storing(void)
-{
-	storing = false;
-}
-
-/*
- * Whether a function of the extension is storing accounts.
- */
-bool
-awspool_is_storing(void)
-{
-	return storing;
-}
-
-/*
- * Notes that a ready account was inserted in this transaction, at that
- * position, or is about to be updated (PG_INT64_MIN), and may end up before
- * somebody's start.
- */
-void
-awspool_note_arrival(int64 position)
-{
-	if (!storing || position <= stored_from)
-		arrived = true;
-}
-
-/*
- * What this backend remembers of a pool.
+ * What this backend remembers of a pool, as far as it still holds.  Of a pool
+ * in which an account arrived in this transaction nothing does: that may yet
+ * be rolled back.
  */
 static Pool *
-get_pool(Relation rel, const char *provider, const char *marketplace)
+get_pool(const Search *search, const char *provider, const char *marketplace)
 {
-	int64		arrivals = awspool_arrivals();
-	PoolKey		key;
+	Relation	rel = search->table->rel;
+	bool		arrived;
+	int64		arrivals;
 	Pool	   *pool;
-	bool		known;
 
-	if (pools == NULL || arrived || arrivals < 0 ||
-		pools_arrivals != arrivals ||
+	if (pools == NULL ||
 		pools_table != RelationGetRelid(rel) ||
 		pools_file != rel->rd_rel->relfilenode ||
 		hash_get_num_entries(pools) >= MAX_POOLS)
 	{
 		forget_pools();
-		pools_arrivals = arrivals;
 		pools_table = RelationGetRelid(rel);
 		pools_file = rel->rd_rel->relfilenode;
 	}
+
+	pool = find_pool(provider, marketplace);
+	arrived = awspool_has_arrived(pool->count);
+	arrivals = awspool_arrivals(&search->counts, pool->count);
+	if (pool->arrivals != arrivals || arrivals < 0 || arrived)
+	{
+		forget_pool(pool);
+		pool->arrivals = arrivals;
+		if (arrivals >= 0 && !arrived)
+			pool->start.position = pool->before.position = noted_start(pool);
+	}
+	return pool;
+}
+
+/*
+ * The entry of a pool; a new one knows nothing.
+ */
+static Pool *
+find_pool(const char *provider, const char *marketplace)
+{
+	PoolKey		key;
+	Pool	   *pool;
+	bool		known;
 
 	memset(&key, 0, sizeof(key));
 	strlcpy(key.provider, provider, sizeof(key.provider));
@@ -298,30 +295,25 @@ get_pool(Relation rel, const char *provider, const char *marketplace)
 	if (!known)
 	{
 		/* Complete before anything that may fail: the entry stays. */
-		pool->start.position = VERY_START;
-		pool->start.ndoubts = 0;
+		forget_pool(pool);
 		pool->learnt = false;
+		pool->arrivals = -1;
+		pool->count = awspool_pool_count(provider, marketplace);
 		pool->reach = 0;
 		pool->next_full_walk = GetCurrentTimestamp() + FULL_WALK_INTERVAL;
-		if (!arrived)
-			pool->start.position = noted_start(provider, marketplace,
-											   arrivals);
 	}
 	return pool;
 }
 
 /*
- * What is noted of the start of a pool.  A note from before the sequence was
- * set back, which nobody should do, is of no use.
+ * Forgets what was learnt of a pool, for good: also if this transaction, which
+ * may have learnt it, aborts.
  */
-static int64
-noted_start(const char *provider, const char *marketplace, int64 arrivals)
+static void
+forget_pool(Pool *pool)
 {
-	int64		position = awspool_read_start(provider, marketplace, arrivals);
-	Oid			sequence = awspool_relation("account_position");
-
-	return position <= awspool_last_drawn(sequence) + 1 ? position :
-		VERY_START;
+	pool->start.position = pool->before.position = VERY_START;
+	pool->start.ndoubts = pool->before.ndoubts = 0;
 }
 
 static void
@@ -344,15 +336,43 @@ forget_pools(void)
 }
 
 /*
+ * What is noted of the start of a pool.  A note from before the sequence was
+ * set back, which nobody should do, is of no use.
+ */
+static int64
+noted_start(const Pool *pool)
+{
+	int64		position = awspool_read_start(pool->key.provider,
+											  pool->key.marketplace,
+											  pool->arrivals);
+	Oid			sequence = awspool_relation("account_position");
+
+	return position <= awspool_last_drawn(sequence) + 1 ? position :
+		VERY_START;
+}
+
+/*
+ * Whether an account has arrived in the pool since the search began.
+ */
+static bool
+something_arrived(const Search *search)
+{
+	return awspool_arrivals(&search->counts, search->pool->count) !=
+		search->pool->arrivals;
+}
+
+/*
  * Looks again at the doubts whose transaction has ended, and reserves the
  * oldest account among them that can be claimed.
  *
  * A doubt of many accounts is an import, say.  Once it has ended, they are the
- * pool's head, and the start moves back to them.
+ * pool's head, and the start moves back to them; the later doubts are behind
+ * it then.
  */
 static bool
-reserve_doubtful(AccountTable *table, Relation index, Pool *pool)
+reserve_doubtful(const Search *search)
 {
+	Pool	   *pool = search->pool;
 	Start	   *start = &pool->start;
 	Snapshot	snapshot;
 	bool		reserved = false;
@@ -374,29 +394,15 @@ reserve_doubtful(AccountTable *table, Relation index, Pool *pool)
 	{
 		Doubt		doubt = start->doubts[i];
 
-		if (!reserved && !is_running(doubt.xid, snapshot))
+		if (reserved || is_running(doubt.xid, snapshot))
+			start->doubts[kept++] = doubt;
+		else if (doubt.first != doubt.last)
 		{
-			Walk		found;
-
-			if (doubt.first != doubt.last)
-			{
-				start->position = doubt.first;
-				break;			/* the later ones are behind the start now */
-			}
-
-			reserved = walk(table, index, &pool->key, doubt.first,
-							doubt.last, &found);
-			if (found.seen.ndoubts + found.blocked + reserved > 1)
-			{
-				start->position = doubt.first;
-				break;			/* several accounts share the position */
-			}
-			if (found.seen.ndoubts > 0)
-				doubt = found.seen.doubts[0];
-			else if (!found.blocked && !reserved)
-				continue;		/* claimed, by us or by others */
+			start->position = doubt.first;
+			break;
 		}
-		start->doubts[kept++] = doubt;
+		else if (look_again(search, &doubt, &reserved))
+			start->doubts[kept++] = doubt;
 	}
 	start->ndoubts = kept;
 	UnregisterSnapshot(snapshot);
@@ -404,15 +410,34 @@ reserve_doubtful(AccountTable *table, Relation index, Pool *pool)
 }
 
 /*
+ * Looks at the one position of a doubt whose transaction has ended, and
+ * reserves an account there if it can.  Returns whether anything is left
+ * there, so that the doubt has to be kept.  It is looked at each time then,
+ * unless all that is left is what another transaction is doing: that one
+ * becomes its own.
+ */
+static bool
+look_again(const Search *search, Doubt *doubt, bool *reserved)
+{
+	Walk		found;
+
+	*reserved = walk(search, doubt->first, doubt->last, &found);
+	if (found.clear_to == VERY_END && found.ndoubts == 1)
+		*doubt = found.doubts[0];
+	return found.clear_to < VERY_END || found.ndoubts > 0;
+}
+
+/*
  * Reserves the oldest account from the start of the pool on, and learns from
  * the walk.
  *
- * To begin with the walk goes only twice as far as the last one had to: the
+ * To begin with the walk goes only twice as far as the last ones had to: the
  * index reads, and checks, all entries of a page that are within its bounds.
  */
 static bool
-reserve_from_start(AccountTable *table, Relation index, Pool *pool)
+reserve_from_start(const Search *search)
 {
+	Pool	   *pool = search->pool;
 	int64		first = pool->start.position;
 	bool		wrote = TransactionIdIsValid(GetTopTransactionIdIfAny());
 	bool		reserved = false;
@@ -422,20 +447,25 @@ reserve_from_start(AccountTable *table, Relation index, Pool *pool)
 		settle();
 
 	if (first > VERY_START)
-		reserved = walk(table, index, &pool->key, first,
+		reserved = walk(search, first,
 						first + Max(2 * pool->reach, SHORT_REACH), &found);
 	if (!reserved)
-		reserved = walk(table, index, &pool->key, first, VERY_END, &found);
+		reserved = walk(search, first, VERY_END, &found);
 	if (reserved)
-		pool->reach = first > VERY_START ? found.reserved - first : 0;
-	learn(pool, &found);
+		pool->reach = first > VERY_START ?
+			Max(found.reserved - first, pool->reach / 2) : 0;
 
-	/* What this transaction changed before, the walk took for dead. */
-	if (found.is_long && !wrote)
-		keep(pool, &found);
+	if (may_learn(pool))
+	{
+		learn(pool, &found);
+
+		/* What this transaction changed before, the walk took for dead. */
+		if (found.is_long && !wrote)
+			keep(pool, &found);
+	}
 
 	if (!reserved && first > VERY_START)
-		reserved = walk_fully(table, index, pool);
+		reserved = walk_fully(search);
 	return reserved;
 }
 
@@ -466,29 +496,28 @@ is_running(TransactionId xid, Snapshot snapshot)
  * can be reserved, and tells what was seen on the way.
  */
 static bool
-walk(AccountTable *table, Relation index, const PoolKey *pool,
-	 int64 first, int64 last, Walk *walk)
+walk(const Search *search, int64 first, int64 last, Walk *walk)
 {
+	AccountTable *table = search->table;
 	int64		buffers = pgBufferUsage.shared_blks_hit +
 		pgBufferUsage.shared_blks_read;
 	SnapshotData dirty;
 	IndexScanDesc scan;
 	bool		reserved = false;
+	bool		gave_up = false;
 
-	walk->seen.ndoubts = 0;
-	walk->reserved = VERY_END;
-	walk->pinned = false;
-	walk->blocked = false;
+	walk->clear_to = VERY_END;
+	walk->ndoubts = 0;
 
 	InitDirtySnapshot(dirty);
-	scan = begin_walk(table->rel, index, &dirty, pool, first, last);
-	while (!reserved &&
+	scan = begin_walk(search, &dirty, first, last);
+	while (!reserved && !gave_up &&
 		   index_getnext_slot(scan, ForwardScanDirection, table->found))
 	{
 		bool		isnull;
-		int64		position = DatumGetInt64(slot_getattr(table->found,
-														  Anum_account_position,
-														  &isnull));
+		Datum		value = slot_getattr(table->found, Anum_account_position,
+										 &isnull);
+		int64		position = DatumGetInt64(value);
 
 		CHECK_FOR_INTERRUPTS();
 
@@ -497,20 +526,15 @@ walk(AccountTable *table, Relation index, const PoolKey *pool,
 			add_doubt(walk, position, dirty.xmin);
 		else if (TransactionIdIsValid(dirty.xmax))
 			add_doubt(walk, position, dirty.xmax);
-		else if (awspool_try_lock_found(table))
-		{
-			awspool_check_shown_once(table->rel, table->found);
-			reserved = true;
-			walk->reserved = position;
-			pin(walk, position);	/* others may have the same position */
-		}
 		else
 		{
-			pin(walk, position);
-			walk->blocked = true;
+			/* Others may have this position, too, and may be free again. */
+			stay_before(walk, position);
+			gave_up = !search->is_last && something_arrived(search);
+			reserved = !gave_up && awspool_try_lock_found(table);
+			walk->reserved = position;
 		}
 	}
-	pin(walk, VERY_END);
 	index_endscan(scan);
 
 	walk->is_long = pgBufferUsage.shared_blks_hit +
@@ -519,9 +543,10 @@ walk(AccountTable *table, Relation index, const PoolKey *pool,
 }
 
 static IndexScanDesc
-begin_walk(Relation rel, Relation index, Snapshot snapshot,
-		   const PoolKey *pool, int64 first, int64 last)
+begin_walk(const Search *search, Snapshot snapshot, int64 first, int64 last)
 {
+	Relation	index = search->index;
+	const PoolKey *pool = &search->pool->key;
 	ScanKeyData keys[4];
 	IndexScanDesc scan;
 
@@ -538,7 +563,8 @@ begin_walk(Relation rel, Relation index, Snapshot snapshot,
 						   InvalidOid, InvalidOid, F_INT8LE,
 						   Int64GetDatum(last));
 
-	scan = awspool_index_beginscan(rel, index, snapshot, lengthof(keys));
+	scan = awspool_index_beginscan(search->table->rel, index, snapshot,
+								   lengthof(keys));
 	index_rescan(scan, keys, lengthof(keys), NULL, 0);
 	return scan;
 }
@@ -547,26 +573,33 @@ begin_walk(Relation rel, Relation index, Snapshot snapshot,
 static void
 add_doubt(Walk *walk, int64 position, TransactionId xid)
 {
-	Start	   *seen = &walk->seen;
+	int			n = walk->ndoubts;
 
-	if (walk->pinned)
+	if (position >= walk->clear_to)
 		return;
-	if (seen->ndoubts > 0 && seen->doubts[seen->ndoubts - 1].xid == xid)
-		seen->doubts[seen->ndoubts - 1].last = position;
-	else if (seen->ndoubts < MAX_DOUBTS)
-		seen->doubts[seen->ndoubts++] = (Doubt) {position, position, xid};
+	if (n > 0 && walk->doubts[n - 1].xid == xid)
+		walk->doubts[n - 1].last = position;
+	else if (n < MAX_DOUBTS)
+		walk->doubts[walk->ndoubts++] = (Doubt) {position, position, xid};
 	else
-		pin(walk, position);
+		stay_before(walk, position);
 }
 
 /* What is at this position, or behind it, has still to be looked at. */
 static void
-pin(Walk *walk, int64 position)
+stay_before(Walk *walk, int64 position)
 {
-	if (walk->pinned)
-		return;
-	walk->pinned = true;
-	walk->seen.position = position;
+	walk->clear_to = Min(walk->clear_to, position);
+}
+
+/*
+ * Whether anything can be learnt of a pool, and kept for others, at all.
+ */
+static bool
+may_learn(const Pool *pool)
+{
+	return pool->arrivals >= 0 && !awspool_has_arrived(pool->count) &&
+		settled > VERY_START;
 }
 
 /*
@@ -580,24 +613,17 @@ static void
 learn(Pool *pool, const Walk *walk)
 {
 	Start	   *start = &pool->start;
-	int64		position = walk->seen.position;
-
-	if (arrived || pools_arrivals < 0 || settled == VERY_START)
-		return;
-	position = Min(position, settled + 1);
+	int64		position = Min(walk->clear_to, settled + 1);
+	int			room = walk->is_long ? MAX_DOUBTS - start->ndoubts : 0;
 
 	begin_learning(pool);
-	for (int i = 0; i < walk->seen.ndoubts; i++)
-	{
-		Doubt		doubt = walk->seen.doubts[i];
+	if (room < walk->ndoubts)
+		position = Min(position, walk->doubts[room].first);
 
-		if (doubt.first >= position)
-			break;
-		if (!walk->is_long || start->ndoubts == MAX_DOUBTS)
-		{
-			position = doubt.first;
-			break;
-		}
+	for (int i = 0; i < walk->ndoubts && walk->doubts[i].first < position; i++)
+	{
+		Doubt		doubt = walk->doubts[i];
+
 		doubt.last = Min(doubt.last, position - 1);
 		if (start->ndoubts == 0)
 			start->next_xid = next_xid();
@@ -608,21 +634,20 @@ learn(Pool *pool, const Walk *walk)
 
 /*
  * Keeps what a long walk has found for backends to come: nothing can be
- * claimed before the first account that is in doubt, or was reserved.
+ * claimed before what is in doubt, or was reserved, or is not settled.
  */
 static void
-keep(Pool *pool, const Walk *walk)
+keep(const Pool *pool, const Walk *walk)
 {
-	int64		position = Min(walk->seen.position, walk->reserved);
+	const Start *start = &pool->start;
+	int64		position = Min(walk->clear_to, settled + 1);
 
-	if (arrived || pools_arrivals < 0 || settled == VERY_START)
-		return;
-	if (walk->seen.ndoubts > 0)
-		position = Min(position, walk->seen.doubts[0].first);
-	if (pool->start.ndoubts > 0)
-		position = Min(position, pool->start.doubts[0].first);
-	awspool_keep_start(pool->key.provider, pool->key.marketplace,
-					   Min(position, settled + 1), pools_arrivals);
+	if (walk->ndoubts > 0)
+		position = Min(position, walk->doubts[0].first);
+	if (start->ndoubts > 0)
+		position = Min(position, start->doubts[0].first);
+	awspool_keep_start(pool->key.provider, pool->key.marketplace, position,
+					   pool->arrivals);
 }
 
 /*
@@ -652,7 +677,7 @@ settle(void)
 	Oid			sequence = awspool_relation("account_position");
 
 	/* Our own lock does not conflict with that which nextval() took for us. */
-	if (storing || awspool_last_drawn(sequence) == settled)
+	if (awspool_is_storing() || awspool_last_drawn(sequence) == settled)
 		return;
 	if (!ConditionalLockRelationOid(sequence, ShareLock))
 		return;
@@ -662,11 +687,13 @@ settle(void)
 
 /*
  * Walks a pool from the very start before it is called empty, if that was not
- * done lately.  If there is an account after all, what we know is worth nothing.
+ * done lately.  If there is an account after all, what we know is worth
+ * nothing, and was not before this transaction either.
  */
 static bool
-walk_fully(AccountTable *table, Relation index, Pool *pool)
+walk_fully(const Search *search)
 {
+	Pool	   *pool = search->pool;
 	TimestampTz began = GetCurrentTimestamp();
 	TimestampTz ended;
 	Walk		found;
@@ -675,14 +702,13 @@ walk_fully(AccountTable *table, Relation index, Pool *pool)
 	if (began < pool->next_full_walk)
 		return false;
 
-	reserved = walk(table, index, &pool->key, VERY_START, VERY_END, &found);
+	reserved = walk(search, VERY_START, VERY_END, &found);
 	ended = GetCurrentTimestamp();
 	pool->next_full_walk = ended + Max(FULL_WALK_INTERVAL,
 									   FULL_WALK_SHARE * (ended - began));
 	if (reserved)
 	{
-		pool->start.position = VERY_START;
-		pool->start.ndoubts = 0;
+		forget_pool(pool);
 		settled = VERY_START;
 	}
 	return reserved;
@@ -693,11 +719,6 @@ end_transaction(XactEvent event, void *arg)
 {
 	switch (event)
 	{
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-			if (arrived)
-				awspool_count_arrival();
-			return;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			unlearn();
@@ -711,8 +732,6 @@ end_transaction(XactEvent event, void *arg)
 	for (Pool *pool = learnt_pools; pool != NULL; pool = pool->next_learnt)
 		pool->learnt = false;
 	learnt_pools = NULL;
-	arrived = false;
-	storing = false;
 }
 
 static void
@@ -720,10 +739,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId subid,
 				   SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-	{
 		unlearn();
-		storing = false;
-	}
 }
 
 /*

@@ -76,16 +76,18 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 	NewAccount *accounts = &account;
 	bool		isnull;
 
-	awspool_note_arrival(DatumGetInt64(heap_getattr(trigdata->tg_trigtuple,
-													Anum_account_position,
-													desc, &isnull)));
-	if (IsLogicalWorker())
-		return PointerGetDatum(NULL);
-
 	account.account_id = column_of(desc, trigdata->tg_trigtuple,
 								   Anum_account_account_id);
 	account.provider = column_of(desc, trigdata->tg_trigtuple,
 								 Anum_account_provider);
+	awspool_note_arrival(account.provider,
+						 column_of(desc, trigdata->tg_trigtuple,
+								   Anum_account_marketplace),
+						 DatumGetInt64(heap_getattr(trigdata->tg_trigtuple,
+													Anum_account_position,
+													desc, &isnull)));
+	if (IsLogicalWorker())
+		return PointerGetDatum(NULL);
 	if (!awspool_look_up_used(&accounts, 1))
 	{
 		awspool_check_shown_once(trigdata->tg_relation, trigdata->tg_trigslot);

@@ -23,6 +23,7 @@
 #include "awspool.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_trigger.h"
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
 #include "utils/builtins.h"
@@ -70,6 +71,7 @@ typedef struct RowVersion
 } RowVersion;
 
 static RowVersion take_apart(HeapTuple tuple, TupleDesc desc);
+static void note_arrival(Relation rel, const RowVersion *new);
 static void check_columns(TupleDesc desc, const RowVersion *old,
 						  const RowVersion *new);
 static void refuse_column(TupleDesc desc, int column, const RowVersion *old);
@@ -101,7 +103,7 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 	tuple = trigdata->tg_newtuple;
 	new = take_apart(tuple, desc);
 	if (new.status == STATUS_READY)
-		awspool_note_arrival(PG_INT64_MIN);
+		note_arrival(trigdata->tg_relation, &new);
 	if (IsLogicalWorker())
 		return PointerGetDatum(tuple);
 
@@ -140,6 +142,30 @@ take_apart(HeapTuple tuple, TupleDesc desc)
 		TextDatumGetCString(row.values[Anum_account_account_id - 1]);
 	row.status = awspool_status_from_text(row.values[Anum_account_status - 1]);
 	return row;
+}
+
+/*
+ * Notes that a ready account is about to be updated, and so arrives in the
+ * pool of its new version (arrival.c).  A BEFORE trigger of the user's may yet
+ * choose another pool.
+ */
+static void
+note_arrival(Relation rel, const RowVersion *new)
+{
+	int			provider = Anum_account_provider - 1;
+	int			marketplace = Anum_account_marketplace - 1;
+	int			others = -1;
+
+	for (int i = 0; i < rel->trigdesc->numtriggers; i++)
+		others += TRIGGER_TYPE_MATCHES(rel->trigdesc->triggers[i].tgtype,
+									   TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
+									   TRIGGER_TYPE_UPDATE);
+	if (others > 0 || new->isnull[provider] || new->isnull[marketplace])
+		awspool_note_arrival_anywhere();
+	else
+		awspool_note_arrival(TextDatumGetCString(new->values[provider]),
+							 TextDatumGetCString(new->values[marketplace]),
+							 PG_INT64_MIN);
 }
 
 /*

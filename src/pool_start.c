@@ -1,35 +1,27 @@
 /*-------------------------------------------------------------------------
  *
  * pool_start.c
- *	  What sessions tell each other about the starts of pools: the count of
- *	  arrivals, and notes for sessions to come.
- *
- * Both are changed in place, not by updates.  An update would become visible
- * only with its transaction, would make others wait, and would gather
- * versions, under the very snapshots that make claims slow elsewhere.
- *
- * The count of arrivals is the one row of awspool.arrival_count.  It goes up
- * whenever an account may have arrived before the start that somebody has in
- * mind (head.c).  Of each change only those have to know who are there, so it
- * is not logged: after a crash nobody is, and no note is left.
+ *	  Notes of where to start looking in a pool, for sessions to come.
  *
  * A new backend does not know where the head of a pool is and has to walk
  * there from the very start.  If that was long, it leaves a note of where to
  * start in awspool.pool_start, a row for each pool, so that a connection for
  * every claim is no disaster while some old snapshot keeps all the dead
  * entries alive.  What is noted must hold whatever becomes of this
- * transaction: the caller sees to that.  The row holds the count of arrivals
- * under which the note is true, and under any other it is worth nothing.  That
- * also guards against writing late: what a walk found is noted under the
- * count it began with.
+ * transaction: the caller sees to that.  The row holds the pool's count of
+ * arrivals (arrival.c) under which the note is true, and under any other it is
+ * worth nothing.  That also guards against writing late: what a walk found is
+ * noted under the count it began with.
  *
- * The notes are unlogged.  After a crash, on a standby and in a replica there
- * are none, as it should be, since nothing tells there whether they hold.
+ * A note is changed in place, for the same reasons as the counts.  The table
+ * is unlogged: after a crash, on a standby and in a replica there are no
+ * notes, as it should be, since nothing tells there whether they hold.
  *
  * A missing note is inserted empty.  Who finds that somebody else is just
- * doing so leaves it to them.  Notes are looked up with a dirty snapshot, which
- * leaves no traces for serializable transactions to stumble over: those of all
- * pools share a few pages.
+ * doing so leaves it to them.  Notes are looked up with a dirty snapshot,
+ * which leaves no traces for serializable transactions to stumble over: those
+ * of all pools share a few pages.  Such a look-up may miss a row that an
+ * update moves, but no update ever moves a note.
  *
  *-------------------------------------------------------------------------
  */
@@ -59,33 +51,13 @@ typedef struct NoteRow
 	Note	   *note;
 } NoteRow;
 
-static int64 use_count(int add);
 static NoteRow open_note(const char *provider, const char *marketplace);
 static void close_note(NoteRow *row);
 static void insert_note(const char *provider, const char *marketplace);
 
 /*
- * How many arrivals were counted; -1 if that cannot be known.
- */
-int64
-awspool_arrivals(void)
-{
-	return use_count(0);
-}
-
-/*
- * Counts an arrival, for everybody to see at once.  All that arrived must be
- * in the index by now.
- */
-void
-awspool_count_arrival(void)
-{
-	(void) use_count(1);
-}
-
-/*
  * Where to start in a pool, if there is a note of it that holds at this count
- * of arrivals; otherwise PG_INT64_MIN, the very start.
+ * of its arrivals; otherwise PG_INT64_MIN, the very start.
  */
 int64
 awspool_read_start(const char *provider, const char *marketplace,
@@ -132,49 +104,6 @@ awspool_keep_start(const char *provider, const char *marketplace,
 	else
 		insert_note(provider, marketplace);
 	close_note(&row);
-}
-
-/*
- * Adds to the count of arrivals, and returns it; -1 if its row is gone.
- */
-static int64
-use_count(int add)
-{
-	Oid			table = awspool_find_relation("arrival_count");
-	Relation	rel;
-	Buffer		buffer;
-	Page		page;
-	int64		count = -1;
-
-	if (!OidIsValid(table))
-		return count;			/* the extension was dropped */
-	rel = table_open(table, AccessShareLock);
-	if (RelationGetNumberOfBlocks(rel) > 0)
-	{
-		buffer = ReadBuffer(rel, 0);
-		LockBuffer(buffer, add > 0 ? BUFFER_LOCK_EXCLUSIVE : BUFFER_LOCK_SHARE);
-		page = BufferGetPage(buffer);
-		for (OffsetNumber i = FirstOffsetNumber;
-			 i <= PageGetMaxOffsetNumber(page) && count < 0; i++)
-		{
-			ItemId		item = PageGetItemId(page, i);
-
-			if (ItemIdIsNormal(item))
-			{
-				HeapTupleHeader tuple = (HeapTupleHeader) PageGetItem(page, item);
-				int64	   *value = (int64 *) ((char *) tuple + tuple->t_hoff);
-
-				if (add > 0)
-					*value += add;
-				count = *value;
-			}
-		}
-		if (add > 0)
-			MarkBufferDirtyHint(buffer, true);
-		UnlockReleaseBuffer(buffer);
-	}
-	table_close(rel, AccessShareLock);
-	return count;
 }
 
 static NoteRow

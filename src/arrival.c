@@ -1,0 +1,300 @@
+/*-------------------------------------------------------------------------
+ *
+ * arrival.c
+ *	  Accounts that come into a pool, and how sessions hear of it.
+ *
+ * An account that is added draws its position just then, and so comes behind
+ * all others.  Whatever else puts a ready account into the index is an
+ * arrival: it may be before the place where some session starts to look
+ * (head.c).  It is moved from another marketplace; its row comes from a
+ * restore, a replica's publisher or somebody's hand; its position was drawn
+ * long ago, since somebody raised the CACHE of the sequence; or an update puts
+ * a new version of it into the index, behind the back of whoever has just read
+ * that index page.
+ *
+ * Each transaction with arrivals counts them for their pools, when all their
+ * index entries exist and it has not committed yet.  The counts are the rows
+ * of awspool.arrival_count.  They are changed in place, not by updates: an
+ * update would become visible only with its transaction, would make others
+ * wait, and would gather versions.  Only those have to know of a change who
+ * are there, so it is not logged: after a crash nobody is, and no note of
+ * pool_start.c is left.
+ *
+ *	 first row		every transaction with arrivals
+ *	 second row		those of them that were counted for their pools, too
+ *	 each other row	the pools whose names have a certain hash
+ *
+ * Version 1.0 has the first row only, and so counts for all pools together.
+ * A session may have its library under our script, or ours under its script.
+ * So whoever finds no more than the first row takes that, and the count of a
+ * pool is its own row's and, besides, how often the first row went up without
+ * the second.  The rows of pools begin far apart, and far from the first: a
+ * count of a pool that somebody remembers never comes again when the rows have
+ * come meanwhile, or have gone again because the update was rolled back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "storage/bufmgr.h"
+
+/* Rows of pools; the script makes as many, and they fit on one page. */
+#define POOL_ROWS	200
+
+/* The rows on the page, by what is said above; NULL: there is no such row. */
+typedef struct CountRows
+{
+	int64	   *all;
+	int64	   *by_pool;
+	OffsetNumber first_pool;
+} CountRows;
+
+/* The pools in which an account arrived in this transaction. */
+static bool arrived[POOL_ROWS];
+static bool any_arrived = false;
+
+/* Whether what is being inserted draws its positions meanwhile. */
+static bool storing = false;
+
+/* Then: the last position that anybody had drawn before. */
+static int64 stored_from = 0;
+
+static void count_arrivals(void);
+static CountRows find_rows(Page page);
+static int64 *row_at(Page page, OffsetNumber i);
+static void end_transaction(XactEvent event, void *arg);
+static void end_subtransaction(SubXactEvent event, SubTransactionId subid,
+							   SubTransactionId parent, void *arg);
+
+void
+awspool_init_arrivals(void)
+{
+	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_subtransaction, NULL);
+}
+
+/*
+ * To be called before and after a statement that stores accounts, and lets
+ * the sequence draw their positions meanwhile.  If the statement fails, the
+ * abort of the transaction or savepoint stands for the second call.
+ *
+ * A trigger of the statement may store accounts itself, or catch a failure.
+ * Then this is over too soon, and what the statement stores is an arrival,
+ * which it need not have been.
+ */
+void
+awspool_begin_storing(void)
+{
+	stored_from = awspool_last_drawn(awspool_relation("account_position"));
+	storing = true;
+}
+
+void
+awspool_end_storing(void)
+{
+	storing = false;
+}
+
+/*
+ * Whether a function of the extension is storing accounts.
+ */
+bool
+awspool_is_storing(void)
+{
+	return storing;
+}
+
+/*
+ * Which count is that of a pool.  The same in every session and every server
+ * version, since the counts and the notes outlive both.
+ */
+int
+awspool_pool_count(const char *provider, const char *marketplace)
+{
+	uint64		hash = hash_bytes_extended((const unsigned char *) provider,
+										   strlen(provider), 0);
+
+	hash = hash_bytes_extended((const unsigned char *) marketplace,
+							   strlen(marketplace), hash);
+	return hash % POOL_ROWS;
+}
+
+/*
+ * Notes that a ready account was inserted into a pool in this transaction, at
+ * that position, or is about to be updated (PG_INT64_MIN), and may end up
+ * before somebody's start.  Not if it has drawn its position just now.
+ */
+void
+awspool_note_arrival(const char *provider, const char *marketplace,
+					 int64 position)
+{
+	if (storing && position > stored_from)
+		return;
+	arrived[awspool_pool_count(provider, marketplace)] = true;
+	any_arrived = true;
+}
+
+/*
+ * The same, if nobody knows yet into which pool.
+ */
+void
+awspool_note_arrival_anywhere(void)
+{
+	memset(arrived, true, sizeof(arrived));
+	any_arrived = true;
+}
+
+/*
+ * Whether this transaction has noted an arrival in a pool.
+ */
+bool
+awspool_has_arrived(int pool_count)
+{
+	return arrived[pool_count];
+}
+
+/*
+ * Opens the counts, until awspool_close_arrivals.
+ */
+void
+awspool_open_arrivals(ArrivalCounts *counts)
+{
+	Oid			table = awspool_find_relation("arrival_count");
+
+	counts->rel = NULL;
+	counts->buffer = InvalidBuffer;
+	if (OidIsValid(table))
+		counts->rel = table_open(table, AccessShareLock);
+	if (counts->rel != NULL && RelationGetNumberOfBlocks(counts->rel) > 0)
+		counts->buffer = ReadBuffer(counts->rel, 0);
+}
+
+void
+awspool_close_arrivals(ArrivalCounts *counts)
+{
+	if (BufferIsValid(counts->buffer))
+		ReleaseBuffer(counts->buffer);
+	if (counts->rel != NULL)
+		table_close(counts->rel, AccessShareLock);
+}
+
+/*
+ * How many arrivals were counted for a pool; -1 if that cannot be known, since
+ * the rows are gone.
+ */
+int64
+awspool_arrivals(const ArrivalCounts *counts, int pool_count)
+{
+	int64		result = -1;
+	Page		page;
+	CountRows	rows;
+	int64	   *pool;
+
+	if (!BufferIsValid(counts->buffer))
+		return result;
+	LockBuffer(counts->buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(counts->buffer);
+	rows = find_rows(page);
+	pool = row_at(page, rows.first_pool + pool_count);
+	if (rows.by_pool != NULL && pool != NULL)
+		result = *pool + (*rows.all - *rows.by_pool);
+	else if (rows.all != NULL)
+		result = *rows.all;
+	LockBuffer(counts->buffer, BUFFER_LOCK_UNLOCK);
+	return result;
+}
+
+/*
+ * Counts what arrived in this transaction, for everybody to see at once.
+ */
+static void
+count_arrivals(void)
+{
+	ArrivalCounts counts;
+	Page		page;
+	CountRows	rows;
+
+	awspool_open_arrivals(&counts);
+	if (BufferIsValid(counts.buffer))
+	{
+		LockBuffer(counts.buffer, BUFFER_LOCK_EXCLUSIVE);
+		page = BufferGetPage(counts.buffer);
+		rows = find_rows(page);
+		if (rows.all != NULL)
+			(*rows.all)++;
+		if (rows.by_pool != NULL)
+			(*rows.by_pool)++;
+		for (int i = 0; i < POOL_ROWS; i++)
+		{
+			int64	   *pool = row_at(page, rows.first_pool + i);
+
+			if (arrived[i] && pool != NULL)
+				(*pool)++;
+		}
+		MarkBufferDirtyHint(counts.buffer, true);
+		LockBuffer(counts.buffer, BUFFER_LOCK_UNLOCK);
+	}
+	awspool_close_arrivals(&counts);
+}
+
+static CountRows
+find_rows(Page page)
+{
+	CountRows	rows;
+	OffsetNumber i = FirstOffsetNumber;
+
+	while (i <= PageGetMaxOffsetNumber(page) && row_at(page, i) == NULL)
+		i++;
+	rows.all = row_at(page, i);
+	rows.by_pool = row_at(page, i + 1);
+	rows.first_pool = i + 2;
+	return rows;
+}
+
+/* Whether a row is visible does not matter: everybody sees the same page. */
+static int64 *
+row_at(Page page, OffsetNumber i)
+{
+	HeapTupleHeader tuple;
+
+	if (i > PageGetMaxOffsetNumber(page) ||
+		!ItemIdIsNormal(PageGetItemId(page, i)))
+		return NULL;
+	tuple = (HeapTupleHeader) PageGetItem(page, PageGetItemId(page, i));
+	return (int64 *) ((char *) tuple + tuple->t_hoff);
+}
+
+static void
+end_transaction(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			if (any_arrived)
+				count_arrivals();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			if (any_arrived)
+				memset(arrived, false, sizeof(arrived));
+			any_arrived = false;
+			storing = false;
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId subid,
+				   SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		storing = false;
+}
