@@ -37,9 +37,9 @@
  * them.
  *
  * Triggers do not fire on this path.  The extension's own on INSERT are done
- * for here: refuse_used_account by looking at the log, after the rows were
- * stored, as it does; what it notes for head.c is what storing says anyway.
- * If there is any other, or the table has been altered, or the batch is too
+ * for here: what refuse_used_account does, by looking at the log after the
+ * rows were stored, noting what arrives, and refusing what a snapshot would
+ * show twice.  If there is any other, or the table has been altered, or the batch is too
  * small to be worth a subtransaction, the accounts are stored one by one
  * (stock.c).
  *
@@ -424,9 +424,13 @@ insert_rows(Batch *batch, AccountTable *table, TupleTableSlot **slots,
 
 	for (int i = 0; i < n; i++)
 	{
-		batch->storing = rows[i].account;
-		fill(slots[i], rows[i].account, nextval_internal(sequence, false),
-			 status, added_at, actor);
+		const NewAccount *account = rows[i].account;
+		int64		position = nextval_internal(sequence, false);
+
+		batch->storing = account;
+		fill(slots[i], account, position, status, added_at, actor);
+		awspool_note_arrival(account->provider, account->marketplace,
+							 position);
 		ExecConstraints(table->result, slots[i], estate);
 	}
 

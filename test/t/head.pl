@@ -506,6 +506,41 @@ is(claims($warm, 3), "@a[1 .. 3]",
 $old->quit;
 
 #
+# Somebody raises the CACHE of the sequence.  What a session stores then may be
+# older than what others have stored and claimed.
+#
+
+sub import_sql
+{
+	my @ids = map { sprintf '9%011d', ++$last_id } 1 .. 20;
+
+	return (
+		"INSERT INTO awspool.import VALUES "
+		  . join(', ', map { "('acme', '$_', 'MP-0001', 'SPAM')" } @ids),
+		@ids);
+}
+
+start_over();
+$node->safe_psql('postgres', 'ALTER SEQUENCE awspool.account_position CACHE 1000');
+my $importer = session();
+(my $import, @a) = import_sql();
+$importer->query_safe($import);
+is(claims($warm, 21), "@a ", 'a session claims all that was imported');
+@b = stock(2);
+is(claims($warm, 1), $b[0], 'and what is younger');
+($import, @a) = import_sql();
+$importer->query_safe($import);
+is(claims($warm, 21), "@a $b[1]",
+	'then what has an older position [batch.c: awspool_note_arrival]');
+$importer->query_safe(
+	"SELECT FROM awspool.add_account('acme', '800000000001', 'MP-0001', 'SPAM')"
+);
+is(claims($warm, 1), '800000000001',
+	'also if it is stored alone [history.c: awspool_note_arrival]');
+$importer->quit;
+$node->safe_psql('postgres', 'ALTER SEQUENCE awspool.account_position CACHE 1');
+
+#
 # The extension is dropped in the transaction in which an account arrived.
 #
 
