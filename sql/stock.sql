@@ -54,6 +54,8 @@ SELECT pg_temp.names($$SELECT awspool.add_account('acme', '123456789012', 'MP-00
        pg_temp.names($$INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES ('other', '123456789012', 'MP-0000', 'SPAM')$$) AS view,
        pg_temp.names($$INSERT INTO awspool.import VALUES ('other', '123456789012', 'MP-0000', 'SPAM')$$) AS import,
        pg_temp.names($$INSERT INTO awspool.import VALUES ('acme', '123456789099', 'MP-0000', 'SPAM'), ('acme', '123456789099', 'MP-0000', 'SPAM')$$) AS twice;
+SELECT pg_temp.names('UPDATE awspool.account SET model = NULL') AS model, pg_temp.names('UPDATE awspool.account SET status = NULL') AS status,
+       pg_temp.names('UPDATE awspool.account SET marketplace = NULL') AS marketplace;
 
 -- edit_account: NULL leaves as is, and so does nothing at all.
 SELECT marketplace, model FROM awspool.edit_account('acme', '123456789012', marketplace => 'MP-1111');
