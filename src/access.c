@@ -533,6 +533,7 @@ change_grant(FunctionCallInfo fcinfo, OwnerQuery *query, bool role_may_be_gone)
 	if (awspool_query(query, values, NULL) == 0)
 		awspool_confirm_change();
 	awspool_end_queries(&caller);
+	check_owner();				/* we may have waited for the same grant */
 }
 
 static void
