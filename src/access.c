@@ -102,7 +102,7 @@ static uint64 role_changes = 0;
 /* How often we heard that anything has changed on which an answer depends. */
 static uint64 heard = 0;
 
-/* The last provider that somebody was found to act for, having heard so much. */
+/* Who was last found to act for which provider, having heard so much. */
 static struct
 {
 	uint64		heard;
@@ -280,8 +280,8 @@ awspool_check_provider(const char *provider)
 
 /*
  * The same in the middle of a call that may have waited for somebody since it
- * asked, and at its end: whatever it did is undone by the error.  Costs next to
- * nothing as long as no role, and no relation, has changed since.
+ * asked, and at its end: whatever it did is undone by the error.  Costs next
+ * to nothing as long as no role, and no relation, has changed since.
  */
 void
 awspool_check_provider_again(const char *provider)

@@ -14,15 +14,16 @@
  * primary key waited for it.  And it looks with the latest snapshot, for the
  * same reason.
  *
- * The history is told in the order in which things happened, and clocks do not
- * tell that: they are set back at times.  The steps of a life have their order
- * by nature: added, claimed, closed, deleted.  The log has its own: whoever
- * writes to it has the account's row locked and draws a number, so the numbers
- * of an account follow each other, and each deletion ends a life.  What is left
- * is between which steps an edit belongs.  For that the log has the status that
- * the account had.  Where that is missing, since version 1.0 did not write it,
- * the clock decides, but not against what is known for sure: an account changes
- * its marketplace while it is ready, and no edit came before an earlier one.
+ * The history is told in the order in which things happened, and clocks do
+ * not tell that: they are set back at times.  The steps of a life have their
+ * order by nature: added, claimed, closed, deleted.  The log has its own:
+ * whoever writes to it has the account's row locked and draws a number, so the
+ * numbers of an account follow each other, and each deletion ends a life.
+ * What is left is between which steps an edit belongs.  For that the log has
+ * the status that the account had.  Where that is missing, since version 1.0
+ * did not write it, the clock decides, but not against what is known for sure:
+ * an account changes its marketplace while it is ready, and no edit came
+ * before an earlier one.
  *
  *-------------------------------------------------------------------------
  */
@@ -304,7 +305,8 @@ copy_life(TupleDesc desc, HeapTuple old)
  */
 static void
 append_log(TupleDesc desc, HeapTuple account, const char *actor,
-		   const char *event, const char *detail, const char *status, bool used)
+		   const char *event, const char *detail, const char *status,
+		   bool used)
 {
 	static OwnerQuery append = {
 		.sql = "INSERT INTO awspool.account_log"

@@ -24,8 +24,8 @@
  * be: an entry whose row was rolled back may be removed between two looks, and
  * another row may take its very place.)
  *
- * Where a look met no entry at all there was nothing when it began, as an entry
- * is there before its row is committed.  That is the usual case.
+ * Where a look met no entry at all there was nothing when it began, as an
+ * entry is there before its row is committed.  That is the usual case.
  *
  *-------------------------------------------------------------------------
  */
@@ -181,8 +181,8 @@ awspool_find_present(Relation rel, Relation index, int nkeys,
 }
 
 /*
- * Looks once: at what a dirty snapshot shows or, with a snapshot that was taken
- * before, at every version.
+ * Looks once: at what a dirty snapshot shows or, with a snapshot that was
+ * taken before, at every version.
  */
 static bool
 look(Look *look, Snapshot latest)

@@ -266,17 +266,25 @@ awspool_lock_account(AccountTable *table, const char *account_id,
 	{
 		char	   *order_id = awspool_column(table->found,
 											  Anum_account_order_id);
-		bool		as_seen = with_order && order_id == NULL;
+		bool		locked;
 
-		if (with_order && order_id != NULL)
-			awspool_lock_order(table, order_id);
-		if (as_seen ? awspool_try_lock_found(table) : awspool_lock_found(table))
+		if (with_order && order_id == NULL)
+		{
+			locked = awspool_try_lock_found(table);
+			if (!locked)
+				wait_for_holders(table);
+		}
+		else
+		{
+			if (with_order)
+				awspool_lock_order(table, order_id);
+			locked = awspool_lock_found(table);
+		}
+		if (locked)
 		{
 			awspool_check_snapshot(table);
 			return true;
 		}
-		if (as_seen)
-			wait_for_holders(table);
 
 		/* Deleted meanwhile, or changed; it may have been added again. */
 		CHECK_FOR_INTERRUPTS();

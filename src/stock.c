@@ -10,9 +10,9 @@
  * would tell that it is being changed.
  *
  * A foreign key of the user's may refer to accounts.  The server checks it, or
- * lets it act, when a statement ends, and then fails it as a whole.  So as long
- * as there is one, whoever deletes what they can deletes each account in a
- * subtransaction.  One that is deferred is checked when the transaction ends.
+ * lets it act, when a statement ends, and then fails it as a whole.  So as
+ * long as there is one, whoever deletes what they can deletes each account in
+ * a subtransaction.  A deferred one is checked when the transaction ends.
  *
  *-------------------------------------------------------------------------
  */
@@ -409,11 +409,11 @@ deletions_asked_for(ArrayType *ids, int *n)
 static bool
 is_referenced(Relation rel)
 {
-	TriggerDesc *triggers = rel->trigdesc;
+	TriggerDesc *desc = rel->trigdesc;
 
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 	{
-		if (RI_FKey_trigger_type(triggers->triggers[i].tgfoid) == RI_TRIGGER_PK)
+		if (RI_FKey_trigger_type(desc->triggers[i].tgfoid) == RI_TRIGGER_PK)
 			return true;
 	}
 	return false;
@@ -423,31 +423,28 @@ static void
 delete_if_possible(AccountTable *table, bool referenced, Deletion *deletion)
 {
 	AccountStatus status;
-	char	   *order_id;
+	char	   *user = NULL;
 
 	if (!awspool_lock_account(table, deletion->account_id, false))
 		return;
 
 	status = awspool_status_of(table->found);
-	deletion->outcome = "in_use";
 	if (status == STATUS_IN_PROGRESS)
 	{
-		order_id = awspool_column(table->found, Anum_account_order_id);
-		deletion->detail = order_id == NULL ? "an order is using it" :
-			psprintf("order \"%s\" is using it", order_id);
-		return;
-	}
+		char	   *order_id = awspool_column(table->found,
+											  Anum_account_order_id);
 
-	if (referenced)
-		deletion->detail = delete_unless_referenced(table->provider,
-													deletion->account_id);
+		user = order_id == NULL ? "an order is using it" :
+			psprintf("order \"%s\" is using it", order_id);
+	}
+	else if (referenced)
+		user = delete_unless_referenced(table->provider, deletion->account_id);
 	else
 		awspool_delete_row(table);
-	if (deletion->detail == NULL)
-	{
-		deletion->outcome = "deleted";
-		deletion->detail = psprintf("it was %s", awspool_status_name(status));
-	}
+
+	deletion->outcome = user != NULL ? "in_use" : "deleted";
+	deletion->detail = user != NULL ? user :
+		psprintf("it was %s", awspool_status_name(status));
 }
 
 /*
@@ -500,8 +497,8 @@ delete_unless_referenced(const char *provider, const char *account_id)
 }
 
 /*
- * Which foreign key an error is about; NULL if it is about none.  Tells no more
- * than the error would: its table and its name.
+ * Which foreign key an error is about; NULL if it is about none.  Tells no
+ * more than the error would: its table and its name.
  */
 static char *
 obstacle(const ErrorData *error)

@@ -332,8 +332,8 @@ same(const ViewRow *a, const ViewRow *b, int column)
 }
 
 /*
- * Whether two rows are the same in a set of columns; NULL stands for a row that
- * is not there.
+ * Whether two rows are the same in a set of columns; NULL stands for a row
+ * that is not there.
  */
 static bool
 all_same(const ViewRow *a, const ViewRow *b, int columns)
