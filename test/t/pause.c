@@ -3,9 +3,9 @@
  *	  Stops a scan of an index where it has read a page of it, and not yet
  *	  looked at the rows.  For look.pl, which compiles it.
  *
- * pause(index) replaces the function by which this session steps to the next
- * entry of the index.  The first time that it comes to one, it waits for the
- * advisory lock 17.
+ * pause_scan(index) replaces the function by which this session steps to the
+ * next entry of the index.  The first time that it comes to one, it waits for
+ * the advisory lock 17.
  */
 #include "postgres.h"
 
