@@ -3,6 +3,14 @@
 -- complain if script is sourced in psql, rather than via ALTER EXTENSION
 \echo Use "ALTER EXTENSION awspool UPDATE TO '1.1'" to load this file. \quit
 
+-- What an account was when it was edited, which tells where the edit belongs in
+-- its history.
+ALTER TABLE awspool.account_log ADD COLUMN status text COLLATE "C";
+ALTER TABLE awspool.account_log ALTER status SET STATISTICS 0;
+
+COMMENT ON COLUMN awspool.account_log.status IS
+  'Of an edit: what the account was then, which tells where the edit belongs in its history. NULL in edits by version 1.0.';
+
 -- Arrivals are counted by pool.
 INSERT INTO awspool.arrival_count
   SELECT i OPERATOR(pg_catalog.*) 1099511627776

@@ -135,6 +135,7 @@ CREATE TABLE awspool.account_log (
   event      text COLLATE "C" NOT NULL,
   detail     text,
   used       boolean NOT NULL DEFAULT false,
+  status     text COLLATE "C",
   CONSTRAINT account_log_pkey PRIMARY KEY (log_id)
 );
 
@@ -142,6 +143,8 @@ COMMENT ON TABLE awspool.account_log IS
   'What the row of an account cannot show: edits, and the life of deleted accounts. For the owner only: use awspool.account_history.';
 COMMENT ON COLUMN awspool.account_log.used IS
   'True in the row that says that a used account was deleted: its id can never be added again.';
+COMMENT ON COLUMN awspool.account_log.status IS
+  'Of an edit: what the account was then, which tells where the edit belongs in its history. NULL in edits by version 1.0.';
 COMMENT ON SEQUENCE awspool.account_log_log_id_seq IS
   'Numbers the rows of awspool.account_log.';
 
@@ -216,7 +219,8 @@ ALTER TABLE awspool.account_log
   ALTER log_id SET STATISTICS 0, ALTER provider SET STATISTICS 0,
   ALTER account_id SET STATISTICS 0, ALTER at SET STATISTICS 0,
   ALTER actor SET STATISTICS 0, ALTER event SET STATISTICS 0,
-  ALTER detail SET STATISTICS 0, ALTER used SET STATISTICS 0;
+  ALTER detail SET STATISTICS 0, ALTER used SET STATISTICS 0,
+  ALTER status SET STATISTICS 0;
 ALTER TABLE awspool.provider_role
   ALTER provider SET STATISTICS 0, ALTER role SET STATISTICS 0,
   ALTER role_oid SET STATISTICS 0;

@@ -40,6 +40,39 @@ SELECT count(*) FROM awspool.accounts;
 -- in the order of the statement, which is the order of claims
 SELECT account_id FROM awspool.claim_account('acme', 'MP-0000');
 
+-- Where no provider is given, it is the one that the setting names, which
+-- authorises nobody, or the caller's only one, as for view import.
+CREATE ROLE regress_awspool_one;
+CREATE ROLE regress_awspool_two;
+CREATE ROLE regress_awspool_all;
+CREATE ROLE regress_awspool_none;
+SELECT awspool.grant_provider('acme', 'regress_awspool_one');
+SELECT awspool.grant_provider(p, 'regress_awspool_two') FROM unnest(ARRAY['acme', 'other']) p;
+SELECT awspool.grant_provider('*', 'regress_awspool_all');
+CREATE FUNCTION pg_temp.stored_for(who text, setting text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  result text;
+BEGIN
+  PERFORM set_config('awspool.provider', setting, true), set_config('role', who, true);
+  INSERT INTO awspool.accounts (account_id, marketplace, model) VALUES ('300000000009', 'MP-0000', 'SPAM') RETURNING provider INTO result;
+  RAISE EXCEPTION USING ERRCODE = 'DONE0';
+EXCEPTION WHEN OTHERS THEN
+  RETURN CASE SQLSTATE WHEN 'DONE0' THEN result ELSE SQLSTATE END;
+END $$;
+SELECT who, pg_temp.stored_for(who, '') AS none, pg_temp.stored_for(who, 'acme') AS acme, pg_temp.stored_for(who, 'other') AS other, pg_temp.stored_for(who, '*') AS star
+FROM (VALUES (current_user::text), ('regress_awspool_one'), ('regress_awspool_two'), ('regress_awspool_all'), ('regress_awspool_none')) r (who) ORDER BY who <> current_user, who;
+SET ROLE regress_awspool_two;
+INSERT INTO awspool.accounts (account_id, marketplace, model) VALUES ('300000000009', 'MP-0000', 'SPAM');
+-- what the row says goes first
+SET awspool.provider = 'acme';
+INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES ('other', '300000000009', 'MP-0000', 'SPAM'), (NULL, '300000000008', 'MP-0000', 'SPAM')
+RETURNING account_id, provider;
+DELETE FROM awspool.accounts WHERE account_id IN ('300000000008', '300000000009');
+RESET awspool.provider;
+RESET ROLE;
+TRUNCATE awspool.provider_role;
+DROP ROLE regress_awspool_one, regress_awspool_two, regress_awspool_all, regress_awspool_none;
+
 -- UPDATE of marketplace or model edits.
 UPDATE awspool.accounts SET marketplace = 'MP-0000' WHERE account_id = '300000000002' RETURNING marketplace, model, status;
 UPDATE awspool.accounts SET model = 'ECAM', marketplace = 'MP-2222' WHERE account_id = '300000000002' RETURNING marketplace, model, status;

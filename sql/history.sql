@@ -131,6 +131,52 @@ SELECT count(*) AS events FROM awspool.account_history('acme', '110000000042');
 UPDATE awspool.account SET model = model, marketplace = marketplace WHERE account_id = '110000000042';
 SELECT count(*) AS events FROM awspool.account_history('acme', '110000000042');
 
+-- Clocks are set back.  What happened first is told first all the same: steps
+-- have their order by nature, edits are told after the step that they came after.
+CREATE FUNCTION pg_temp.life(id text) RETURNS text LANGUAGE sql AS $$
+  SELECT string_agg(event || coalesce(' ' || substring(detail, 'from .*'), ''), ', ' ORDER BY n)
+  FROM awspool.account_history('acme', id) WITH ORDINALITY h (at, actor, event, detail, n)
+$$;
+SELECT account_id FROM awspool.add_account('acme', '110000000051', 'MP-4444', 'SPAM');
+SELECT account_id FROM awspool.delete_account('acme', '110000000051');
+SELECT account_id FROM awspool.add_account('acme', '110000000051', 'MP-4444', 'SPAM');
+SELECT account_id FROM awspool.edit_account('acme', '110000000051', 'MP-5555');
+SELECT account_id FROM awspool.edit_account('acme', '110000000051', model => 'ECAM');
+SELECT account_id FROM awspool.claim_account('acme', 'MP-5555', 'O-51');
+SELECT account_id FROM awspool.edit_account('acme', '110000000051', model => 'SPAM');
+SELECT account_id FROM awspool.allocate_account('acme', '110000000051');
+SELECT account_id FROM awspool.edit_account('acme', '110000000051', model => 'ECAM');
+SELECT pg_temp.life('110000000051');
+BEGIN;
+UPDATE awspool.account_log SET at = at - '1 hour'::interval WHERE account_id = '110000000051' AND event = 'edited';
+SELECT pg_temp.life('110000000051');
+UPDATE awspool.account_log SET at = at + '2 hours'::interval WHERE account_id = '110000000051';
+SELECT pg_temp.life('110000000051');
+-- also once it is deleted
+SELECT account_id FROM awspool.delete_account('acme', '110000000051');
+UPDATE awspool.account_log SET at = now() - log_id * '1 second'::interval WHERE account_id = '110000000051';
+SELECT pg_temp.life('110000000051');
+ROLLBACK;
+-- Version 1.0 did not note the status.  Then the clock says between which steps an
+-- edit was, as far as that can be: an account is moved while it is ready, and no
+-- edit was before an earlier one.
+BEGIN;
+UPDATE awspool.account_log SET status = NULL WHERE account_id = '110000000051';
+SELECT pg_temp.life('110000000051');
+UPDATE awspool.account_log SET at = now() + '1 hour'::interval WHERE account_id = '110000000051' AND detail LIKE 'marketplace%';
+SELECT pg_temp.life('110000000051');
+UPDATE awspool.account_log SET at = now() + log_id * '1 hour'::interval WHERE account_id = '110000000051';
+SELECT pg_temp.life('110000000051');
+UPDATE awspool.account_log SET at = now() - log_id * '1 hour'::interval WHERE account_id = '110000000051';
+SELECT pg_temp.life('110000000051');
+ROLLBACK;
+-- Rows that somebody brings along, whose clock went back at each step.
+INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_id, order_model, added_at, claimed_at, claimed_by, closed_at, closed_by)
+VALUES ('acme', '110000000052', 'MP-4444', 'SPAM', 'allocated', 'O-52', 'SPAM', '2026-01-03', '2026-01-02', 'me', '2026-01-01', 'me');
+SELECT pg_temp.life('110000000052');
+SELECT account_id FROM awspool.delete_account('acme', '110000000052');
+SELECT pg_temp.life('110000000052');
+
 -- Reading it needs no right to write.
 BEGIN READ ONLY;
 SELECT count(*) FROM awspool.account_history('acme', '110000000042');

@@ -36,6 +36,27 @@ SELECT awspool.add_account('other', '123456789012', 'MP-1111', 'ECAM');
 SELECT pg_temp.outcome($$SELECT awspool.add_account('acme', '123456789012', 'MP-1111', 'ECAM')$$),
        pg_temp.outcome($$SELECT awspool.add_account('acme', '123456789012', 'MP-0000', 'ECAM')$$);
 
+-- Programs find the field by the names that come with the error: those of the
+-- primary key, whoever has the id.
+CREATE FUNCTION pg_temp.names(statement text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+  s text; t text; c text; k text;
+BEGIN
+  EXECUTE statement;
+  RETURN 'done';
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS s = SCHEMA_NAME, t = TABLE_NAME, c = COLUMN_NAME, k = CONSTRAINT_NAME;
+  RETURN concat_ws(' ', SQLSTATE, s, t, c, k);
+END $$;
+SELECT pg_temp.names($$SELECT awspool.add_account('acme', '123456789012', 'MP-0000', 'SPAM')$$) AS add,
+       pg_temp.names($$SELECT awspool.add_account('other', '123456789012', 'MP-0000', 'SPAM')$$) AS by_another,
+       pg_temp.names($$INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES ('other', '123456789012', 'MP-0000', 'SPAM')$$) AS view,
+       pg_temp.names($$INSERT INTO awspool.import VALUES ('other', '123456789012', 'MP-0000', 'SPAM')$$) AS import,
+       pg_temp.names($$INSERT INTO awspool.import VALUES ('acme', '123456789099', 'MP-0000', 'SPAM'), ('acme', '123456789099', 'MP-0000', 'SPAM')$$) AS twice;
+SELECT pg_temp.names('UPDATE awspool.account SET model = NULL') AS model, pg_temp.names('UPDATE awspool.account SET status = NULL') AS status,
+       pg_temp.names('UPDATE awspool.account SET marketplace = NULL') AS marketplace;
+
 -- edit_account: NULL leaves as is, and so does nothing at all.
 SELECT marketplace, model FROM awspool.edit_account('acme', '123456789012', marketplace => 'MP-1111');
 SELECT marketplace, model FROM awspool.edit_account('acme', '123456789012', model => 'ECAM');
@@ -134,7 +155,50 @@ SELECT * FROM awspool.delete_accounts('acme', ARRAY['300000000007', '30000000000
   '300000000001', 'no id', '']);
 SELECT provider, account_id, status FROM awspool.accounts ORDER BY account_id;
 
+-- What a foreign key of the user's refers to stays, and is told; the rest goes,
+-- with what the foreign keys say to do then.
+CREATE TABLE regress_awspool_invoice (account_id text CONSTRAINT invoice_account REFERENCES awspool.account);
+CREATE TABLE regress_awspool_label (account_id text REFERENCES awspool.account ON DELETE CASCADE, name text PRIMARY KEY);
+CREATE TABLE regress_awspool_print (name text CONSTRAINT print_label REFERENCES regress_awspool_label);
+CREATE TABLE regress_awspool_note (account_id text REFERENCES awspool.account ON DELETE SET NULL);
+CREATE TABLE regress_awspool_late (account_id text REFERENCES awspool.account DEFERRABLE INITIALLY DEFERRED);
+TRUNCATE awspool.account, awspool.account_log CASCADE;
+SELECT pg_temp.fill();
+INSERT INTO regress_awspool_invoice VALUES ('300000000001'), ('300000000004');
+INSERT INTO regress_awspool_label VALUES ('300000000003', 'x'), ('300000000005', 'y');
+INSERT INTO regress_awspool_print VALUES ('y');
+INSERT INTO regress_awspool_note VALUES ('300000000003');
+SELECT * FROM awspool.delete_accounts('acme', '{300000000001,300000000002,300000000003,300000000003,300000000004,300000000005,300000000007}');
+SELECT account_id, status FROM awspool.accounts ORDER BY account_id;
+SELECT account_id, name FROM regress_awspool_label ORDER BY name;
+SELECT account_id FROM regress_awspool_note;
+SELECT account_id, event, used FROM awspool.account_log WHERE event = 'deleted' ORDER BY account_id;
+-- who deletes one account gets the server's own error
+SELECT pg_temp.names($$SELECT awspool.delete_account('acme', '300000000001')$$) AS delete,
+       pg_temp.names($$DELETE FROM awspool.accounts WHERE account_id = '300000000001'$$) AS view;
+-- a deferred one is checked at the end of the transaction
+INSERT INTO regress_awspool_late VALUES ('300000000006');
+SELECT account_id FROM awspool.allocate_account('acme', '300000000006');
+\set VERBOSITY sqlstate
+BEGIN;
+SELECT * FROM awspool.delete_accounts('acme', '{300000000006}');
+COMMIT;
+BEGIN;
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT account_id, outcome FROM awspool.delete_accounts('acme', '{300000000006}');
+COMMIT;
+\set VERBOSITY default
+-- and an error of another kind ends the call
+CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'UUUUU'; END $$;
+CREATE TRIGGER refuse AFTER DELETE ON awspool.account FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse();
+SELECT pg_temp.outcome($$SELECT awspool.delete_accounts('acme', '{300000000006}')$$);
+DROP TRIGGER refuse ON awspool.account;
+DROP TABLE regress_awspool_invoice, regress_awspool_print, regress_awspool_label, regress_awspool_note, regress_awspool_late;
+TRUNCATE awspool.account, awspool.account_log;
+
 -- Used is used, also after the deletion, also for somebody else.
+SELECT pg_temp.fill();
+SELECT outcome, count(*) FROM awspool.delete_accounts('acme', ARRAY['300000000007', '300000000001', '300000000003', '300000000004', '300000000005']) GROUP BY outcome;
 SELECT id, pg_temp.outcome(format('SELECT awspool.add_account(%L, %L, %L, %L)', 'acme', id, 'MP-0000', 'SPAM')) AS add,
        pg_temp.outcome(format('SELECT awspool.add_account(%L, %L, %L, %L)', 'other', id, 'MP-0000', 'SPAM')) AS by_another,
        pg_temp.outcome(format('INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES (%L, %L, %L, %L)', 'acme', id, 'MP-0000', 'SPAM')) AS view,

@@ -128,6 +128,18 @@ FROM (VALUES ('SELECT awspool.claim_account(''acme'', ''MP-0000'', ''O-9'')'),
   pg_temp.outcome(c.call) o (outcome) ORDER BY c.call;
 DROP TRIGGER user_meddle ON awspool.account;
 
+-- A trigger that changes the next account, before this one is deleted.
+BEGIN;
+CREATE FUNCTION pg_temp.meddle_next() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE awspool.account SET model = 'ECAM' WHERE account_id::bigint = old.account_id::bigint + 1 AND model = 'SPAM';
+  RETURN old;
+END $$;
+CREATE TRIGGER user_meddle_next BEFORE DELETE ON awspool.account FOR EACH ROW EXECUTE FUNCTION pg_temp.meddle_next();
+SELECT account_id, outcome FROM awspool.delete_accounts('acme', '{120000000006,120000000007,120000000008}');
+SELECT string_agg(event, ' ' ORDER BY n) FROM awspool.account_history('acme', '120000000007') WITH ORDINALITY h (at, actor, event, detail, n);
+ROLLBACK;
+
 -- A trigger that works on, afterwards: claims, edits and reads.
 CREATE TABLE regress_awspool_seen (account_id text REFERENCES awspool.account, note text);
 CREATE FUNCTION pg_temp.work_on() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -150,7 +162,7 @@ SELECT pg_temp.outcome($$INSERT INTO awspool.account (provider, account_id, mark
   VALUES ('acme', '120000000099', 'MP-0000', 'SPAM', 'provisioning_in_progress', 'O-99', 'SPAM', now(), 'hand')
   RETURNING (SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'O-99'))$$) AS claim;
 
--- A foreign key of the user's own holds.
+-- A foreign key of the user's own holds; stock.sql has more of them.
 SELECT account_id, status FROM awspool.allocate_account('acme', '120000000005');
 SELECT pg_temp.outcome($$SELECT awspool.delete_account('acme', '120000000005')$$) AS delete,
        pg_temp.outcome($$SELECT awspool.delete_accounts('acme', '{120000000005}')$$) AS deletes,

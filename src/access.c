@@ -21,7 +21,8 @@
  * finds the oid also has the server tell every session that what it knows of
  * the table is out of date.  The server does so before whoever changed it is
  * told that they did, and we listen on every call.  So a revocation works at
- * once, also in transactions that began before it.
+ * once, also in transactions that began before it.  Who has waited for
+ * somebody asks again afterwards (row.c, stock.c).
  *
  * Which of the grants the caller has is found for all of them at once, and
  * kept until the caller is another one, or roles have changed.  So a call does
@@ -73,7 +74,7 @@ typedef struct Grant
 	Oid			role_oid;
 } Grant;
 
-/* awspool.provider: whose accounts an import without a provider column adds */
+/* awspool.provider: whose accounts are added where no provider is given */
 char	   *awspool_provider_setting = NULL;
 
 /* The grants as they were read last, from that table, after so many changes. */
@@ -97,6 +98,17 @@ static uint64 own_role_changes = 0;
 
 /* How often we heard that roles, or who is a member of them, have changed. */
 static uint64 role_changes = 0;
+
+/* How often we heard that anything has changed on which an answer depends. */
+static uint64 heard = 0;
+
+/* Who was last found to act for which provider, having heard so much. */
+static struct
+{
+	uint64		heard;
+	Oid			role;
+	char		provider[AWSPOOL_NAME_LENGTH + 1];
+}			last_yes;
 
 static void define_setting(void);
 static bool is_owner(void);
@@ -255,10 +267,29 @@ awspool_acts_for(const char *provider)
 void
 awspool_check_provider(const char *provider)
 {
+	uint64		before = heard; /* what changes meanwhile counts again */
+
 	if (!awspool_acts_for(provider))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for provider \"%s\"", provider)));
+	last_yes.heard = before;
+	last_yes.role = GetUserId();
+	strlcpy(last_yes.provider, provider, sizeof(last_yes.provider));
+}
+
+/*
+ * The same in the middle of a call that may have waited for somebody since it
+ * asked, and at its end: whatever it did is undone by the error.  Costs next
+ * to nothing as long as no role, and no relation, has changed since.
+ */
+void
+awspool_check_provider_again(const char *provider)
+{
+	AcceptInvalidationMessages();
+	if (last_yes.heard != heard || last_yes.role != GetUserId() ||
+		strcmp(last_yes.provider, provider) != 0)
+		awspool_check_provider(provider);
 }
 
 /*
@@ -275,8 +306,20 @@ awspool_provider_argument(FunctionCallInfo fcinfo)
 }
 
 /*
- * The provider that is meant where none is given, and the setting names none
- * either: the caller's only one.
+ * The provider that a row names or, if that is NULL, the setting; NULL if
+ * neither does.
+ */
+const char *
+awspool_named_provider(const char *given)
+{
+	if (given == NULL && awspool_provider_setting != NULL &&
+		awspool_provider_setting[0] != '\0')
+		return awspool_provider_setting;
+	return given;
+}
+
+/*
+ * The provider that is meant where none is named: the caller's only one.
  */
 char *
 awspool_default_provider(void)
@@ -441,6 +484,7 @@ find_own_providers(void)
 static void
 on_relation_change(Datum arg, Oid relid)
 {
+	heard++;					/* the owner of a table, perhaps */
 	if (relid == kept_table || relid == InvalidOid)
 		changes++;
 }
@@ -448,6 +492,7 @@ on_relation_change(Datum arg, Oid relid)
 static void
 on_role_change(Datum arg, int cacheid, uint32 hashvalue)
 {
+	heard++;
 	role_changes++;
 }
 
@@ -488,6 +533,7 @@ change_grant(FunctionCallInfo fcinfo, OwnerQuery *query, bool role_may_be_gone)
 	if (awspool_query(query, values, NULL) == 0)
 		awspool_confirm_change();
 	awspool_end_queries(&caller);
+	check_owner();				/* we may have waited for the same grant */
 }
 
 static void

@@ -103,6 +103,7 @@ typedef enum AccountStatus
  */
 typedef struct AccountTable
 {
+	const char *provider;		/* whose rows; NULL: it does not say */
 	Relation	rel;
 	EState	   *estate;
 	ResultRelInfo *result;
@@ -239,6 +240,10 @@ extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  bool want_entries);
 extern bool awspool_next_entry(IndexScanDesc scan);
 extern char *awspool_entry_provider(IndexScanDesc scan);
+extern bool awspool_find_present(Relation rel, Relation index, int nkeys,
+								 const Datum *values, const char *not_of,
+								 TupleTableSlot *slot,
+								 TransactionId *inserter);
 extern int64 awspool_last_drawn(Oid sequence);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 							   bool wait);
@@ -286,12 +291,14 @@ extern Datum awspool_my_providers(PG_FUNCTION_ARGS);
 extern bool awspool_acts_for_all(void);
 extern bool awspool_acts_for(const char *provider);
 extern void awspool_check_provider(const char *provider);
+extern void awspool_check_provider_again(const char *provider);
 extern char *awspool_provider_argument(FunctionCallInfo fcinfo);
+extern const char *awspool_named_provider(const char *given);
 extern char *awspool_default_provider(void);
 extern List *awspool_granted_providers(void);
 
 /* row.c */
-extern AccountTable *awspool_open_account_table(void);
+extern AccountTable *awspool_open_account_table(const char *provider);
 extern void awspool_close_account_table(AccountTable *table);
 extern char *awspool_column(TupleTableSlot *account, int column);
 extern bool awspool_column_is(TupleTableSlot *account, int column,
@@ -300,13 +307,12 @@ extern bool awspool_find_account(Relation rel, Snapshot snapshot,
 								 const char *account_id, const char *provider,
 								 bool (*may_see) (const char *),
 								 TupleTableSlot *slot);
-extern void awspool_lock_order(const char *provider, const char *order_id);
+extern void awspool_lock_order(AccountTable *table, const char *order_id);
 extern bool awspool_lock_found(AccountTable *table);
 extern bool awspool_try_lock_found(AccountTable *table);
-extern bool awspool_lock_account(AccountTable *table, const char *provider,
-								 const char *account_id, bool with_order);
-extern void awspool_need_account(AccountTable *table, const char *provider,
-								 const char *account_id);
+extern bool awspool_lock_account(AccountTable *table, const char *account_id,
+								 bool with_order);
+extern void awspool_need_account(AccountTable *table, const char *account_id);
 extern void awspool_check_snapshot(AccountTable *table);
 extern void awspool_check_shown_once(Relation rel, TupleTableSlot *account);
 extern void awspool_no_such_account(const char *provider,
@@ -360,8 +366,7 @@ extern HeapTuple awspool_edit(TupleDesc accounts, AccountTable *table,
 							  const char *marketplace, const char *model);
 
 /* claim.c */
-extern bool awspool_find_order(AccountTable *table, const char *provider,
-							   const char *order_id);
+extern bool awspool_find_order(AccountTable *table, const char *order_id);
 extern HeapTuple awspool_take_reserved(TupleDesc accounts,
 									   AccountTable *table,
 									   const char *order_id);

@@ -372,7 +372,7 @@ store_together(Batch *batch, NewAccount **accounts, int n, bool wait)
 static bool
 insert(Batch *batch, NewAccount **accounts, int n, bool wait)
 {
-	AccountTable *table = awspool_open_account_table();
+	AccountTable *table = awspool_open_account_table(NULL);
 	BulkInsertState bulk = GetBulkInsertState();
 	StoredRow  *rows = palloc(n * sizeof(StoredRow));
 	int			nslots = Min(n, MAX_ROWS);

@@ -54,13 +54,13 @@ awspool_claim_account(PG_FUNCTION_ARGS)
 														   FIELD_ORDER_ID);
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
 											   awspool_account_types);
-	AccountTable *table = awspool_open_account_table();
+	AccountTable *table = awspool_open_account_table(provider);
 	HeapTuple	row = NULL;
 
 	if (order_id != NULL)
-		awspool_lock_order(provider, order_id);
+		awspool_lock_order(table, order_id);
 
-	if (order_id != NULL && awspool_find_order(table, provider, order_id))
+	if (order_id != NULL && awspool_find_order(table, order_id))
 	{
 		if (!awspool_column_is(table->found, Anum_account_marketplace,
 							   marketplace))
@@ -92,39 +92,28 @@ awspool_claim_account(PG_FUNCTION_ARGS)
  * The lock on the row is also what makes a repeated claim wait for the
  * standby, see durability.c.
  *
- * The present is looked up with a dirty snapshot, which leaves no traces for
- * serializable transactions to stumble over: all of them insert into the same
- * few pages of this index.  Whoever gives the order an account has locked the
- * order, unless it is a superuser who updates the table by hand.  For them,
- * and for whoever changes or deletes the account that it has, the row is
- * waited for.
+ * Whoever gives the order an account has locked the order, unless it is a
+ * superuser who updates the table by hand.  For them, and for whoever changes
+ * or deletes the account that it has, the row is waited for.
  */
 bool
-awspool_find_order(AccountTable *table, const char *provider,
-				   const char *order_id)
+awspool_find_order(AccountTable *table, const char *order_id)
 {
-	Datum		keys[] = {CStringGetTextDatum(provider),
+	Datum		keys[] = {CStringGetTextDatum(table->provider),
 	CStringGetTextDatum(order_id)};
 	Relation	index = index_open(awspool_relation("account_order"),
 								   RowExclusiveLock);
-	bool		seen;
+	TransactionId inserter;
 	bool		held = false;
 
-	do
+	while (!held &&
+		   awspool_find_present(table->rel, index, lengthof(keys), keys, NULL,
+								table->found, &inserter))
 	{
-		SnapshotData dirty;
-		IndexScanDesc scan;
-
 		CHECK_FOR_INTERRUPTS();
-		InitDirtySnapshot(dirty);
-		scan = awspool_begin_index_scan(table->rel, index, &dirty, 2, keys,
-										false);
-		seen = index_getnext_slot(scan, ForwardScanDirection, table->found);
-		index_endscan(scan);
-
-		if (seen && TransactionIdIsValid(dirty.xmin))
-			XactLockTableWait(dirty.xmin, NULL, NULL, XLTW_None);
-		else if (seen && awspool_lock_found(table))
+		if (TransactionIdIsValid(inserter))
+			XactLockTableWait(inserter, NULL, NULL, XLTW_None);
+		else if (awspool_lock_found(table))
 		{
 			AccountStatus status = awspool_status_of(table->found);
 
@@ -133,7 +122,7 @@ awspool_find_order(AccountTable *table, const char *provider,
 		}
 
 		/* Closed or deleted while we waited: see what the order holds now. */
-	} while (seen && !held);
+	}
 
 	index_close(index, NoLock);
 	return held;

@@ -14,6 +14,17 @@
  * primary key waited for it.  And it looks with the latest snapshot, for the
  * same reason.
  *
+ * The history is told in the order in which things happened, and clocks do
+ * not tell that: they are set back at times.  The steps of a life have their
+ * order by nature: added, claimed, closed, deleted.  The log has its own:
+ * whoever writes to it has the account's row locked and draws a number, so the
+ * numbers of an account follow each other, and each deletion ends a life.
+ * What is left is between which steps an edit belongs.  For that the log has
+ * the status that the account had.  Where that is missing, since version 1.0
+ * did not write it, the clock decides, but not against what is known for sure:
+ * an account changes its marketplace while it is ready, and no edit came
+ * before an earlier one.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
@@ -25,6 +36,7 @@
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(awspool_log_account_change);
@@ -38,7 +50,8 @@ static void append_edit(StringInfo detail, TupleDesc desc, HeapTuple old,
 static void log_deletion(TupleDesc desc, HeapTuple old);
 static void copy_life(TupleDesc desc, HeapTuple old);
 static void append_log(TupleDesc desc, HeapTuple account, const char *actor,
-					   const char *event, const char *detail, bool used);
+					   const char *event, const char *detail,
+					   const char *status, bool used);
 static char *column_of(TupleDesc desc, HeapTuple account, int column);
 
 /*
@@ -106,6 +119,56 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 }
 
 /*
+ * Life n has ended with the nth deletion.  Its steps are numbered, and so are
+ * its edits, each with the step that it came after; "sure" is that number as
+ * far as it does not depend on the clock.  (A column of the log that version
+ * 1.0 has not is read in a way that works there, too.)
+ */
+static OwnerQuery history = {
+	.sql = "WITH log AS ("
+	"  SELECT l.log_id, l.at, l.actor, l.event, l.detail,"
+	"   to_jsonb(l) ->> 'status' AS status,"
+	"   count(*) FILTER (WHERE l.event = 'deleted') OVER (ORDER BY l.log_id)"
+	"    - (l.event = 'deleted')::int AS life"
+	"  FROM awspool.account_log l"
+	"  WHERE l.account_id = $2 AND l.provider = $1"
+	" ), step AS ("
+	"  SELECT life, CASE event WHEN 'added' THEN 1 WHEN 'claimed' THEN 2"
+	"    WHEN 'deleted' THEN 4 ELSE 3 END AS number,"
+	"   0::bigint AS log_id, at, actor, event, detail"
+	"  FROM log WHERE event <> 'edited'"
+	"  UNION ALL"
+	"  SELECT (SELECT count(*) FROM log WHERE event = 'deleted'),"
+	"   CASE e.event WHEN 'added' THEN 1 WHEN 'claimed' THEN 2 ELSE 3 END,"
+	"   0, e.at, e.actor, e.event, e.detail"
+	"  FROM awspool.account a, awspool.account_events("
+	"   a.added_at, a.added_by, a.claimed_at, a.claimed_by, a.order_id,"
+	"   a.order_model, a.closed_at, a.closed_by, a.status, a.reason) e"
+	"  WHERE a.account_id = $3 AND a.provider = $1"
+	" ), edit AS ("
+	"  SELECT l.*, CASE WHEN status = 'ready' OR detail LIKE 'marketplace %' THEN 1"
+	"    WHEN status = 'provisioning_in_progress' THEN 2"
+	"    WHEN status IS NOT NULL THEN 3 END AS sure,"
+	"   (SELECT max(s.number) FROM step s"
+	"    WHERE s.life = l.life AND s.number < 4 AND s.at <= l.at) AS by_clock"
+	"  FROM log l WHERE event = 'edited'"
+	" ), placed AS ("
+	"  SELECT e.*, coalesce(sure, least(coalesce(by_clock, 1),"
+	"   min(sure) OVER (PARTITION BY life ORDER BY log_id DESC))) AS place"
+	"  FROM edit e"
+	" )"
+	" SELECT at, actor, event, detail FROM ("
+	"  TABLE step"
+	"  UNION ALL"
+	"  SELECT life, max(place) OVER (PARTITION BY life ORDER BY log_id),"
+	"   log_id, at, actor, event, detail"
+	"  FROM placed"
+	" ) h ORDER BY life, number, log_id",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
+};
+
+/*
  * awspool.account_history(provider, account_id)
  *
  * Raises WS003 if the provider never had such an account.
@@ -113,22 +176,6 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 Datum
 awspool_account_history(PG_FUNCTION_ARGS)
 {
-	static OwnerQuery history = {
-		.sql = "SELECT h.at, h.actor, h.event, h.detail FROM ("
-		" SELECT l.at, l.actor, l.event, l.detail, l.log_id AS step"
-		" FROM awspool.account_log l"
-		" WHERE l.account_id = $2 AND l.provider = $1"
-		" UNION ALL"
-		" SELECT e.at, e.actor, e.event, e.detail, e.step"
-		" FROM awspool.account a, awspool.account_events("
-		" a.added_at, a.added_by, a.claimed_at, a.claimed_by, a.order_id,"
-		" a.order_model, a.closed_at, a.closed_by, a.status, a.reason)"
-		" WITH ORDINALITY e (at, actor, event, detail, step)"
-		" WHERE a.account_id = $3 AND a.provider = $1"
-		") h ORDER BY h.at, h.step",
-		.nargs = 3,
-		.argtypes = {TEXTOID, TEXTOID, TEXTOID}
-	};
 	static const Oid types[] = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID};
 	char	   *provider = awspool_provider_argument(fcinfo);
 	char	   *account_id = awspool_field_argument(fcinfo, 1,
@@ -146,6 +193,8 @@ awspool_account_history(PG_FUNCTION_ARGS)
 		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
 	awspool_end_queries(&caller);
 
+	/* We may have waited for the table. */
+	awspool_check_provider_again(provider);
 	if (events == 0)
 		awspool_no_such_account(provider, account_id);
 	return (Datum) 0;
@@ -184,7 +233,8 @@ log_edit(TupleDesc desc, HeapTuple old, HeapTuple new)
 		return;
 
 	awspool_begin_queries(&caller);
-	append_log(desc, old, actor, "edited", detail.data, false);
+	append_log(desc, old, actor, "edited", detail.data,
+			   column_of(desc, old, Anum_account_status), false);
 	awspool_end_queries(&caller);
 }
 
@@ -215,7 +265,7 @@ log_deletion(TupleDesc desc, HeapTuple old)
 
 	awspool_begin_queries(&caller);
 	copy_life(desc, old);
-	append_log(desc, old, actor, "deleted", detail,
+	append_log(desc, old, actor, "deleted", detail, NULL,
 			   awspool_status_from_name(status) != STATUS_READY);
 	awspool_end_queries(&caller);
 }
@@ -254,27 +304,43 @@ copy_life(TupleDesc desc, HeapTuple old)
 	(void) awspool_query(&copy, values, nulls);
 }
 
+/*
+ * The script of version 1.0 has no column for the status, which is the last
+ * value.
+ */
 static void
 append_log(TupleDesc desc, HeapTuple account, const char *actor,
-		   const char *event, const char *detail, bool used)
+		   const char *event, const char *detail, const char *status,
+		   bool used)
 {
 	static OwnerQuery append = {
+		.sql = "INSERT INTO awspool.account_log"
+		" (provider, account_id, at, actor, event, detail, used, status)"
+		" VALUES ($1, $2, pg_catalog.clock_timestamp(), $3, $4, $5, $6, $7)",
+		.nargs = 7,
+		.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID}
+	};
+	static OwnerQuery append_1_0 = {
 		.sql = "INSERT INTO awspool.account_log"
 		" (provider, account_id, at, actor, event, detail, used)"
 		" VALUES ($1, $2, pg_catalog.clock_timestamp(), $3, $4, $5, $6)",
 		.nargs = 6,
 		.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID}
 	};
+	bool		has_status = get_attnum(awspool_relation("account_log"),
+										"status") != InvalidAttrNumber;
 	Datum		values[] = {
 		CStringGetTextDatum(column_of(desc, account, Anum_account_provider)),
 		CStringGetTextDatum(column_of(desc, account, Anum_account_account_id)),
 		CStringGetTextDatum(actor),
 		CStringGetTextDatum(event),
 		CStringGetTextDatum(detail),
-		BoolGetDatum(used)
+		BoolGetDatum(used),
+		awspool_text_datum(status)
 	};
 
-	(void) awspool_query(&append, values, NULL);
+	(void) awspool_query(has_status ? &append : &append_1_0, values,
+						 status == NULL ? "      n" : NULL);
 }
 
 /* A text column that is never null. */

@@ -464,10 +464,7 @@ end_import(void)
 static const char *
 provider_of(Import *import, const char *given)
 {
-	if (given == NULL && awspool_provider_setting != NULL &&
-		awspool_provider_setting[0] != '\0')
-		given = awspool_provider_setting;
-
+	given = awspool_named_provider(given);
 	if (import->provider == NULL ||
 		(given == NULL ? !import->is_default :
 		 strcmp(given, import->provider) != 0))

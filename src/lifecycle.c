@@ -124,6 +124,9 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 static RowVersion
 take_apart(HeapTuple tuple, TupleDesc desc)
 {
+	static const int needed[] = {
+		Anum_account_account_id, Anum_account_status, Anum_account_model
+	};
 	RowVersion	row;
 
 	row.values = palloc(desc->natts * sizeof(Datum));
@@ -131,12 +134,19 @@ take_apart(HeapTuple tuple, TupleDesc desc)
 	heap_deform_tuple(tuple, desc, row.values, row.isnull);
 
 	/* A BEFORE trigger runs before NOT NULL is checked. */
-	if (row.isnull[Anum_account_account_id - 1] ||
-		row.isnull[Anum_account_status - 1] ||
-		row.isnull[Anum_account_model - 1])
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("account id, status and model of an account must not be null")));
+	for (size_t i = 0; i < lengthof(needed); i++)
+	{
+		int			column = needed[i] - 1;
+
+		if (row.isnull[column])
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION),
+					 errmsg("account id, status and model of an account must not be null"),
+					 err_generic_string(PG_DIAG_SCHEMA_NAME, "awspool"),
+					 err_generic_string(PG_DIAG_TABLE_NAME, "account"),
+					 err_generic_string(PG_DIAG_COLUMN_NAME,
+										NameStr(TupleDescAttr(desc, column)->attname))));
+	}
 
 	row.account_id =
 		TextDatumGetCString(row.values[Anum_account_account_id - 1]);

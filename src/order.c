@@ -22,8 +22,7 @@ static Datum close_account(FunctionCallInfo fcinfo, const char *provider,
 						   const char *order_id);
 static void check_order(TupleTableSlot *account, const char *order_id);
 static HeapTuple replace(TupleDesc accounts, AccountTable *failed,
-						 AccountTable *next, const char *provider,
-						 const char *reason);
+						 AccountTable *next, const char *reason);
 
 /*
  * awspool.allocate_account(provider, account_id, order_id)
@@ -83,9 +82,7 @@ awspool_invalidate_account(PG_FUNCTION_ARGS)
  * replaced as well, and by the account that the order holds, if it does: so
  * the call may be repeated.
  *
- * Finding the account locks its order, and then its row; if the account seemed
- * to be ready until its row was locked, the order is locked here.  Once an
- * account is claimed, its order never changes.
+ * Finding the account locks its order, and then its row.
  */
 Datum
 awspool_replace_account(PG_FUNCTION_ARGS)
@@ -98,22 +95,20 @@ awspool_replace_account(PG_FUNCTION_ARGS)
 														   FIELD_ORDER_ID);
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
 											   awspool_account_types);
-	AccountTable *failed = awspool_open_account_table();
-	AccountTable *next = awspool_open_account_table();
+	AccountTable *failed = awspool_open_account_table(provider);
+	AccountTable *next = awspool_open_account_table(provider);
 	char	   *holder;
 	AccountStatus status;
 	HeapTuple	row;
 
-	awspool_need_account(failed, provider, account_id);
+	awspool_need_account(failed, account_id);
 	check_order(failed->found, order_id);
 	holder = awspool_column(failed->found, Anum_account_order_id);
 	status = awspool_status_of(failed->found);
 	if (!(status == STATUS_FAILED && holder != NULL))
 		awspool_check_transition(account_id, status, STATUS_FAILED);
-	if (holder != NULL)
-		awspool_lock_order(provider, holder);
 
-	row = replace(rsinfo->setDesc, failed, next, provider, reason);
+	row = replace(rsinfo->setDesc, failed, next, reason);
 	if (row != NULL)
 		tuplestore_puttuple(rsinfo->setResult, row);
 	awspool_close_account_table(next);
@@ -151,9 +146,9 @@ close_account(FunctionCallInfo fcinfo, const char *provider,
 													FIELD_ACCOUNT_ID);
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
 											   awspool_account_types);
-	AccountTable *table = awspool_open_account_table();
+	AccountTable *table = awspool_open_account_table(provider);
 
-	awspool_need_account(table, provider, account_id);
+	awspool_need_account(table, account_id);
 	tuplestore_puttuple(rsinfo->setResult,
 						awspool_close_account(rsinfo->setDesc, table, to,
 											  reason, order_id));
@@ -189,7 +184,7 @@ check_order(TupleTableSlot *account, const char *order_id)
  */
 static HeapTuple
 replace(TupleDesc accounts, AccountTable *failed, AccountTable *next,
-		const char *provider, const char *reason)
+		const char *reason)
 {
 	char	   *marketplace = awspool_column(failed->found,
 											 Anum_account_marketplace);
@@ -197,10 +192,10 @@ replace(TupleDesc accounts, AccountTable *failed, AccountTable *next,
 	bool		failed_before = (awspool_status_of(failed->found) ==
 								 STATUS_FAILED);
 
-	if (failed_before && awspool_find_order(next, provider, holder))
+	if (failed_before && awspool_find_order(next, holder))
 		return awspool_public_row(accounts, next->found);
 
-	if (!awspool_reserve_oldest(next, provider, marketplace))
+	if (!awspool_reserve_oldest(next, next->provider, marketplace))
 		return NULL;
 
 	/* First the one, then the other: an order holds one account at a time. */

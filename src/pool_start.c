@@ -18,10 +18,9 @@
  * notes, as it should be, since nothing tells there whether they hold.
  *
  * A missing note is inserted empty.  Who finds that somebody else is just
- * doing so leaves it to them.  Notes are looked up with a dirty snapshot,
- * which leaves no traces for serializable transactions to stumble over: those
- * of all pools share a few pages.  Such a look-up may miss a row that an
- * update moves, but no update ever moves a note.
+ * doing so leaves it to them.  Looking a note up leaves no traces for
+ * serializable transactions to stumble over (relation.c): those of all pools
+ * share a few pages.
  *
  *-------------------------------------------------------------------------
  */
@@ -113,17 +112,12 @@ open_note(const char *provider, const char *marketplace)
 	CStringGetTextDatum(marketplace)};
 	NoteRow		row = {.buffer = InvalidBuffer};
 	Relation	index;
-	SnapshotData dirty;
-	IndexScanDesc scan;
 
 	row.rel = table_open(awspool_relation("pool_start"), AccessShareLock);
 	row.slot = table_slot_create(row.rel, NULL);
 	index = index_open(awspool_relation("pool_start_pkey"), AccessShareLock);
-	InitDirtySnapshot(dirty);
-	scan = awspool_begin_index_scan(row.rel, index, &dirty, 2, keys, false);
-
-	if (index_getnext_slot(scan, ForwardScanDirection, row.slot) &&
-		!TransactionIdIsValid(dirty.xmin) &&
+	if (awspool_find_present(row.rel, index, lengthof(keys), keys, NULL,
+							 row.slot, NULL) &&
 		row.rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
 	{
 		BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) row.slot;
@@ -132,7 +126,6 @@ open_note(const char *provider, const char *marketplace)
 		row.note = (Note *) GETSTRUCT(slot->base.tuple);
 	}
 
-	index_endscan(scan);
 	index_close(index, AccessShareLock);
 	return row;
 }

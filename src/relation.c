@@ -6,6 +6,27 @@
  *
  * Nothing here knows what an account is, or asks who is calling.
  *
+ * Much of what is read is the present: what is committed by now, or about to
+ * be.  A dirty snapshot shows that, and leaves no traces for serializable
+ * transactions to stumble over, but it can miss what is there.  A scan reads
+ * a page of the index first, and the rows of its entries after that.  If
+ * somebody replaces a row in between, the new version's entry was not on the
+ * page that was read, and the old version is found dead.
+ *
+ * So a look that was shown no row, but met entries, is repeated with a
+ * snapshot that was taken before it begins, to judge every version by that the
+ * entries lead to.  If the row was there when the snapshot was taken, then in
+ * a version that the snapshot shows.  The entry of that version was in the
+ * index before it was committed, and nobody may remove either as long as there
+ * is the snapshot.  So it is met, whoever replaces it meanwhile, and has to be
+ * followed to the newest version, which locking it does.  Two looks are
+ * enough, whatever others do.  (To look until no new entry is met would not
+ * be: an entry whose row was rolled back may be removed between two looks, and
+ * another row may take its very place.)
+ *
+ * Where a look met no entry at all there was nothing when it began, as an
+ * entry is there before its row is committed.  That is the usual case.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
@@ -13,6 +34,7 @@
 #include "access/amapi.h"
 #include "access/itup.h"
 #include "access/relation.h"
+#include "access/tableam.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "commands/sequence.h"
@@ -23,6 +45,23 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+/* A row that is looked for, and where to put it and what is told of it. */
+typedef struct Look
+{
+	Relation	rel;
+	Relation	index;
+	int			nkeys;
+	const Datum *values;
+	const char *not_of;
+	TupleTableSlot *slot;
+	TransactionId *inserter;
+	bool		met_entry;
+} Look;
+
+static bool look(Look *look, Snapshot latest);
+static bool is_present(const Look *look, Snapshot dirty, Snapshot latest);
 
 /*
  * The OID of a table, view, index or sequence of schema awspool; invalid if
@@ -104,6 +143,92 @@ awspool_entry_provider(IndexScanDesc scan)
 
 	return TextDatumGetCString(index_getattr(scan->xs_itup, 2,
 											 scan->xs_itupdesc, &isnull));
+}
+
+/*
+ * Finds the row that has these values in a unique index, as it is at present,
+ * and leaves it in "slot"; it may have been replaced since.  False if there is
+ * none.  If a running transaction is inserting it, its id goes to "inserter",
+ * which is invalid otherwise; with NULL there, such a row is passed over.  So
+ * is a row of the provider "not_of", if one is given: for the primary key of
+ * accounts only, whose entries tell whose they are.
+ *
+ * The caller's snapshot must be active.  Waits for nobody.
+ */
+bool
+awspool_find_present(Relation rel, Relation index, int nkeys,
+					 const Datum *values, const char *not_of,
+					 TupleTableSlot *slot, TransactionId *inserter)
+{
+	Look		wanted = {
+		.rel = rel, .index = index, .nkeys = nkeys, .values = values,
+		.not_of = not_of, .slot = slot, .inserter = inserter
+	};
+	Snapshot	latest;
+	bool		found;
+
+	if (look(&wanted, NULL))
+		return true;
+	if (!wanted.met_entry)
+		return false;
+
+	/* Like a dirty one, takes what this very command did for done. */
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	latest->curcid = InvalidCommandId;
+	found = look(&wanted, latest);
+	UnregisterSnapshot(latest);
+	return found;
+}
+
+/*
+ * Looks once: at what a dirty snapshot shows or, with a snapshot that was
+ * taken before, at every version.
+ */
+static bool
+look(Look *look, Snapshot latest)
+{
+	SnapshotData dirty;
+	IndexScanDesc scan;
+	bool		found = false;
+
+	InitDirtySnapshot(dirty);
+	scan = awspool_begin_index_scan(look->rel, look->index,
+									latest == NULL ? &dirty : SnapshotAny,
+									look->nkeys, look->values,
+									look->not_of != NULL);
+	while (!found && awspool_next_entry(scan))
+	{
+		if (look->not_of != NULL &&
+			strcmp(awspool_entry_provider(scan), look->not_of) == 0)
+			continue;
+		look->met_entry = true;
+
+		/* Several versions may share an entry (HOT). */
+		while (!found && index_fetch_heap(scan, look->slot))
+			found = is_present(look, &dirty, latest);
+	}
+	index_endscan(scan);
+	return found;
+}
+
+/*
+ * Whether the version in the slot, which the scan of a look came to, is what
+ * is looked for.
+ */
+static bool
+is_present(const Look *look, Snapshot dirty, Snapshot latest)
+{
+	bool		shown = latest == NULL ||
+		table_tuple_satisfies_snapshot(look->rel, look->slot, dirty);
+	TransactionId inserter = shown ? dirty->xmin : InvalidTransactionId;
+
+	if (!shown &&
+		!table_tuple_satisfies_snapshot(look->rel, look->slot, latest))
+		return false;
+	if (look->inserter == NULL)
+		return !TransactionIdIsValid(inserter);
+	*look->inserter = inserter;
+	return true;
 }
 
 /*

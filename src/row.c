@@ -18,37 +18,52 @@
  * account that changed since its snapshot.  Claims are meant to see the
  * present and are exempt; claim.c says why.
  *
- * No privilege is checked here: callers have asked access.c before.
+ * The caller may act for the provider that the table was opened for: its
+ * functions have asked access.c before.  That may be long ago when they have
+ * waited for somebody, and the right may have been taken back meanwhile.  So
+ * whatever may wait here asks again afterwards, before it tells the caller
+ * anything, and so does closing the table, which comes after all that triggers
+ * and indexes may have waited for: its error undoes what was changed.
  *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
 
+#include "access/htup_details.h"
+#include "access/multixact.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
-static bool see_account(AccountTable *table, const char *provider,
-						const char *account_id);
+static void ask_again(const AccountTable *table);
+static void begin_command(AccountTable *table);
+static bool see_account(AccountTable *table, const char *account_id);
 static bool lock_found(AccountTable *table, LockWaitPolicy wait, int flags);
 static void could_not_serialize(void);
+static void wait_for_holders(AccountTable *table);
+static void wait_for_end(AccountTable *table, TransactionId xid);
 
 /*
- * Opens awspool.account for changing rows, until awspool_close_account_table.
- * Raises 25006 in a read-only transaction and on a standby.
+ * Opens awspool.account for changing rows of a provider, until
+ * awspool_close_account_table.  Raises 25006 in a read-only transaction and on
+ * a standby.  For NULL, whoever opens it sees to the rights.
  */
 AccountTable *
-awspool_open_account_table(void)
+awspool_open_account_table(const char *provider)
 {
 	AccountTable *table = palloc0(sizeof(AccountTable));
 	RangeTblEntry *rte = makeNode(RangeTblEntry);
 
 	awspool_begin_writing();
 
+	table->provider = provider;
 	table->rel = table_open(awspool_relation("account"), RowExclusiveLock);
+	ask_again(table);
 	table->estate = CreateExecutorState();
 
 	rte->rtekind = RTE_RELATION;
@@ -63,7 +78,7 @@ awspool_open_account_table(void)
 	table->estate->es_opened_result_relations =
 		lappend(table->estate->es_opened_result_relations, table->result);
 
-	table->estate->es_output_cid = GetCurrentCommandId(true);
+	begin_command(table);
 	ExecOpenIndices(table->result, false);
 	awspool_lend_constraints(table->result);
 	awspool_eval_plan_qual_init(&table->epq, table->estate);
@@ -78,19 +93,40 @@ awspool_open_account_table(void)
 /*
  * Fires the AFTER triggers of what was changed, makes it visible to the
  * commands that follow, and closes the table.  The locks stay until the end
- * of the transaction.
+ * of the transaction.  Raises 42501 if the caller may not act for the provider
+ * any more.
  */
 void
 awspool_close_account_table(AccountTable *table)
 {
 	AfterTriggerEndQuery(table->estate);
+	ask_again(table);
 	EvalPlanQualEnd(&table->epq);
-	ExecCloseIndices(table->result);
+	/* Also the tables to which foreign keys have led. */
+	ExecCloseResultRelations(table->estate);
 	ExecResetTupleTable(table->estate->es_tupleTable, false);
 	FreeExecutorState(table->estate);
 	table_close(table->rel, NoLock);
 	pfree(table);
 	CommandCounterIncrement();
+}
+
+/* Raises 42501 if the caller has lost the provider meanwhile. */
+static void
+ask_again(const AccountTable *table)
+{
+	if (table->provider != NULL)
+		awspool_check_provider_again(table->provider);
+}
+
+/*
+ * Each change is a command of its own, after whatever a trigger did on the
+ * occasion of the one before.
+ */
+static void
+begin_command(AccountTable *table)
+{
+	table->estate->es_output_cid = GetCurrentCommandId(true);
 }
 
 /*
@@ -162,9 +198,12 @@ awspool_find_account(Relation rel, Snapshot snapshot, const char *account_id,
 bool
 awspool_lock_found(AccountTable *table)
 {
-	return lock_found(table, LockWaitBlock,
-					  TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
-					  TUPLE_LOCK_FLAG_FIND_LAST_VERSION);
+	bool		locked = lock_found(table, LockWaitBlock,
+									TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
+									TUPLE_LOCK_FLAG_FIND_LAST_VERSION);
+
+	ask_again(table);
+	return locked;
 }
 
 /*
@@ -199,9 +238,11 @@ lock_found(AccountTable *table, LockWaitPolicy wait, int flags)
  * others from it until this one ends.
  */
 void
-awspool_lock_order(const char *provider, const char *order_id)
+awspool_lock_order(AccountTable *table, const char *order_id)
 {
-	(void) awspool_lock_names(AWSPOOL_LOCK_ORDER, provider, order_id, true);
+	(void) awspool_lock_names(AWSPOOL_LOCK_ORDER, table->provider, order_id,
+							  true);
+	ask_again(table);
 }
 
 /*
@@ -210,28 +251,43 @@ awspool_lock_order(const char *provider, const char *order_id)
  * snapshot that does not show the account as it is.
  *
  * If an order holds the account, or did, the order is locked before the row,
- * as a claim does, or the two could wait for each other.  Without that, if it
- * is one of very many that this transaction deletes, say: there is no room for
- * so many locks.
+ * as a claim does, or the two could wait for each other.  Once an account has
+ * an order, that never changes.  Who has none yet may get one while we wait
+ * for its row, so such a row is locked only as it was seen, and waited for
+ * without being locked.
+ *
+ * Without the order, if it is one of very many that this transaction deletes,
+ * say: there is no room for so many locks.
  */
 bool
-awspool_lock_account(AccountTable *table, const char *provider,
-					 const char *account_id, bool with_order)
+awspool_lock_account(AccountTable *table, const char *account_id,
+					 bool with_order)
 {
-	while (see_account(table, provider, account_id))
+	while (see_account(table, account_id))
 	{
 		char	   *order_id = awspool_column(table->found,
 											  Anum_account_order_id);
+		bool		locked;
 
-		if (order_id != NULL && with_order)
-			awspool_lock_order(provider, order_id);
-		if (awspool_lock_found(table))
+		if (with_order && order_id == NULL)
+		{
+			locked = awspool_try_lock_found(table);
+			if (!locked)
+				wait_for_holders(table);
+		}
+		else
+		{
+			if (with_order)
+				awspool_lock_order(table, order_id);
+			locked = awspool_lock_found(table);
+		}
+		if (locked)
 		{
 			awspool_check_snapshot(table);
 			return true;
 		}
 
-		/* Deleted meanwhile; it may have been added again. */
+		/* Deleted meanwhile, or changed; it may have been added again. */
 		CHECK_FOR_INTERRUPTS();
 	}
 	return false;
@@ -241,11 +297,54 @@ awspool_lock_account(AccountTable *table, const char *provider,
  * The same, with its order, but it is an error if there is none.
  */
 void
-awspool_need_account(AccountTable *table, const char *provider,
-					 const char *account_id)
+awspool_need_account(AccountTable *table, const char *account_id)
 {
-	if (!awspool_lock_account(table, provider, account_id, true))
-		awspool_no_such_account(provider, account_id);
+	if (!awspool_lock_account(table, account_id, true))
+		awspool_no_such_account(table->provider, account_id);
+}
+
+/*
+ * Waits for those who have changed or locked the version in "found", which
+ * could not be locked.  Who has it locked as a foreign key does is not in the
+ * way.
+ */
+static void
+wait_for_holders(AccountTable *table)
+{
+	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) table->found;
+	HeapTupleHeader header = slot->base.tuple->t_data;
+	MultiXactMember *members;
+	TransactionId xmax;
+	uint16		infomask;
+	int			n;
+
+	LockBuffer(slot->buffer, BUFFER_LOCK_SHARE);
+	xmax = HeapTupleHeaderGetRawXmax(header);
+	infomask = header->t_infomask;
+	LockBuffer(slot->buffer, BUFFER_LOCK_UNLOCK);
+
+	if (infomask & HEAP_XMAX_INVALID)
+		return;
+	if (!(infomask & HEAP_XMAX_IS_MULTI))
+	{
+		wait_for_end(table, xmax);
+		return;
+	}
+	n = GetMultiXactIdMembers(xmax, &members, false,
+							  HEAP_XMAX_IS_LOCKED_ONLY(infomask));
+	for (int i = 0; i < n; i++)
+	{
+		if (members[i].status != MultiXactStatusForKeyShare)
+			wait_for_end(table, members[i].xid);
+	}
+}
+
+static void
+wait_for_end(AccountTable *table, TransactionId xid)
+{
+	if (!TransactionIdIsCurrentTransactionId(xid))
+		XactLockTableWait(xid, table->rel, &table->found->tts_tid, XLTW_Lock);
+	ask_again(table);
 }
 
 /*
@@ -298,6 +397,7 @@ awspool_set_column(AccountTable *table, int column, const char *value)
 void
 awspool_update_row(AccountTable *table)
 {
+	begin_command(table);
 	ItemPointerSetInvalid(&table->changed->tts_tid);
 	ExecSimpleRelationUpdate(table->result, table->estate, &table->epq,
 							 table->found, table->changed);
@@ -325,6 +425,7 @@ awspool_update_status(AccountTable *table, AccountStatus status)
 void
 awspool_delete_row(AccountTable *table)
 {
+	begin_command(table);
 	ExecSimpleRelationDelete(table->result, table->estate, &table->epq,
 							 table->found);
 	if (table_tuple_satisfies_snapshot(table->rel, table->found, SnapshotSelf))
@@ -336,11 +437,11 @@ awspool_delete_row(AccountTable *table)
  * False if there is none, or if it is somebody else's: that is the same.
  */
 static bool
-see_account(AccountTable *table, const char *provider, const char *account_id)
+see_account(AccountTable *table, const char *account_id)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	bool		seen = awspool_find_account(table->rel, snapshot,
-											account_id, provider, NULL,
+											account_id, table->provider, NULL,
 											table->found);
 
 	UnregisterSnapshot(snapshot);

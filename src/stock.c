@@ -9,17 +9,24 @@
  * is that one bit.  So an id that is another's is refused before that: to wait
  * would tell that it is being changed.
  *
+ * A foreign key of the user's may refer to accounts.  The server checks it, or
+ * lets it act, when a statement ends, and then fails it as a whole.  So as
+ * long as there is one, whoever deletes what they can deletes each account in
+ * a subtransaction.  A deferred one is checked when the transaction ends.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
 
 PG_FUNCTION_INFO_V1(awspool_add_account);
 PG_FUNCTION_INFO_V1(awspool_edit_account);
@@ -46,8 +53,12 @@ typedef struct Deletion
 
 static bool is_anothers(const NewAccount *account);
 static Deletion *deletions_asked_for(ArrayType *ids, int *n);
-static void delete_if_possible(AccountTable *table, const char *provider,
+static bool is_referenced(Relation rel);
+static void delete_if_possible(AccountTable *table, bool referenced,
 							   Deletion *deletion);
+static char *delete_unless_referenced(const char *provider,
+									  const char *account_id);
+static char *obstacle(const ErrorData *error);
 static int	compare_ids(const void *a, const void *b);
 static int	compare_places(const void *a, const void *b);
 
@@ -87,9 +98,9 @@ awspool_edit_account(PG_FUNCTION_ARGS)
 														FIELD_MODEL);
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
 											   awspool_account_types);
-	AccountTable *table = awspool_open_account_table();
+	AccountTable *table = awspool_open_account_table(provider);
 
-	awspool_need_account(table, provider, account_id);
+	awspool_need_account(table, account_id);
 	tuplestore_puttuple(rsinfo->setResult,
 						awspool_edit(rsinfo->setDesc, table, marketplace,
 									 model));
@@ -111,9 +122,9 @@ awspool_delete_account(PG_FUNCTION_ARGS)
 													FIELD_ACCOUNT_ID);
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
 											   awspool_account_types);
-	AccountTable *table = awspool_open_account_table();
+	AccountTable *table = awspool_open_account_table(provider);
 
-	if (!awspool_lock_account(table, provider, account_id, false))
+	if (!awspool_lock_account(table, account_id, false))
 		awspool_no_such_account(provider, account_id);
 	tuplestore_puttuple(rsinfo->setResult,
 						awspool_public_row(rsinfo->setDesc, table->found));
@@ -137,6 +148,7 @@ awspool_delete_accounts(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo;
 	AccountTable *table;
 	Deletion   *deletions;
+	bool		referenced;
 	bool		missing = false;
 	int			n;
 
@@ -147,7 +159,8 @@ awspool_delete_accounts(PG_FUNCTION_ARGS)
 	deletions = deletions_asked_for(PG_GETARG_ARRAYTYPE_P(1), &n);
 	rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
 
-	table = awspool_open_account_table();
+	table = awspool_open_account_table(provider);
+	referenced = is_referenced(table->rel);
 	qsort(deletions, n, sizeof(Deletion), compare_ids);
 	for (int i = 0; i < n; i++)
 	{
@@ -155,7 +168,7 @@ awspool_delete_accounts(PG_FUNCTION_ARGS)
 		if (i > 0 && strcmp(deletions[i].account_id,
 							deletions[i - 1].account_id) == 0)
 			continue;			/* deletions_asked_for says "not_found" */
-		delete_if_possible(table, provider, &deletions[i]);
+		delete_if_possible(table, referenced, &deletions[i]);
 	}
 	awspool_close_account_table(table);
 
@@ -213,7 +226,8 @@ awspool_refuse_malformed(const char *problem)
  * returns its public row.  If it could not be stored, returns NULL; the
  * account's outcome tells why.
  *
- * The caller may act for the provider.
+ * The caller may act for the provider.  Raises 42501 if that is over once we
+ * have waited.
  */
 HeapTuple
 awspool_store(NewAccount *account)
@@ -257,6 +271,7 @@ awspool_store(NewAccount *account)
 		}
 		awspool_end_storing();
 		awspool_end_queries(&caller);
+		awspool_check_provider_again(account->provider);
 
 		if (account->outcome == STORE_PENDING)
 			awspool_look_up(&account, 1);
@@ -276,20 +291,9 @@ is_anothers(const NewAccount *account)
 	Relation	index = index_open(awspool_relation("account_pkey"),
 								   AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	bool		found = false;
-	SnapshotData dirty;
-	IndexScanDesc scan;
+	bool		found = awspool_find_present(rel, index, 1, &key,
+											 account->provider, slot, NULL);
 
-	InitDirtySnapshot(dirty);
-	scan = awspool_begin_index_scan(rel, index, &dirty, 1, &key, true);
-	while (!found && awspool_next_entry(scan))
-	{
-		if (strcmp(awspool_entry_provider(scan), account->provider) != 0)
-			found = index_fetch_heap(scan, slot) &&
-				!TransactionIdIsValid(dirty.xmin);
-	}
-
-	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
@@ -315,7 +319,9 @@ awspool_log_taken(const char *provider, const char *account_id, int64 n)
 }
 
 /*
- * Raises the error for an account that could not be stored.
+ * Raises the error for an account that could not be stored.  An id that is
+ * taken comes with the names that the primary key's own error would have:
+ * programs find the field by them.
  */
 void
 awspool_refuse_stored(const NewAccount *account)
@@ -336,7 +342,11 @@ awspool_refuse_stored(const NewAccount *account)
 			 errmsg("account id \"%s\" is taken", account->account_id),
 			 account->outcome == STORE_PRESENT ||
 			 account->outcome == STORE_DIFFERENT ?
-			 errdetail("The provider has this account already.") : 0));
+			 errdetail("The provider has this account already.") : 0,
+			 err_generic_string(PG_DIAG_SCHEMA_NAME, "awspool"),
+			 err_generic_string(PG_DIAG_TABLE_NAME, "account"),
+			 err_generic_string(PG_DIAG_COLUMN_NAME, "account_id"),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "account_pkey")));
 }
 
 /*
@@ -395,29 +405,111 @@ deletions_asked_for(ArrayType *ids, int *n)
 	return deletions;
 }
 
+/* Whether a foreign key refers to the table. */
+static bool
+is_referenced(Relation rel)
+{
+	TriggerDesc *desc = rel->trigdesc;
+
+	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
+	{
+		if (RI_FKey_trigger_type(desc->triggers[i].tgfoid) == RI_TRIGGER_PK)
+			return true;
+	}
+	return false;
+}
+
 static void
-delete_if_possible(AccountTable *table, const char *provider,
-				   Deletion *deletion)
+delete_if_possible(AccountTable *table, bool referenced, Deletion *deletion)
 {
 	AccountStatus status;
-	char	   *order_id;
+	char	   *user = NULL;
 
-	if (!awspool_lock_account(table, provider, deletion->account_id, false))
+	if (!awspool_lock_account(table, deletion->account_id, false))
 		return;
 
 	status = awspool_status_of(table->found);
 	if (status == STATUS_IN_PROGRESS)
 	{
-		order_id = awspool_column(table->found, Anum_account_order_id);
-		deletion->outcome = "in_use";
-		deletion->detail = order_id == NULL ? "an order is using it" :
-			psprintf("order \"%s\" is using it", order_id);
-		return;
-	}
+		char	   *order_id = awspool_column(table->found,
+											  Anum_account_order_id);
 
-	awspool_delete_row(table);
-	deletion->outcome = "deleted";
-	deletion->detail = psprintf("it was %s", awspool_status_name(status));
+		user = order_id == NULL ? "an order is using it" :
+			psprintf("order \"%s\" is using it", order_id);
+	}
+	else if (referenced)
+		user = delete_unless_referenced(table->provider, deletion->account_id);
+	else
+		awspool_delete_row(table);
+
+	deletion->outcome = user != NULL ? "in_use" : "deleted";
+	deletion->detail = user != NULL ? user :
+		psprintf("it was %s", awspool_status_name(status));
+}
+
+/*
+ * Deletes an account, which is locked, together with all that foreign keys do
+ * then.  If they forbid it, nothing is done, and what is returned tells which;
+ * otherwise NULL.
+ */
+static char *
+delete_unless_referenced(const char *provider, const char *account_id)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	ResourceOwner caller_owner = CurrentResourceOwner;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "awspool deletion",
+												  ALLOCSET_DEFAULT_SIZES);
+	char	   *volatile forbidden = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		AccountTable *table = awspool_open_account_table(provider);
+
+		if (awspool_lock_account(table, account_id, false))
+			awspool_delete_row(table);
+		awspool_close_account_table(table);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller_context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller_context);
+		CurrentResourceOwner = caller_owner;
+
+		forbidden = obstacle(error);
+		if (forbidden == NULL)
+			ReThrowError(error);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller_context);
+	CurrentResourceOwner = caller_owner;
+	MemoryContextDelete(context);
+	return forbidden;
+}
+
+/*
+ * Which foreign key an error is about; NULL if it is about none.  Tells no
+ * more than the error would: its table and its name.
+ */
+static char *
+obstacle(const ErrorData *error)
+{
+	if (error->sqlerrcode != ERRCODE_FOREIGN_KEY_VIOLATION &&
+		error->sqlerrcode != ERRCODE_RESTRICT_VIOLATION)
+		return NULL;
+	if (error->table_name == NULL || error->constraint_name == NULL)
+		return pstrdup("a foreign key refers to it");
+	return psprintf("foreign key \"%s\" of table \"%s\" refers to it",
+					error->constraint_name, error->table_name);
 }
 
 static int

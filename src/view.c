@@ -51,6 +51,8 @@ static bool delete_row(const ViewRow *old);
 static HeapTuple edit(const ViewRow *old, const ViewRow *new);
 static HeapTuple close_row(const ViewRow *new);
 static AccountTable *open_row(const ViewRow *old, const ViewRow *new);
+static bool lock_row(AccountTable *table, const ViewRow *old,
+					 const ViewRow *new);
 static bool is_changed_here(AccountTable *table, const ViewRow *old);
 static void check_settable(const ViewRow *old, const ViewRow *new);
 static char *get(const ViewRow *row, int column);
@@ -84,16 +86,22 @@ awspool_change_accounts(PG_FUNCTION_ARGS)
 	return PointerGetDatum(update_row(&row, &new));
 }
 
+/*
+ * Where a row names no provider, it is the one that awspool.import would take.
+ */
 static HeapTuple
 insert_row(const ViewRow *new)
 {
 	NewAccount	account = {
-		.provider = get_field(new, Anum_account_provider, FIELD_PROVIDER),
+		.provider = awspool_named_provider(get(new, Anum_account_provider)),
 		.account_id = get(new, Anum_account_account_id),
 		.marketplace = get(new, Anum_account_marketplace),
 		.model = get(new, Anum_account_model)
 	};
 
+	if (account.provider == NULL)
+		account.provider = awspool_default_provider();
+	awspool_check_field(FIELD_PROVIDER, account.provider);
 	awspool_check_provider(account.provider);
 	check_settable(NULL, new);
 	return awspool_add(&account);
@@ -156,13 +164,13 @@ edit(const ViewRow *old, const ViewRow *new)
 static HeapTuple
 close_row(const ViewRow *new)
 {
-	char	   *provider = get(new, Anum_account_provider);
 	char	   *account_id = get(new, Anum_account_account_id);
 	AccountStatus to = awspool_status_from_name(get(new, Anum_account_status));
-	AccountTable *table = awspool_open_account_table();
+	AccountTable *table =
+		awspool_open_account_table(get(new, Anum_account_provider));
 	HeapTuple	row;
 
-	awspool_need_account(table, provider, account_id);
+	awspool_need_account(table, account_id);
 	awspool_check_transition(account_id, awspool_status_of(table->found), to);
 	if (to == STATUS_IN_PROGRESS)
 		ereport(ERROR,
@@ -181,39 +189,47 @@ close_row(const ViewRow *new)
  * Finds and locks the account of a row that is to become "new", or to be
  * deleted if that is NULL, and sees that it is still as the statement saw it.
  * NULL if this statement has done already what is to be done.
- *
- * A statement may change very many accounts that are closed, so it locks the
- * orders of those only that are in progress.
  */
 static AccountTable *
 open_row(const ViewRow *old, const ViewRow *new)
 {
-	AccountTable *table = awspool_open_account_table();
-	char	   *account_id = get(old, Anum_account_account_id);
-	ViewRow		found = {.desc = old->desc};
-	bool		is_there;
-	bool		is_done;
+	AccountTable *table =
+		awspool_open_account_table(get(old, Anum_account_provider));
+	ViewRow		row = {.desc = old->desc};
+	const ViewRow *found = lock_row(table, old, new) ? &row : NULL;
 
-	is_there = awspool_lock_account(table, get(old, Anum_account_provider),
-									account_id, new != NULL &&
-									old->isnull[Anum_account_closed_at - 1]);
-	for (int i = 0; is_there && i < Natts_accounts; i++)
-		found.values[i] = slot_getattr(table->found, i + 1, &found.isnull[i]);
-	if (is_there && all_same(old, &found, ALL_COLUMNS))
+	for (int i = 0; found != NULL && i < Natts_accounts; i++)
+		row.values[i] = slot_getattr(table->found, i + 1, &row.isnull[i]);
+	if (all_same(found, old, ALL_COLUMNS))
 		return table;
 
-	is_done = new == NULL ? !is_there :
-		is_there && all_same(new, &found, COLUMNS_TO_SET);
 	if (!is_changed_here(table, old))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("account \"%s\" was changed by somebody else meanwhile",
-						account_id),
+						get(old, Anum_account_account_id)),
 				 errhint("Run the statement again.")));
-	if (!is_done)
+	if (!all_same(found, new, COLUMNS_TO_SET))
 		awspool_changed_by_command();
 	awspool_close_account_table(table);
 	return NULL;
+}
+
+/*
+ * Locks the account of a row that is to become "new", or to be deleted if that
+ * is NULL.  False if it is gone.
+ *
+ * A statement may change very many accounts that are closed, so it locks the
+ * orders of those only that are in progress.
+ */
+static bool
+lock_row(AccountTable *table, const ViewRow *old, const ViewRow *new)
+{
+	bool		with_order = new != NULL &&
+		old->isnull[Anum_account_closed_at - 1];
+
+	return awspool_lock_account(table, get(old, Anum_account_account_id),
+								with_order);
 }
 
 /*
@@ -315,10 +331,15 @@ same(const ViewRow *a, const ViewRow *b, int column)
 						  attr->attbyval, attr->attlen);
 }
 
-/* The columns are a set of bits. */
+/*
+ * Whether two rows are the same in a set of columns; NULL stands for a row
+ * that is not there.
+ */
 static bool
 all_same(const ViewRow *a, const ViewRow *b, int columns)
 {
+	if (a == NULL || b == NULL)
+		return a == b;
 	for (int column = 1; column <= Natts_accounts; column++)
 	{
 		if (columns & COLUMN(column) && !same(a, b, column))

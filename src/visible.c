@@ -404,6 +404,8 @@ awspool_count_pools(PG_FUNCTION_ARGS)
 		.argtypes = {TEXTARRAYOID}
 	};
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
+	/* Who has to wait for the table is asked who they are after that. */
+	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
 	bool		all = awspool_acts_for_all();
 	Datum		providers = DirectFunctionCall1(awspool_my_providers,
 												(Datum) 0);
@@ -415,5 +417,6 @@ awspool_count_pools(PG_FUNCTION_ARGS)
 	for (uint64 i = 0; i < pools; i++)
 		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
 	awspool_end_queries(&caller);
+	table_close(rel, AccessShareLock);
 	return (Datum) 0;
 }

@@ -201,7 +201,8 @@ SELECT results_eq(
   $$ VALUES ('log_id', 'bigint', true), ('provider', 'text', true),
             ('account_id', 'text', true), ('at', 'timestamp with time zone', true),
             ('actor', 'text', true), ('event', 'text', true),
-            ('detail', 'text', false), ('used', 'boolean', true) $$,
+            ('detail', 'text', false), ('used', 'boolean', true),
+            ('status', 'text', false) $$,
   'table account_log');
 
 SELECT results_eq(

@@ -298,7 +298,7 @@ SELECT pg_temp.refused(code, pg_temp.insert('provider, account_id, marketplace, 
 FROM (VALUES
   ('23505', $$'acme', '900000000008', 'MP-0001', 'SPAM'$$), ('23505', $$'acme', '900000000010', 'MP-0001', 'SPAM'$$),
   ('WS005', $$'acme', '900000000020', 'MP-0001', 'SPAM'$$), ('42501', $$'other', '900000000030', 'MP-0001', 'SPAM'$$),
-  ('22023', $$NULL, '900000000030', 'MP-0001', 'SPAM'$$), ('22023', $$'acme', '90000000030', 'MP-0001', 'SPAM'$$),
+  ('22023', $$'', '900000000030', 'MP-0001', 'SPAM'$$), ('22023', $$'acme', '90000000030', 'MP-0001', 'SPAM'$$),
   ('22023', $$'acme', '900000000030', NULL, 'SPAM'$$), ('22023', $$'acme', '900000000030', 'MP-0001', 'HAM'$$)) r (code, v);
 SELECT pg_temp.refused('22023', pg_temp.insert('provider, account_id, marketplace, model, ' || c, $$'acme', '900000000030', 'MP-0001', 'SPAM', $$ || v))
 FROM (VALUES ('status', $$'ready'$$), ('status', $$'allocated'$$), ('order_id', $$'o'$$), ('order_model', $$'SPAM'$$), ('reason', $$'r'$$),
@@ -325,6 +325,7 @@ SELECT lives_ok($$DELETE FROM awspool.accounts WHERE account_id = '900000000010'
 SELECT lives_ok(pg_temp.update('1', 'status = status, reason = reason, order_id = order_id'), 'an update that changes nothing is no error');
 SET LOCAL ROLE regress_awspool_nobody;
 SELECT pg_temp.refused('42501', pg_temp.insert('provider, account_id, marketplace, model', $$'acme', '900000000030', 'MP-0001', 'SPAM'$$), 'insert by a stranger');
+SELECT pg_temp.refused('22023', pg_temp.insert('account_id, marketplace, model', $$'900000000030', 'MP-0001', 'SPAM'$$), 'insert: the caller has no provider');
 RESET ROLE;
 SELECT is((SELECT provider FROM awspool.accounts WHERE account_id = '900000000010'), 'other', 'another''s account is still there');
 
