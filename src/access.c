@@ -101,6 +101,7 @@ static uint64 role_changes = 0;
 static void define_setting(void);
 static bool is_owner(void);
 static bool granted(const char *provider);
+static bool is_granted(const char *provider);
 static bool has_role(const Grant *grant);
 static void refresh_grants(void);
 static void read_grants(Oid table);
@@ -262,14 +263,29 @@ awspool_check_provider(const char *provider)
 }
 
 /*
+ * Raises 22023 unless the name has the form of a provider's.  One that was
+ * granted under version 1.0 may not have it (account.c): it is no news to those
+ * who act for it, and malformed to everybody else.
+ */
+void
+awspool_check_provider_name(const char *provider)
+{
+	if (!awspool_has_form(FIELD_PROVIDER, provider) &&
+		(provider == NULL || !awspool_acts_for(provider) ||
+		 !is_granted(provider)))
+		awspool_check_field(FIELD_PROVIDER, provider);
+}
+
+/*
  * Argument 0 as a provider that the caller may act for.  Raises 22023 if it
  * is malformed, 42501 if it is not the caller's.
  */
 char *
 awspool_provider_argument(FunctionCallInfo fcinfo)
 {
-	char	   *provider = awspool_field_argument(fcinfo, 0, FIELD_PROVIDER);
+	char	   *provider = awspool_text_argument(fcinfo, 0);
 
+	awspool_check_provider_name(provider);
 	awspool_check_provider(provider);
 	return provider;
 }
@@ -326,6 +342,21 @@ granted(const char *provider)
 {
 	return bsearch(&provider, own_providers, nown_providers,
 				   sizeof(const char *), pg_qsort_strcmp) != NULL;
+}
+
+/*
+ * Whether the provider was granted to anybody.
+ */
+static bool
+is_granted(const char *provider)
+{
+	refresh_grants();
+	for (int i = 0; i < nkept_grants; i++)
+	{
+		if (strcmp(kept_grants[i].provider, provider) == 0)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -474,7 +505,7 @@ change_grant(FunctionCallInfo fcinfo, OwnerQuery *query, bool role_may_be_gone)
 
 	check_owner();
 	if (provider == NULL || strcmp(provider, every_provider) != 0)
-		awspool_check_field(FIELD_PROVIDER, provider);
+		awspool_check_provider_name(provider);
 	if (role == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

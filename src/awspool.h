@@ -45,8 +45,12 @@
 #define ERRCODE_AWSPOOL_USED_BEFORE				MAKE_SQLSTATE('W','S','0','0','5')
 #define ERRCODE_AWSPOOL_REJECTED_ROWS			MAKE_SQLSTATE('W','S','0','0','6')
 
-/* Bytes in the name of a provider or order, or in a marketplace, at most. */
+/*
+ * Characters in the name of a provider or order, or in a marketplace, at most;
+ * and bytes, whatever the encoding.
+ */
 #define AWSPOOL_NAME_LENGTH		64
+#define AWSPOOL_NAME_BYTES		(4 * AWSPOOL_NAME_LENGTH)
 
 /*
  * The columns of awspool.account, in the order of the install script.  All
@@ -238,6 +242,7 @@ extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 /* account.c */
 extern const Oid awspool_account_types[];
 extern const char *awspool_printable(const char *value);
+extern bool awspool_has_form(AccountField field, const char *value);
 extern void awspool_check_field(AccountField field, const char *value);
 extern char *awspool_problems(const NewAccount *account);
 extern char *awspool_text_argument(FunctionCallInfo fcinfo, int n);
@@ -245,6 +250,7 @@ extern char *awspool_field_argument(FunctionCallInfo fcinfo, int n,
 									AccountField field);
 extern char *awspool_optional_field_argument(FunctionCallInfo fcinfo, int n,
 											 AccountField field);
+extern char *awspool_order_argument(FunctionCallInfo fcinfo, int n);
 extern Datum awspool_text_datum(const char *value);
 extern HeapTuple awspool_public_row(TupleDesc accounts,
 									TupleTableSlot *account);
@@ -278,6 +284,7 @@ extern Datum awspool_my_providers(PG_FUNCTION_ARGS);
 extern bool awspool_acts_for_all(void);
 extern bool awspool_acts_for(const char *provider);
 extern void awspool_check_provider(const char *provider);
+extern void awspool_check_provider_name(const char *provider);
 extern char *awspool_provider_argument(FunctionCallInfo fcinfo);
 extern char *awspool_default_provider(void);
 extern List *awspool_granted_providers(void);

@@ -88,12 +88,13 @@ static HeapTuple
 insert_row(const ViewRow *new)
 {
 	NewAccount	account = {
-		.provider = get_field(new, Anum_account_provider, FIELD_PROVIDER),
+		.provider = get(new, Anum_account_provider),
 		.account_id = get(new, Anum_account_account_id),
 		.marketplace = get(new, Anum_account_marketplace),
 		.model = get(new, Anum_account_model)
 	};
 
+	awspool_check_provider_name(account.provider);
 	awspool_check_provider(account.provider);
 	check_settable(NULL, new);
 	return awspool_add(&account);
