@@ -48,7 +48,7 @@ OBJS = \
 	src/batch.o \
 	src/csv.o \
 	src/import.o \
-	src/replica.o \
+	src/sequence.o \
 	src/visible.o \
 	src/view.o \
 	src/awspool.o

@@ -263,12 +263,13 @@ ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_log_change;
 COMMENT ON TRIGGER account_log_change ON awspool.account IS
   'Logs the edits and deletions of accounts.';
 
--- Refuses the id of an account that was used and deleted.
+-- Refuses the id of an account that was used and deleted; moves the sequence on
+-- to a position that was not drawn from it.
 CREATE FUNCTION awspool.refuse_used_account() RETURNS trigger
 AS 'MODULE_PATHNAME', 'awspool_refuse_used_account' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.refuse_used_account() IS
-  'Trigger: refuses the id of an account that was used and deleted.';
+  'Trigger: refuses the id of an account that was used and deleted; moves the sequence on to a position that was not drawn from it.';
 
 CREATE TRIGGER account_refuse_used
   AFTER INSERT ON awspool.account
@@ -277,31 +278,24 @@ CREATE TRIGGER account_refuse_used
 ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_refuse_used;
 
 COMMENT ON TRIGGER account_refuse_used ON awspool.account IS
-  'Refuses the id of an account that was used and deleted.';
+  'Refuses the id of an account that was used and deleted; moves the sequence on to a position that was not drawn from it.';
 
--- Moves the sequences on when logical replication applies rows.
+-- Moves the sequence on to rows that bring their own number.
 CREATE FUNCTION awspool.follow_sequence() RETURNS trigger
 AS 'MODULE_PATHNAME', 'awspool_follow_sequence' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.follow_sequence() IS
-  'Trigger: moves the sequences on when logical replication applies rows.';
-
-CREATE TRIGGER account_follow_sequence
-  AFTER INSERT ON awspool.account
-  FOR EACH ROW EXECUTE FUNCTION awspool.follow_sequence();
-ALTER TABLE awspool.account ENABLE REPLICA TRIGGER account_follow_sequence;
-
-COMMENT ON TRIGGER account_follow_sequence ON awspool.account IS
-  'Moves the sequence on when logical replication applies rows.';
+  'Trigger: moves the sequence on to rows that bring their own number.';
 
 CREATE TRIGGER account_log_follow_sequence
   AFTER INSERT ON awspool.account_log
   FOR EACH ROW EXECUTE FUNCTION awspool.follow_sequence();
+
 ALTER TABLE awspool.account_log
-  ENABLE REPLICA TRIGGER account_log_follow_sequence;
+  ENABLE ALWAYS TRIGGER account_log_follow_sequence;
 
 COMMENT ON TRIGGER account_log_follow_sequence ON awspool.account_log IS
-  'Moves the sequence on when logical replication applies rows.';
+  'Moves the sequence on to rows that bring their own number.';
 
 -- Finds the role of a name, so that grants survive a restore elsewhere, and has
 -- every session read the grants anew.

@@ -236,6 +236,7 @@ extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 extern bool awspool_next_entry(IndexScanDesc scan);
 extern char *awspool_entry_provider(IndexScanDesc scan);
 extern int64 awspool_last_drawn(Oid sequence);
+extern void awspool_raise_sequence(Oid sequence, int64 value);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 							   bool wait);
 

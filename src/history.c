@@ -63,7 +63,8 @@ awspool_log_account_change(PG_FUNCTION_ARGS)
 }
 
 /*
- * Trigger: for each account, after it was inserted.
+ * Trigger: for each account, after it was inserted.  Also tells head.c of it,
+ * and moves the sequence on to its position (sequence.c).
  */
 Datum
 awspool_refuse_used_account(PG_FUNCTION_ARGS)
@@ -75,10 +76,12 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 	NewAccount	account = {0};
 	NewAccount *accounts = &account;
 	bool		isnull;
+	int64		position =
+		DatumGetInt64(heap_getattr(trigdata->tg_trigtuple,
+								   Anum_account_position, desc, &isnull));
 
-	awspool_note_arrival(DatumGetInt64(heap_getattr(trigdata->tg_trigtuple,
-													Anum_account_position,
-													desc, &isnull)));
+	awspool_note_arrival(position);
+	awspool_raise_sequence(awspool_relation("account_position"), position);
 	if (IsLogicalWorker())
 		return PointerGetDatum(NULL);
 
