@@ -186,7 +186,7 @@ Datum
 awspool_revoke_provider(PG_FUNCTION_ARGS)
 {
 	static OwnerQuery revoke = {
-		.sql = "DELETE FROM awspool.provider_role WHERE provider = $1 AND role = $2",
+		.sql = "DELETE FROM ONLY awspool.provider_role WHERE provider = $1 AND role = $2",
 		.nargs = 2,
 		.argtypes = {TEXTOID, TEXTOID}
 	};

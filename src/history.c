@@ -114,11 +114,11 @@ awspool_account_history(PG_FUNCTION_ARGS)
 	static OwnerQuery history = {
 		.sql = "SELECT h.at, h.actor, h.event, h.detail FROM ("
 		" SELECT l.at, l.actor, l.event, l.detail, l.log_id AS step"
-		" FROM awspool.account_log l"
+		" FROM ONLY awspool.account_log l"
 		" WHERE l.account_id = $2 AND l.provider = $1"
 		" UNION ALL"
 		" SELECT e.at, e.actor, e.event, e.detail, e.step"
-		" FROM awspool.account a, awspool.account_events("
+		" FROM ONLY awspool.account a, awspool.account_events("
 		" a.added_at, a.added_by, a.claimed_at, a.claimed_by, a.order_id,"
 		" a.order_model, a.closed_at, a.closed_by, a.status, a.reason)"
 		" WITH ORDINALITY e (at, actor, event, detail, step)"
