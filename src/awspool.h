@@ -136,6 +136,14 @@ typedef enum LockClass
 	AWSPOOL_LOCK_IMPORT,
 } LockClass;
 
+/* A table of which something is kept for the session (relation.c). */
+typedef struct WatchedTable
+{
+	Oid			oid;
+	uint64		changes;		/* how often we heard that it has changed */
+	struct WatchedTable *next;
+} WatchedTable;
+
 /* The caller's identity while the owner's is in force (query.c). */
 typedef struct Caller
 {
@@ -222,11 +230,9 @@ extern void awspool_init_durability(void);
 extern void awspool_begin_writing(void);
 extern void awspool_confirm_change(void);
 
-/* constraint.c */
-extern void awspool_init_constraints(void);
-extern void awspool_lend_constraints(ResultRelInfo *result);
-
 /* relation.c */
+extern void awspool_init_relations(void);
+extern void awspool_watch_table(WatchedTable *watched, Oid table);
 extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
@@ -239,6 +245,10 @@ extern int64 awspool_last_drawn(Oid sequence);
 extern void awspool_raise_sequence(Oid sequence, int64 value);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 							   bool wait);
+
+/* constraint.c */
+extern void awspool_init_constraints(void);
+extern void awspool_lend_constraints(ResultRelInfo *result);
 
 /* account.c */
 extern const Oid awspool_account_types[];

@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * relation.c
- *	  The relations of schema awspool: finding them, and reading their
- *	  indexes and sequences without a query; locks on names.
+ *	  The relations of schema awspool: finding them, hearing of their
+ *	  changes, and reading their indexes and sequences without a query; locks
+ *	  on names.
  *
  * Nothing here knows what an account is, or asks who is calling.
  *
@@ -23,10 +24,55 @@
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 
+/* The tables whose changes somebody wants to hear of. */
+static WatchedTable *watched_tables = NULL;
+
+static void on_relation_change(Datum arg, Oid relid);
 static Form_pg_sequence_data sequence_data(Page page);
 static int64 last_drawn(Form_pg_sequence_data data);
+
+/*
+ * One callback serves all who want to know: the server has room for ten, of
+ * all libraries.
+ */
+void
+awspool_init_relations(void)
+{
+	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+}
+
+/*
+ * From now on "changes" goes up whenever that table has changed, as it does
+ * if it is another table than before.  Whoever keeps something of a table for
+ * the session has to watch it.
+ */
+void
+awspool_watch_table(WatchedTable *watched, Oid table)
+{
+	if (watched->oid == table)
+		return;
+	if (!OidIsValid(watched->oid))
+	{
+		watched->next = watched_tables;
+		watched_tables = watched;
+	}
+	watched->oid = table;
+	watched->changes++;
+}
+
+static void
+on_relation_change(Datum arg, Oid relid)
+{
+	for (WatchedTable *watched = watched_tables; watched != NULL;
+		 watched = watched->next)
+	{
+		if (relid == watched->oid || relid == InvalidOid)
+			watched->changes++;
+	}
+}
 
 /*
  * The OID of a table, view, index or sequence of schema awspool; invalid if
