@@ -99,6 +99,13 @@ is( $subscriber->safe_psql('postgres',
 	'0',
 	'a revocation arrives, too');
 
+is( $publisher->safe_psql('postgres',
+		"SELECT object, problem FROM awspool.lint() WHERE object ~ 'publi' OR problem ~ 'standby'"
+	),
+	'',
+	'lint() has nothing against a publication of the schema, nor takes a subscriber for a standby'
+);
+
 # The subscriber takes over.
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION pool');
 is(claim($subscriber, 'order-2'), '900000000003',
