@@ -210,8 +210,11 @@ awspool_printable(const char *value)
 			hidden = foreign_space(value + i, shown - i);
 		if (hidden == 0)
 		{
-			appendBinaryStringInfo(&result, value + i, pg_mblen(value + i));
-			i += pg_mblen(value + i);
+			int			width = pg_encoding_mblen(GetDatabaseEncoding(),
+												  value + i);
+
+			appendBinaryStringInfo(&result, value + i, width);
+			i += width;
 		}
 		for (; hidden > 0; hidden--)
 			appendStringInfo(&result, "\\x%02x", (unsigned char) value[i++]);
@@ -496,7 +499,7 @@ foreign_space(const char *value, size_t len)
 		(c >= 0x2000 && c <= 0x200d) || c == 0x2028 || c == 0x2029 ||
 		c == 0x202f || c == 0x205f || c == 0x2060 || c == 0x3000 ||
 		c == 0xfeff)
-		return pg_mblen(value);
+		return pg_encoding_mblen(encoding, value);
 	return 0;
 }
 
