@@ -276,15 +276,16 @@ awspool_check_provider(const char *provider)
 
 /*
  * Raises 22023 unless the name has the form of a provider's.  One that was
- * granted under version 1.0 may not have it (account.c): it is no news to those
- * who act for it, and malformed to everybody else.
+ * granted under version 1.0 may not have it (account.c): it is no news to
+ * those who act for it, and malformed to everybody else.
  */
 void
 awspool_check_provider_name(const char *provider)
 {
-	if (!awspool_has_form(FIELD_PROVIDER, provider) &&
-		(provider == NULL || !awspool_acts_for(provider) ||
-		 !is_granted(provider)))
+	if (awspool_has_form(FIELD_PROVIDER, provider))
+		return;
+	if (provider == NULL || strcmp(provider, every_provider) == 0 ||
+		!awspool_acts_for(provider) || !is_granted(provider))
 		awspool_check_field(FIELD_PROVIDER, provider);
 }
 

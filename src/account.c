@@ -433,8 +433,8 @@ digits(const char *value, size_t len)
 }
 
 /*
- * How many characters a value has.  Where the server does not know, it counts
- * those of UTF-8: a database in SQL_ASCII may have got them from one that does.
+ * How many characters a value has.  Where the server does not know, those of
+ * UTF-8: a database in SQL_ASCII may have got them from one that does.
  */
 static size_t
 characters(const char *value, size_t len)
@@ -490,7 +490,7 @@ foreign_space(const char *value, size_t len)
 		return first == 0xff;
 	if (encoding != PG_UTF8 && pg_database_encoding_max_length() == 1)
 		return first == 0xa0;
-	if (encoding != PG_UTF8)	/* of East Asia: the space as wide as a letter */
+	if (encoding != PG_UTF8)	/* East Asia's is as wide as a letter */
 		return len > 1 && first == 0xa1 && (unsigned char) value[1] == 0xa1 ?
 			2 : 0;
 
