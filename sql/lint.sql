@@ -85,6 +85,7 @@ ALTER INDEX awspool.account_ready SET (fillfactor = 50);
 ALTER TABLE awspool.account ALTER provider SET (n_distinct = 3);
 ALTER TABLE awspool.account REPLICA IDENTITY FULL;
 ALTER VIEW awspool.accounts SET (security_invoker);
+SET LOCAL client_min_messages = error;    -- whatever wal_level is
 CREATE PUBLICATION regress_awspool_tables FOR TABLE awspool.account;
 CREATE PUBLICATION regress_awspool_schema FOR TABLES IN SCHEMA awspool;
 SELECT severity, object, problem, action FROM lint;
