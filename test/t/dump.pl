@@ -368,6 +368,12 @@ for my $move (
 		   SELECT awspool.claim_account('$name', 'MP-0001', '$name');
 		   SELECT awspool.grant_provider('$name', '$granted[0]');",
 		"ENCODING $from LC_COLLATE 'C' LC_CTYPE 'C'");
+	is( sqlstate(
+			$node,
+			"SET client_encoding = UTF8; SELECT awspool.claim_account('acme', 'MP-0001', '$name');",
+			$database),
+		$old_space ? '22023' : '',
+		"$from: what an order may be called");
 	make_database($new, $copy, "ENCODING $to LC_COLLATE 'C' LC_CTYPE 'C'");
 	move_database($database, $copy, [], '--single-transaction');
 	my ($there, $here) = map {
