@@ -30,8 +30,8 @@ MODULE_big = awspool
 # From the ground up: a file calls only those before it (make lint).
 OBJS = \
 	src/durability.o \
-	src/constraint.o \
 	src/relation.o \
+	src/constraint.o \
 	src/account.o \
 	src/status.o \
 	src/query.o \
@@ -49,7 +49,7 @@ OBJS = \
 	src/batch.o \
 	src/csv.o \
 	src/import.o \
-	src/replica.o \
+	src/sequence.o \
 	src/visible.o \
 	src/view.o \
 	src/awspool.o

@@ -18,3 +18,364 @@ INSERT INTO awspool.arrival_count
 
 COMMENT ON TABLE awspool.arrival_count IS
   'Goes up whenever an account may have arrived before others in its pool, other than by being added: by an edit, a restore, replication or hand. Tells sessions to look at their pools anew. One page of rows, changed in place, and not dumped.';
+
+--
+-- Triggers: sequences follow whatever brings its own number, not just what
+-- logical replication applies.
+--
+
+COMMENT ON FUNCTION awspool.refuse_used_account() IS
+  'Trigger: refuses the id of an account that was used and deleted; moves the sequence on to a position that was not drawn from it.';
+COMMENT ON TRIGGER account_refuse_used ON awspool.account IS
+  'Refuses the id of an account that was used and deleted; moves the sequence on to a position that was not drawn from it.';
+
+COMMENT ON FUNCTION awspool.follow_sequence() IS
+  'Trigger: moves the sequence on to rows that bring their own number.';
+
+DROP TRIGGER account_follow_sequence ON awspool.account;
+
+ALTER TABLE awspool.account_log
+  ENABLE ALWAYS TRIGGER account_log_follow_sequence;
+
+COMMENT ON TRIGGER account_log_follow_sequence ON awspool.account_log IS
+  'Moves the sequence on to rows that bring their own number.';
+
+--
+-- Lint: also what no backup holds.
+--
+
+-- What weakens the walls between providers or the durability of claims, and what
+-- no backup holds.
+CREATE OR REPLACE FUNCTION awspool.lint()
+RETURNS TABLE (severity text, object text, problem text, action text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  WITH member AS (
+    SELECT d.classid, d.objid
+    FROM pg_depend d JOIN pg_extension e
+      ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+    WHERE e.extname = 'awspool' AND d.deptype = 'e'
+  ), owner AS (
+    SELECT relowner AS oid FROM pg_class WHERE oid = 'awspool.account'::regclass
+  ), relation AS (
+    SELECT c.* FROM pg_class c JOIN member m
+      ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+  ), object AS (
+    SELECT 'pg_class'::regclass AS classid, oid AS objid, 0 AS objsubid,
+           relowner AS owner, relacl AS acl
+    FROM relation
+    UNION ALL
+    SELECT 'pg_class'::regclass, c.oid, a.attnum, c.relowner, a.attacl
+    FROM relation c JOIN pg_attribute a ON a.attrelid = c.oid
+    UNION ALL
+    SELECT m.classid, m.objid, 0, p.proowner,
+           coalesce(p.proacl, acldefault('f', p.proowner))
+    FROM member m JOIN pg_proc p
+      ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
+    UNION ALL
+    SELECT 'pg_namespace'::regclass, oid, 0, nspowner, nspacl
+    FROM pg_namespace WHERE nspname = 'awspool'
+  ), privilege AS (
+    SELECT o.classid, o.objid, o.objsubid, a.grantee, a.privilege_type
+    FROM object o, aclexplode(o.acl) a
+    WHERE a.grantee <> o.owner
+      AND NOT (o.classid = 'pg_namespace'::regclass AND a.privilege_type = 'USAGE')
+  ), given AS (       -- who may act for a provider, as the owner granted it
+    SELECT g.provider, g.role, r.oid
+    FROM ONLY awspool.provider_role g LEFT JOIN pg_roles r
+      ON r.oid = g.role_oid AND r.rolname = g.role::name
+  ), made (relation, columns, indexes, checks) AS (   -- by the install script
+    VALUES
+      ('account',
+       '{provider,account_id,marketplace,model,status,order_id,order_model,reason,added_at,added_by,claimed_at,claimed_by,closed_at,closed_by,position}'::text[],
+       '{account_pkey,account_ready,account_provider,account_order}'::text[],
+       '{account_is_well_formed,account_fits_its_status}'::text[]),
+      ('account_log', '{log_id,provider,account_id,at,actor,event,detail,used}',
+       '{account_log_pkey,account_log_account,account_log_used}', '{}'),
+      ('provider_role', '{provider,role,role_oid}', '{provider_role_pkey}',
+       '{provider_role_is_well_formed}'),
+      ('arrival_count', '{arrivals}', '{}', '{}'),
+      ('pool_start', '{position,arrivals,provider,marketplace}',
+       '{pool_start_pkey}', '{}')
+  ), base AS (
+    SELECT c.*, m.columns, m.indexes, m.checks
+    FROM relation c JOIN made m ON m.relation = c.relname
+  ), owned_index AS (
+    SELECT b.oid AS base, b.indexes, i.indexrelid, i.indisvalid, c.relname, c.reloptions, c.reltablespace
+    FROM base b JOIN pg_index i ON i.indrelid = b.oid JOIN pg_class c ON c.oid = i.indexrelid
+  )
+  -- More than the install script gave, and not what everybody has anyway.
+  SELECT 'error', pg_describe_object(p.classid, p.objid, p.objsubid),
+         format('%s has %s', g.name, p.privilege_type),
+         format('REVOKE %s ... FROM %s', p.privilege_type, g.name)
+  FROM privilege p,
+    LATERAL (SELECT CASE p.grantee WHEN 0 THEN 'PUBLIC'
+                    ELSE p.grantee::regrole::text END) g (name)
+  WHERE NOT EXISTS (
+      SELECT FROM pg_init_privs i, aclexplode(i.initprivs) a
+      WHERE i.classoid = p.classid AND i.objoid = p.objid
+        AND i.objsubid = p.objsubid
+        AND a.grantee IN (0, p.grantee)
+        AND a.privilege_type = p.privilege_type)
+  UNION ALL
+  SELECT 'error', pg_describe_object(o.classid, o.objid, 0),
+         format('it belongs to %s, the accounts to %s', o.owner::regrole, w.oid::regrole),
+         format('ALTER ... OWNER TO %s', w.oid::regrole)
+  FROM object o, owner w
+  WHERE o.owner <> w.oid AND o.objsubid = 0
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'row security is off', format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', c.oid::regclass)
+  FROM relation c
+  WHERE c.relkind = 'r' AND NOT c.relrowsecurity
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'row security holds for the owner, too', format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', c.oid::regclass)
+  FROM relation c
+  WHERE c.relforcerowsecurity
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, a.attnum),
+         'samples of its values are kept', format('ALTER TABLE %s ALTER %I SET STATISTICS 0', c.oid::regclass, a.attname)
+  FROM base c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = ANY (c.columns)
+  WHERE c.relname <> 'arrival_count' AND coalesce(a.attstattarget, -1) <> 0
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_policy'::regclass, y.oid, 0),
+         'a policy lets others in', format('DROP POLICY %I ON %s', y.polname, y.polrelid::regclass)
+  FROM pg_policy y JOIN relation c ON y.polrelid = c.oid
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'it is no security barrier', format('ALTER VIEW %s SET (security_barrier)', c.oid::regclass)
+  FROM relation c
+  WHERE c.relkind = 'v' AND c.relname <> 'import'
+    AND NOT 'security_barrier=true' = ANY (coalesce(c.reloptions, '{}'))
+  UNION ALL
+  -- The extension's own triggers.
+  SELECT 'error', format('trigger %s on table awspool.%s', x.name, x.relation),
+         CASE WHEN t.oid IS NULL THEN 'it is missing' ELSE 'it does not fire when it should' END,
+         'restore it as in the install script of the extension'
+  FROM (VALUES ('account', 'account_transition', 'A'),
+               ('account', 'account_log_change', 'A'),
+               ('account', 'account_refuse_used', 'A'),
+               ('account_log', 'account_log_follow_sequence', 'A'),
+               ('provider_role', 'provider_role_resolve', 'A'),
+               ('import', 'import_begin', 'O'), ('import', 'import_row', 'O'),
+               ('import', 'import_end', 'O'), ('accounts', 'change_accounts', 'O')
+       ) x (relation, name, enabled)
+    JOIN relation c ON c.relname = x.relation
+    LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = x.name
+  WHERE t.tgenabled IS DISTINCT FROM x.enabled::"char"
+  UNION ALL
+  -- The extension's own indexes and constraints, and how its rows are stored.
+  SELECT 'error', format('index awspool.%I', x.name),
+         CASE WHEN i.indexrelid IS NULL THEN 'it is missing' ELSE 'it is invalid' END,
+         CASE WHEN i.indexrelid IS NULL THEN 'restore it as in the install script of the extension'
+              ELSE format('REINDEX INDEX %s', i.indexrelid::regclass) END
+  FROM base c CROSS JOIN unnest(c.indexes) x (name)
+    LEFT JOIN owned_index i ON i.base = c.oid AND i.relname = x.name
+  WHERE i.indisvalid IS NOT TRUE
+  UNION ALL
+  SELECT 'error', format('constraint %I on table awspool.%I', x.name, c.relname),
+         CASE WHEN k.oid IS NULL THEN 'it is missing' ELSE 'it is not valid' END,
+         CASE WHEN k.oid IS NULL THEN 'restore it as in the install script of the extension'
+              ELSE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', c.oid::regclass, x.name) END
+  FROM base c CROSS JOIN unnest(c.checks) x (name)
+    LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.conname = x.name AND k.contype = 'c'
+  WHERE k.convalidated IS NOT TRUE
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'it is not a heap', format('ALTER TABLE %s SET ACCESS METHOD heap', c.oid::regclass)
+  FROM base c JOIN pg_am m ON m.oid = c.relam
+  WHERE m.amname <> 'heap'
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0), 'a crash empties it',
+         format('ALTER %s %s SET LOGGED', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass)
+  FROM relation c
+  WHERE c.relpersistence = 'u' AND c.relname <> 'pool_start'
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'it does not draw one number after the other',
+         format('ALTER SEQUENCE %s INCREMENT 1 CACHE 1 NO CYCLE', c.oid::regclass)
+  FROM relation c JOIN pg_sequence s ON s.seqrelid = c.oid
+  WHERE (s.seqincrement, s.seqcache, s.seqcycle) <> (1, 1, false)
+  UNION ALL
+  SELECT 'warning', pg_describe_object('pg_class'::regclass, h.inhrelid, 0),
+         format('it inherits from %s, and its rows do not count', c.oid::regclass),
+         format('ALTER TABLE %s NO INHERIT %s', h.inhrelid::regclass, c.oid::regclass)
+  FROM base c JOIN pg_inherits h ON h.inhparent = c.oid
+  UNION ALL
+  -- What a dump cannot carry.  It has the rows of the extension's tables, with
+  -- all columns, but nothing that makes a table.
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, a.attnum),
+         'no row of the table comes back from a dump',
+         'drop it; keep what it holds in a table of your own that refers to the account'
+  FROM base c JOIN pg_attribute a ON a.attrelid = c.oid
+  WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+    AND a.attname <> ALL (c.columns)
+  UNION ALL
+  SELECT 'warning', pg_describe_object(x.classid, x.objid, x.objsubid),
+         'a dump does not have it', 'keep a script that makes it anew after a restore'
+  FROM base c, LATERAL (
+    SELECT 'pg_class'::regclass, c.oid, a.attnum::int
+    FROM pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> ''
+    UNION ALL
+    SELECT 'pg_constraint'::regclass, k.oid, 0
+    FROM pg_constraint k
+    WHERE k.conrelid = c.oid AND k.contype IN ('c', 'f', 'p', 'u', 'x')
+      AND k.conname <> ALL (c.indexes) AND k.conname <> ALL (c.checks)
+    UNION ALL
+    SELECT 'pg_class'::regclass, i.indexrelid, 0
+    FROM owned_index i
+    WHERE i.base = c.oid AND i.relname <> ALL (c.indexes)
+      AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = c.oid)
+    UNION ALL
+    SELECT 'pg_statistic_ext'::regclass, s.oid, 0
+    FROM pg_statistic_ext s
+    WHERE s.stxrelid = c.oid) x (classid, objid, objsubid)
+  UNION ALL
+  SELECT 'warning', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         format('%s is set, and a dump does not have it', x.setting),
+         'keep a script that sets it anew after a restore'
+  FROM relation c, LATERAL (
+    SELECT unnest(c.reloptions)
+    UNION ALL
+    SELECT 'toast.' || unnest(t.reloptions) FROM pg_class t WHERE t.oid = c.reltoastrelid
+    UNION ALL
+    SELECT 'replica identity' WHERE c.relkind = 'r' AND c.relreplident <> 'd'
+    UNION ALL
+    SELECT 'a tablespace' WHERE c.reltablespace <> 0
+    UNION ALL
+    SELECT format('%s of index %I', x.setting, i.relname)
+    FROM owned_index i, LATERAL (SELECT unnest(i.reloptions) UNION ALL SELECT 'a tablespace' WHERE i.reltablespace <> 0) x (setting)
+    WHERE i.base = c.oid AND i.relname = ANY (i.indexes)
+    UNION ALL
+    SELECT format('%s of column %I', x.setting, a.attname)
+    FROM pg_attribute a, LATERAL (SELECT unnest(a.attoptions)) x (setting)
+    WHERE a.attrelid = c.oid AND NOT a.attisdropped
+      AND x.setting LIKE 'n\_distinct%') x (setting)   -- servers set options of their own
+  WHERE x.setting <> 'security_barrier=true'
+  UNION ALL
+  SELECT 'warning', pg_describe_object('pg_publication_rel'::regclass, p.oid, 0),
+         'a dump does not have it', 'publish TABLES IN SCHEMA awspool instead'
+  FROM pg_publication_rel p JOIN relation c ON p.prrelid = c.oid
+  UNION ALL
+  SELECT CASE WHEN x.name IS NULL THEN 'error' ELSE 'warning' END, 'extension awspool',
+         format('a dump takes privileges from role %s, %s', coalesce(quote_ident(x.name), format('"%s"', x.role)),
+                CASE WHEN x.name IS NULL THEN 'which is gone: no restore goes through'
+                     ELSE 'without which no restore goes through' END),
+         format('mend pg_init_privs, see Backup in the reference; or CREATE ROLE %s before a restore',
+                coalesce(quote_ident(x.name), format('"%s"', x.role)))
+  FROM (SELECT DISTINCT r.role, pg_roles.rolname
+        FROM object o JOIN pg_init_privs i
+          ON i.classoid = o.classid AND i.objoid = o.objid AND i.objsubid = o.objsubid
+          CROSS JOIN aclexplode(i.initprivs) a
+          CROSS JOIN LATERAL (VALUES (a.grantee), (a.grantor)) r (role)
+          LEFT JOIN pg_roles ON pg_roles.oid = r.role
+        WHERE r.role NOT IN (0, o.owner)) x (role, name)
+  UNION ALL
+  SELECT 'warning', 'table awspool.account',
+         format('it belongs to %s, and a restored one to who restores it', w.oid::regrole),
+         'give it back after a restore, see Backup in the reference'
+  FROM owner w JOIN pg_roles r ON r.oid = w.oid
+  WHERE NOT r.rolsuper
+  UNION ALL
+  -- Somebody else's triggers and rules: they run with others' rights.
+  SELECT 'warning', pg_describe_object('pg_trigger'::regclass, t.oid, 0),
+         'it is not the extension''s, and a dump does not have it',
+         'see that it is meant, and what its function does'
+  FROM pg_trigger t JOIN relation c ON t.tgrelid = c.oid
+  WHERE NOT t.tgisinternal
+    AND NOT EXISTS (SELECT FROM member m
+                    WHERE m.classid = 'pg_proc'::regclass AND m.objid = t.tgfoid)
+  UNION ALL
+  SELECT 'warning', pg_describe_object('pg_rewrite'::regclass, r.oid, 0),
+         'it is not the extension''s', format('DROP RULE %I ON %s', r.rulename, r.ev_class::regclass)
+  FROM pg_rewrite r JOIN relation c ON r.ev_class = c.oid
+  WHERE r.rulename <> '_RETURN'
+  UNION ALL
+  SELECT 'warning', pg_describe_object(d.classid, d.objid, 0),
+         'it is in schema awspool, but not the extension''s', 'DROP it, or move it'
+  FROM pg_depend d
+  WHERE d.refclassid = 'pg_namespace'::regclass
+    AND d.refobjid = 'awspool'::regnamespace
+    AND d.classid NOT IN ('pg_extension'::regclass, 'pg_publication_namespace'::regclass)
+    AND NOT EXISTS (SELECT FROM member m
+                    WHERE m.classid = d.classid AND m.objid = d.objid)
+  UNION ALL
+  SELECT 'warning', format('role %I', g.role),
+         format('it was dropped or renamed, and is still granted provider "%s"', g.provider),
+         format('SELECT awspool.revoke_provider(%L, %L)', g.provider, g.role)
+  FROM given g
+  WHERE g.oid IS NULL
+  UNION ALL
+  SELECT 'warning', format('provider "%s"', p.provider), 'no role may act for it',
+         format('SELECT awspool.grant_provider(%L, ...)', p.provider)
+  FROM (SELECT provider FROM ONLY awspool.account
+        UNION SELECT provider FROM ONLY awspool.provider_role) p
+  WHERE p.provider <> '*'
+    AND NOT EXISTS (SELECT FROM given g
+                    WHERE g.provider IN (p.provider, '*') AND g.oid IS NOT NULL)
+  UNION ALL
+  -- Who is no member may become one.
+  SELECT DISTINCT 'warning', format('role %I', r.rolname),
+         format('it may grant itself role %I, and so provider "%s"', g.role, g.provider),
+         format('REVOKE ADMIN OPTION FOR %s FROM %I', m.roleid::regrole, r.rolname)
+  FROM given g JOIN pg_auth_members m
+    ON m.admin_option AND pg_has_role(m.roleid, g.oid, 'MEMBER')
+    JOIN pg_roles r ON r.oid = m.member
+  WHERE NOT r.rolsuper AND NOT pg_has_role(r.oid, g.oid, 'USAGE')
+  UNION ALL
+  SELECT 'warning', format('role %I', r.rolname),
+         'with CREATEROLE it may grant itself any provider''s role',
+         format('ALTER ROLE %I NOCREATEROLE', r.rolname)
+  FROM pg_roles r
+  WHERE r.rolcreaterole AND NOT r.rolsuper
+    AND current_setting('server_version_num')::int < 160000
+    AND EXISTS (SELECT FROM given WHERE oid IS NOT NULL)
+  UNION ALL
+  -- A provider's role that sees through walls.
+  SELECT DISTINCT 'warning', format('role %I', r.rolname),
+         format('it acts for provider "%s" and has %s', g.provider, p.power),
+         'take one of the two from it'
+  FROM given g
+    JOIN pg_roles r ON pg_has_role(r.oid, g.oid, 'USAGE')
+    JOIN LATERAL (
+      SELECT 'BYPASSRLS' WHERE r.rolbypassrls
+      UNION ALL
+      SELECT 'the privileges of ' || w.rolname FROM pg_roles w
+      WHERE w.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_all_stats',
+                          'pg_read_server_files', 'pg_write_server_files',
+                          'pg_execute_server_program', 'pg_maintain')
+        AND pg_has_role(r.oid, w.oid, 'USAGE')) p (power) ON true
+  WHERE g.provider <> '*' AND NOT r.rolsuper
+    AND NOT pg_has_role(r.oid, (SELECT oid FROM owner), 'USAGE')
+  UNION ALL
+  -- Claims are durable all the same, but COMMIT PREPARED is not the extension's.
+  SELECT 'warning',
+         concat_ws(' in ', CASE s.setrole WHEN 0 THEN 'all roles' ELSE 'role ' || s.setrole::regrole END,
+                   'database ' || d.datname),
+         format('%s is set', c.setting), 'RESET synchronous_commit there'
+  FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase,
+    unnest(s.setconfig) c (setting)
+  WHERE c.setting IN ('synchronous_commit=off', 'synchronous_commit=local')
+    AND coalesce(d.datname = current_database(), true)
+  UNION ALL
+  SELECT 'error', 'server', format('%s is off: a crash can lose what was acknowledged', s.name),
+         format('ALTER SYSTEM SET %s = on', s.name)
+  FROM pg_settings s
+  WHERE s.name IN ('fsync', 'full_page_writes') AND s.setting = 'off'
+  UNION ALL
+  -- Who may not see what walsenders do sees that they are there.
+  SELECT 'warning', 'server', 'it has standbys and waits for none: after a failover, what was sold can be ready again',
+         'ALTER SYSTEM SET synchronous_standby_names, see Durability in the reference'
+  WHERE current_setting('synchronous_standby_names') = ''
+    AND EXISTS (SELECT FROM pg_stat_replication s
+                WHERE coalesce(s.state, 'streaming') = 'streaming'
+                  AND coalesce(s.application_name, '') NOT IN ('pg_receivewal', 'pg_basebackup')
+                  AND NOT EXISTS (SELECT FROM pg_replication_slots l
+                                  WHERE l.active_pid = s.pid AND l.slot_type = 'logical'))
+  ORDER BY 1, 2, 3
+$$;
+
+COMMENT ON FUNCTION awspool.lint() IS
+  'Owner only: a row for each thing that weakens the walls between providers or the durability of claims, or that no backup holds, with severity error or warning, and what to do; none when all is well.';

@@ -272,12 +272,13 @@ ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_log_change;
 COMMENT ON TRIGGER account_log_change ON awspool.account IS
   'Logs the edits and deletions of accounts.';
 
--- Refuses the id of an account that was used and deleted.
+-- Refuses the id of an account that was used and deleted; moves the sequence on
+-- to a position that was not drawn from it.
 CREATE FUNCTION awspool.refuse_used_account() RETURNS trigger
 AS 'MODULE_PATHNAME', 'awspool_refuse_used_account' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.refuse_used_account() IS
-  'Trigger: refuses the id of an account that was used and deleted.';
+  'Trigger: refuses the id of an account that was used and deleted; moves the sequence on to a position that was not drawn from it.';
 
 CREATE TRIGGER account_refuse_used
   AFTER INSERT ON awspool.account
@@ -286,31 +287,24 @@ CREATE TRIGGER account_refuse_used
 ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_refuse_used;
 
 COMMENT ON TRIGGER account_refuse_used ON awspool.account IS
-  'Refuses the id of an account that was used and deleted.';
+  'Refuses the id of an account that was used and deleted; moves the sequence on to a position that was not drawn from it.';
 
--- Moves the sequences on when logical replication applies rows.
+-- Moves the sequence on to rows that bring their own number.
 CREATE FUNCTION awspool.follow_sequence() RETURNS trigger
 AS 'MODULE_PATHNAME', 'awspool_follow_sequence' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.follow_sequence() IS
-  'Trigger: moves the sequences on when logical replication applies rows.';
-
-CREATE TRIGGER account_follow_sequence
-  AFTER INSERT ON awspool.account
-  FOR EACH ROW EXECUTE FUNCTION awspool.follow_sequence();
-ALTER TABLE awspool.account ENABLE REPLICA TRIGGER account_follow_sequence;
-
-COMMENT ON TRIGGER account_follow_sequence ON awspool.account IS
-  'Moves the sequence on when logical replication applies rows.';
+  'Trigger: moves the sequence on to rows that bring their own number.';
 
 CREATE TRIGGER account_log_follow_sequence
   AFTER INSERT ON awspool.account_log
   FOR EACH ROW EXECUTE FUNCTION awspool.follow_sequence();
+
 ALTER TABLE awspool.account_log
-  ENABLE REPLICA TRIGGER account_log_follow_sequence;
+  ENABLE ALWAYS TRIGGER account_log_follow_sequence;
 
 COMMENT ON TRIGGER account_log_follow_sequence ON awspool.account_log IS
-  'Moves the sequence on when logical replication applies rows.';
+  'Moves the sequence on to rows that bring their own number.';
 
 -- Finds the role of a name, so that grants survive a restore elsewhere, and has
 -- every session read the grants anew.
@@ -719,7 +713,8 @@ COMMENT ON FUNCTION awspool.revoke_provider(text, text) IS
 -- Lint: what the walls cannot see to themselves.
 --
 
--- What weakens the walls between providers, or the durability of claims.
+-- What weakens the walls between providers or the durability of claims, and what
+-- no backup holds.
 CREATE FUNCTION awspool.lint()
 RETURNS TABLE (severity text, object text, problem text, action text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -756,8 +751,27 @@ AS $$
       AND NOT (o.classid = 'pg_namespace'::regclass AND a.privilege_type = 'USAGE')
   ), given AS (       -- who may act for a provider, as the owner granted it
     SELECT g.provider, g.role, r.oid
-    FROM awspool.provider_role g LEFT JOIN pg_roles r
+    FROM ONLY awspool.provider_role g LEFT JOIN pg_roles r
       ON r.oid = g.role_oid AND r.rolname = g.role::name
+  ), made (relation, columns, indexes, checks) AS (   -- by the install script
+    VALUES
+      ('account',
+       '{provider,account_id,marketplace,model,status,order_id,order_model,reason,added_at,added_by,claimed_at,claimed_by,closed_at,closed_by,position}'::text[],
+       '{account_pkey,account_ready,account_provider,account_order}'::text[],
+       '{account_is_well_formed,account_fits_its_status}'::text[]),
+      ('account_log', '{log_id,provider,account_id,at,actor,event,detail,used}',
+       '{account_log_pkey,account_log_account,account_log_used}', '{}'),
+      ('provider_role', '{provider,role,role_oid}', '{provider_role_pkey}',
+       '{provider_role_is_well_formed}'),
+      ('arrival_count', '{arrivals}', '{}', '{}'),
+      ('pool_start', '{position,arrivals,provider,marketplace}',
+       '{pool_start_pkey}', '{}')
+  ), base AS (
+    SELECT c.*, m.columns, m.indexes, m.checks
+    FROM relation c JOIN made m ON m.relation = c.relname
+  ), owned_index AS (
+    SELECT b.oid AS base, b.indexes, i.indexrelid, i.indisvalid, c.relname, c.reloptions, c.reltablespace
+    FROM base b JOIN pg_index i ON i.indrelid = b.oid JOIN pg_class c ON c.oid = i.indexrelid
   )
   -- More than the install script gave, and not what everybody has anyway.
   SELECT 'error', pg_describe_object(p.classid, p.objid, p.objsubid),
@@ -784,6 +798,16 @@ AS $$
   FROM relation c
   WHERE c.relkind = 'r' AND NOT c.relrowsecurity
   UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'row security holds for the owner, too', format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', c.oid::regclass)
+  FROM relation c
+  WHERE c.relforcerowsecurity
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, a.attnum),
+         'samples of its values are kept', format('ALTER TABLE %s ALTER %I SET STATISTICS 0', c.oid::regclass, a.attname)
+  FROM base c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = ANY (c.columns)
+  WHERE c.relname <> 'arrival_count' AND coalesce(a.attstattarget, -1) <> 0
+  UNION ALL
   SELECT 'error', pg_describe_object('pg_policy'::regclass, y.oid, 0),
          'a policy lets others in', format('DROP POLICY %I ON %s', y.polname, y.polrelid::regclass)
   FROM pg_policy y JOIN relation c ON y.polrelid = c.oid
@@ -801,8 +825,7 @@ AS $$
   FROM (VALUES ('account', 'account_transition', 'A'),
                ('account', 'account_log_change', 'A'),
                ('account', 'account_refuse_used', 'A'),
-               ('account', 'account_follow_sequence', 'R'),
-               ('account_log', 'account_log_follow_sequence', 'R'),
+               ('account_log', 'account_log_follow_sequence', 'A'),
                ('provider_role', 'provider_role_resolve', 'A'),
                ('import', 'import_begin', 'O'), ('import', 'import_row', 'O'),
                ('import', 'import_end', 'O'), ('accounts', 'change_accounts', 'O')
@@ -811,9 +834,124 @@ AS $$
     LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = x.name
   WHERE t.tgenabled IS DISTINCT FROM x.enabled::"char"
   UNION ALL
+  -- The extension's own indexes and constraints, and how its rows are stored.
+  SELECT 'error', format('index awspool.%I', x.name),
+         CASE WHEN i.indexrelid IS NULL THEN 'it is missing' ELSE 'it is invalid' END,
+         CASE WHEN i.indexrelid IS NULL THEN 'restore it as in the install script of the extension'
+              ELSE format('REINDEX INDEX %s', i.indexrelid::regclass) END
+  FROM base c CROSS JOIN unnest(c.indexes) x (name)
+    LEFT JOIN owned_index i ON i.base = c.oid AND i.relname = x.name
+  WHERE i.indisvalid IS NOT TRUE
+  UNION ALL
+  SELECT 'error', format('constraint %I on table awspool.%I', x.name, c.relname),
+         CASE WHEN k.oid IS NULL THEN 'it is missing' ELSE 'it is not valid' END,
+         CASE WHEN k.oid IS NULL THEN 'restore it as in the install script of the extension'
+              ELSE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', c.oid::regclass, x.name) END
+  FROM base c CROSS JOIN unnest(c.checks) x (name)
+    LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.conname = x.name AND k.contype = 'c'
+  WHERE k.convalidated IS NOT TRUE
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'it is not a heap', format('ALTER TABLE %s SET ACCESS METHOD heap', c.oid::regclass)
+  FROM base c JOIN pg_am m ON m.oid = c.relam
+  WHERE m.amname <> 'heap'
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0), 'a crash empties it',
+         format('ALTER %s %s SET LOGGED', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass)
+  FROM relation c
+  WHERE c.relpersistence = 'u' AND c.relname <> 'pool_start'
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         'it does not draw one number after the other',
+         format('ALTER SEQUENCE %s INCREMENT 1 CACHE 1 NO CYCLE', c.oid::regclass)
+  FROM relation c JOIN pg_sequence s ON s.seqrelid = c.oid
+  WHERE (s.seqincrement, s.seqcache, s.seqcycle) <> (1, 1, false)
+  UNION ALL
+  SELECT 'warning', pg_describe_object('pg_class'::regclass, h.inhrelid, 0),
+         format('it inherits from %s, and its rows do not count', c.oid::regclass),
+         format('ALTER TABLE %s NO INHERIT %s', h.inhrelid::regclass, c.oid::regclass)
+  FROM base c JOIN pg_inherits h ON h.inhparent = c.oid
+  UNION ALL
+  -- What a dump cannot carry.  It has the rows of the extension's tables, with
+  -- all columns, but nothing that makes a table.
+  SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, a.attnum),
+         'no row of the table comes back from a dump',
+         'drop it; keep what it holds in a table of your own that refers to the account'
+  FROM base c JOIN pg_attribute a ON a.attrelid = c.oid
+  WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+    AND a.attname <> ALL (c.columns)
+  UNION ALL
+  SELECT 'warning', pg_describe_object(x.classid, x.objid, x.objsubid),
+         'a dump does not have it', 'keep a script that makes it anew after a restore'
+  FROM base c, LATERAL (
+    SELECT 'pg_class'::regclass, c.oid, a.attnum::int
+    FROM pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> ''
+    UNION ALL
+    SELECT 'pg_constraint'::regclass, k.oid, 0
+    FROM pg_constraint k
+    WHERE k.conrelid = c.oid AND k.contype IN ('c', 'f', 'p', 'u', 'x')
+      AND k.conname <> ALL (c.indexes) AND k.conname <> ALL (c.checks)
+    UNION ALL
+    SELECT 'pg_class'::regclass, i.indexrelid, 0
+    FROM owned_index i
+    WHERE i.base = c.oid AND i.relname <> ALL (c.indexes)
+      AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.conrelid = c.oid)
+    UNION ALL
+    SELECT 'pg_statistic_ext'::regclass, s.oid, 0
+    FROM pg_statistic_ext s
+    WHERE s.stxrelid = c.oid) x (classid, objid, objsubid)
+  UNION ALL
+  SELECT 'warning', pg_describe_object('pg_class'::regclass, c.oid, 0),
+         format('%s is set, and a dump does not have it', x.setting),
+         'keep a script that sets it anew after a restore'
+  FROM relation c, LATERAL (
+    SELECT unnest(c.reloptions)
+    UNION ALL
+    SELECT 'toast.' || unnest(t.reloptions) FROM pg_class t WHERE t.oid = c.reltoastrelid
+    UNION ALL
+    SELECT 'replica identity' WHERE c.relkind = 'r' AND c.relreplident <> 'd'
+    UNION ALL
+    SELECT 'a tablespace' WHERE c.reltablespace <> 0
+    UNION ALL
+    SELECT format('%s of index %I', x.setting, i.relname)
+    FROM owned_index i, LATERAL (SELECT unnest(i.reloptions) UNION ALL SELECT 'a tablespace' WHERE i.reltablespace <> 0) x (setting)
+    WHERE i.base = c.oid AND i.relname = ANY (i.indexes)
+    UNION ALL
+    SELECT format('%s of column %I', x.setting, a.attname)
+    FROM pg_attribute a, LATERAL (SELECT unnest(a.attoptions)) x (setting)
+    WHERE a.attrelid = c.oid AND NOT a.attisdropped
+      AND x.setting LIKE 'n\_distinct%') x (setting)   -- servers set options of their own
+  WHERE x.setting <> 'security_barrier=true'
+  UNION ALL
+  SELECT 'warning', pg_describe_object('pg_publication_rel'::regclass, p.oid, 0),
+         'a dump does not have it', 'publish TABLES IN SCHEMA awspool instead'
+  FROM pg_publication_rel p JOIN relation c ON p.prrelid = c.oid
+  UNION ALL
+  SELECT CASE WHEN x.name IS NULL THEN 'error' ELSE 'warning' END, 'extension awspool',
+         format('a dump takes privileges from role %s, %s', coalesce(quote_ident(x.name), format('"%s"', x.role)),
+                CASE WHEN x.name IS NULL THEN 'which is gone: no restore goes through'
+                     ELSE 'without which no restore goes through' END),
+         format('mend pg_init_privs, see Backup in the reference; or CREATE ROLE %s before a restore',
+                coalesce(quote_ident(x.name), format('"%s"', x.role)))
+  FROM (SELECT DISTINCT r.role, pg_roles.rolname
+        FROM object o JOIN pg_init_privs i
+          ON i.classoid = o.classid AND i.objoid = o.objid AND i.objsubid = o.objsubid
+          CROSS JOIN aclexplode(i.initprivs) a
+          CROSS JOIN LATERAL (VALUES (a.grantee), (a.grantor)) r (role)
+          LEFT JOIN pg_roles ON pg_roles.oid = r.role
+        WHERE r.role NOT IN (0, o.owner)) x (role, name)
+  UNION ALL
+  SELECT 'warning', 'table awspool.account',
+         format('it belongs to %s, and a restored one to who restores it', w.oid::regrole),
+         'give it back after a restore, see Backup in the reference'
+  FROM owner w JOIN pg_roles r ON r.oid = w.oid
+  WHERE NOT r.rolsuper
+  UNION ALL
   -- Somebody else's triggers and rules: they run with others' rights.
   SELECT 'warning', pg_describe_object('pg_trigger'::regclass, t.oid, 0),
-         'it is not the extension''s', 'see that it is meant, and what its function does'
+         'it is not the extension''s, and a dump does not have it',
+         'see that it is meant, and what its function does'
   FROM pg_trigger t JOIN relation c ON t.tgrelid = c.oid
   WHERE NOT t.tgisinternal
     AND NOT EXISTS (SELECT FROM member m
@@ -829,7 +967,7 @@ AS $$
   FROM pg_depend d
   WHERE d.refclassid = 'pg_namespace'::regclass
     AND d.refobjid = 'awspool'::regnamespace
-    AND d.classid <> 'pg_extension'::regclass
+    AND d.classid NOT IN ('pg_extension'::regclass, 'pg_publication_namespace'::regclass)
     AND NOT EXISTS (SELECT FROM member m
                     WHERE m.classid = d.classid AND m.objid = d.objid)
   UNION ALL
@@ -841,8 +979,8 @@ AS $$
   UNION ALL
   SELECT 'warning', format('provider "%s"', p.provider), 'no role may act for it',
          format('SELECT awspool.grant_provider(%L, ...)', p.provider)
-  FROM (SELECT provider FROM awspool.account
-        UNION SELECT provider FROM awspool.provider_role) p
+  FROM (SELECT provider FROM ONLY awspool.account
+        UNION SELECT provider FROM ONLY awspool.provider_role) p
   WHERE p.provider <> '*'
     AND NOT EXISTS (SELECT FROM given g
                     WHERE g.provider IN (p.provider, '*') AND g.oid IS NOT NULL)
@@ -895,11 +1033,21 @@ AS $$
          format('ALTER SYSTEM SET %s = on', s.name)
   FROM pg_settings s
   WHERE s.name IN ('fsync', 'full_page_writes') AND s.setting = 'off'
+  UNION ALL
+  -- Who may not see what walsenders do sees that they are there.
+  SELECT 'warning', 'server', 'it has standbys and waits for none: after a failover, what was sold can be ready again',
+         'ALTER SYSTEM SET synchronous_standby_names, see Durability in the reference'
+  WHERE current_setting('synchronous_standby_names') = ''
+    AND EXISTS (SELECT FROM pg_stat_replication s
+                WHERE coalesce(s.state, 'streaming') = 'streaming'
+                  AND coalesce(s.application_name, '') NOT IN ('pg_receivewal', 'pg_basebackup')
+                  AND NOT EXISTS (SELECT FROM pg_replication_slots l
+                                  WHERE l.active_pid = s.pid AND l.slot_type = 'logical'))
   ORDER BY 1, 2, 3
 $$;
 
 COMMENT ON FUNCTION awspool.lint() IS
-  'Owner only: a row for each thing that weakens the walls between providers or the durability of claims, with severity error or warning, and what to do; none when all is well.';
+  'Owner only: a row for each thing that weakens the walls between providers or the durability of claims, or that no backup holds, with severity error or warning, and what to do; none when all is well.';
 
 --
 -- Grants: nobody has anything but what is given here, whatever the default

@@ -346,6 +346,60 @@ RESET ROLE;
 
 DROP EXTENSION awspool;
 CREATE EXTENSION awspool;
+
+-- Many roles that take turns, as behind a pooler: each has what it was granted,
+-- also by way of a group, and after every change.  What a call costs does not
+-- grow with what others were granted.
+SELECT awspool.grant_provider('acme', 'regress_awspool_group');
+DO $$
+BEGIN
+  FOR n IN 1 .. 200 LOOP
+    EXECUTE format('CREATE ROLE regress_awspool_turn%s', n);
+    PERFORM awspool.grant_provider('turn ' || n, 'regress_awspool_turn' || n);
+  END LOOP;
+  GRANT regress_awspool_group TO regress_awspool_turn7;
+END $$;
+\c -
+CREATE FUNCTION pg_temp.who_acts() RETURNS TABLE (role text, providers text[]) LANGUAGE plpgsql AS $$
+BEGIN
+  FOR n IN 1 .. 200 LOOP
+    role := 'regress_awspool_turn' || n;
+    PERFORM set_config('role', role, true);
+    providers := awspool.my_providers();
+    RETURN NEXT;
+  END LOOP;
+  RESET ROLE;
+END $$;
+CREATE FUNCTION pg_temp.odd_ones() RETURNS TABLE (role text, providers text[]) LANGUAGE sql AS $$
+  SELECT * FROM pg_temp.who_acts() WHERE providers <> ARRAY[replace(role, 'regress_awspool_turn', 'turn ')] ORDER BY 1
+$$;
+BEGIN;
+SET LOCAL ROLE regress_awspool_turn1;
+SELECT awspool.my_providers(), awspool.acts_for_all();
+SELECT pg_stat_get_xact_numscans('pg_authid_oid_index'::regclass) < 50 AS few_roles_looked_up;
+ROLLBACK;
+BEGIN;
+SELECT * FROM pg_temp.odd_ones();
+SELECT awspool.revoke_provider('turn 3', 'regress_awspool_turn3'), awspool.grant_provider('turn 5', 'regress_awspool_turn4');
+SELECT * FROM pg_temp.odd_ones();
+REVOKE regress_awspool_group FROM regress_awspool_turn7;
+GRANT regress_awspool_turn8 TO regress_awspool_turn9;
+ALTER ROLE regress_awspool_turn2 RENAME TO regress_awspool_turned;
+ALTER ROLE regress_awspool_turn6 RENAME TO regress_awspool_turn2;
+ALTER ROLE regress_awspool_turned RENAME TO regress_awspool_turn6;
+SELECT * FROM pg_temp.odd_ones();
+ROLLBACK;
+SELECT * FROM pg_temp.odd_ones();
+DO $$
+BEGIN
+  FOR n IN 1 .. 200 LOOP
+    PERFORM awspool.revoke_provider('turn ' || n, 'regress_awspool_turn' || n);
+    EXECUTE format('DROP ROLE regress_awspool_turn%s', n);
+  END LOOP;
+END $$;
+DROP FUNCTION pg_temp.who_acts, pg_temp.odd_ones;
+SELECT awspool.revoke_provider('acme', 'regress_awspool_group');
+
 DROP ROLE regress_awspool_other, regress_awspool_both, regress_awspool_all, regress_awspool_stranger, regress_awspool_group,
   regress_awspool_member, regress_awspool_submember, regress_awspool_noinherit, regress_awspool_reader, regress_awspool_super,
   "regress_awspool ""odd"" Röle'";

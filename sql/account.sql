@@ -75,12 +75,13 @@ SELECT pg_temp.shown(value) AS model,
        pg_temp.outcome(format('SELECT FROM awspool.edit_account(%L, %L, NULL, %L)', 'acme', '123456789000', value)) AS edit
 FROM model ORDER BY n;
 
--- A provider and an order: 1 to 64 bytes, no control character, no space at
--- either end.  "*" stands for every provider, so no provider is called so.
+-- A provider and an order: 1 to 64 characters, no control character, no space
+-- of any kind at either end.  "*" stands for every provider, so no provider is called so.
 CREATE TEMP TABLE name (n serial, value text);
 INSERT INTO name (value) VALUES ('a'), ('Acme & Sons'), ('a''b"c\d;--'), ('$1'), ('%s'), ('NULL'), ('*'), ('**'), (repeat('x', 64)), (repeat(U&'\00e9', 32)),
-  (U&'\+01F600'), (U&'\4e2d\6587'), ('.'), ('/'),
-  (''), (' '), (' a'), ('a '), (repeat('x', 65)), (repeat(U&'\00e9', 33)), (repeat(U&'\+01F600', 17)), (repeat('x', 1000000)),
+  (U&'\+01F600'), (U&'\4e2d\6587'), ('.'), ('/'), (repeat(U&'\00e9', 64)), (repeat(U&'\+01F600', 64)),
+  (U&'a\00a0b'), (U&'a\200bb'), (U&'\0301'),
+  (''), (' '), (' a'), ('a '), (repeat('x', 65)), (repeat(U&'\00e9', 65)), (repeat(U&'\+01F600', 65)), (repeat('x', 1000000)),
   (E'a\nb'), (E'a\tb'), (E'a\r'), (E'\x01'), (E'a\x1f'), (E'a\x7fb'), (U&'a\0085b'), (U&'a\009f'), (U&'\0080'), (NULL);
 SELECT pg_temp.shown(value) AS name,
        pg_temp.outcome(format('SELECT FROM awspool.add_account(%L, %L, %L, %L)', value, '123456789012', 'MP-0000', 'SPAM')) AS add,
@@ -93,6 +94,13 @@ SELECT pg_temp.shown(value) AS name,
        pg_temp.outcome(format('SELECT FROM awspool.claim_account(%L, %L, %L)', 'acme', 'MP-0000', value)) AS "claim for order"
 FROM name ORDER BY n;
 
+-- The spaces that are not ASCII's, and what has no width.
+SELECT to_hex(c) AS "space", string_agg(pg_temp.outcome(format(call, name)), ' ' ORDER BY n, name) AS outcomes
+FROM unnest(ARRAY[160, 5760, 6158, 8232, 8233, 8239, 8287, 8288, 12288, 65279] || ARRAY(SELECT generate_series(8192, 8205))) c,
+  LATERAL (VALUES ('a' || chr(c)), (chr(c) || 'a'), (chr(c))) v (name),
+  (VALUES (1, 'SELECT FROM awspool.add_account(%L, ''123456789012'', ''MP-0000'', ''SPAM'')'), (2, 'SELECT FROM awspool.claim_account(''acme'', ''MP-0000'', %L)')) f (n, call)
+GROUP BY c ORDER BY c;
+
 -- The names of orders are checked wherever one is given.
 SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'O-1');
 SELECT pg_temp.outcome($$SELECT FROM awspool.allocate_account('acme', '123456789000', '')$$) AS allocate,
@@ -100,15 +108,48 @@ SELECT pg_temp.outcome($$SELECT FROM awspool.allocate_account('acme', '123456789
        pg_temp.outcome($$SELECT FROM awspool.replace_account('acme', '123456789000', 'x', E'O-1\n')$$) AS replace;
 TRUNCATE awspool.account;
 
+-- Version 1.0 let names begin and end with such spaces.  Where one is there, its
+-- orders and its roles go on with it; to everybody else it is malformed.
+CREATE ROLE regress_awspool_acme;
+CREATE ROLE regress_awspool_stranger;
+CREATE ROLE regress_awspool_all;
+SELECT awspool.grant_provider('*', 'regress_awspool_all');
+INSERT INTO awspool.provider_role VALUES (U&'acme\00a0', 'regress_awspool_acme', 0);
+INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_id, order_model, claimed_at, claimed_by)
+VALUES (U&'acme\00a0', '123456789001', 'MP-0000', 'SPAM', 'provisioning_in_progress', U&'\200bO-1', 'SPAM', now(), 'me'),
+       (U&'acme\00a0', '123456789002', 'MP-0000', 'SPAM', 'provisioning_in_progress', 'O-2', 'SPAM', now(), 'me');
+CREATE FUNCTION pg_temp.outcome_as(who text, statement text) RETURNS text
+LANGUAGE sql AS $$ SELECT pg_temp.outcome(format('SET LOCAL ROLE %I; %s', who, statement)) $$;
+SELECT c.n, pg_temp.outcome_as(current_user, c.call) AS owner, pg_temp.outcome_as('regress_awspool_acme', c.call) AS acme,
+       pg_temp.outcome_as('regress_awspool_all', c.call) AS "all", pg_temp.outcome_as('regress_awspool_stranger', c.call) AS stranger, c.shown AS call
+FROM (SELECT n, call, format(call, U&'acme\00a0', U&'\200bO-1') FROM (VALUES
+  (1, 'SELECT FROM awspool.add_account(%L, ''123456789003'', ''MP-0000'', ''SPAM'')'),
+  (2, 'SELECT FROM awspool.import_csv(%L, ''123456789003;MP-0000;SPAM'')'),
+  (3, 'INSERT INTO awspool.import VALUES (%L, ''123456789003'', ''MP-0000'', ''SPAM'')'),
+  (4, 'INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES (%L, ''123456789003'', ''MP-0000'', ''SPAM'')'),
+  (5, 'SELECT FROM awspool.claim_account(%L, ''MP-0000'', %L)'),
+  (6, 'SELECT FROM awspool.claim_account(%1$L, ''MP-0000'', %2$L || ''1'')'),
+  (7, 'SELECT FROM awspool.allocate_account(%L, ''123456789001'', %L)'),
+  (8, 'SELECT FROM awspool.fail_account(%L, ''123456789001'', ''x'', %L)'),
+  (9, 'SELECT FROM awspool.allocate_account(%L, ''123456789002'', %L)'),
+  (10, 'UPDATE awspool.accounts SET status = ''invalid'' WHERE provider = %L')) v (n, call)) c (n, shown, call)
+ORDER BY c.n;
+-- what was granted can be granted to others, and taken back
+SELECT awspool.grant_provider(U&'acme\00a0', 'regress_awspool_stranger');
+SELECT awspool.revoke_provider(U&'acme\00a0', r) FROM unnest('{regress_awspool_acme,regress_awspool_stranger}'::text[]) r;
+SELECT pg_temp.outcome($$SELECT awspool.grant_provider(U&'acme\00a0', 'regress_awspool_acme')$$) AS granted_anew;
+TRUNCATE awspool.account, awspool.account_log, awspool.provider_role;
+DROP ROLE regress_awspool_acme, regress_awspool_stranger, regress_awspool_all;
+
 -- A name is kept as it was given, to the byte, and means just itself.
 SELECT provider, account_id FROM awspool.add_account('a''b"c\d;--', '123456789001', 'MP-0000', 'SPAM');
 SELECT provider, account_id FROM awspool.add_account('Acme', '123456789002', 'MP-0000', 'SPAM');
 SELECT provider, account_id FROM awspool.add_account('acme', '123456789003', 'MP-0000', 'SPAM');
-SELECT provider = repeat(U&'\00e9', 32) AS same, account_id FROM awspool.add_account(repeat(U&'\00e9', 32), '123456789004', 'MP-0000', 'SPAM');
+SELECT provider = repeat(U&'\00e9', 64) AS same, account_id FROM awspool.add_account(repeat(U&'\00e9', 64), '123456789004', 'MP-0000', 'SPAM');
 SELECT account_id, order_id FROM awspool.claim_account('acme', 'MP-0000', 'o''1"\;--');
 SELECT account_id, order_id FROM awspool.claim_account('acme', 'MP-0000', 'o''1"\;--');
 SELECT count(*) FROM awspool.claim_account('acme', 'MP-0000', 'O''1"\;--');
-SELECT account_id, order_id FROM awspool.claim_account(repeat(U&'\00e9', 32), 'MP-0000', '*');
+SELECT account_id, order_id FROM awspool.claim_account(repeat(U&'\00e9', 64), 'MP-0000', '*');
 SELECT account_id, status FROM awspool.accounts ORDER BY account_id;
 
 -- The wording.  What a terminal would obey is not repeated, nor what is long.
@@ -120,6 +161,7 @@ SELECT awspool.delete_account('acme', E'1\x1b[2J\n\u0085');
 SELECT awspool.delete_account('acme', repeat(U&'\00e9', 500));
 SELECT awspool.claim_account('acme', 'MP-1');
 SELECT awspool.claim_account('acme', 'MP-0000', '');
+SELECT awspool.claim_account('acme', 'MP-0000', U&'O-1\200b');
 SELECT awspool.claim_account(NULL, 'MP-0000');
 SELECT awspool.edit_account('acme', '123456789003', model => 'XXXX');
 

@@ -326,6 +326,21 @@ SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM awspool.acco
 ROLLBACK;
 -- Who reads from the function behind it sees the same rows, whatever joins them.
 SELECT count(*) FROM awspool.visible_accounts() a, generate_series(1, 2) n WHERE a.account_id = '900000000001';
+-- A condition is about the rows that the query reads from, and about no others:
+-- not about those of a call among the columns.
+SELECT (awspool.visible_accounts()).account_id
+FROM json_to_recordset('[{"provider":"acme","account_id":"900000000001"}]') t (provider text, account_id text)
+WHERE t.account_id = '900000000001' ORDER BY 1;
+SELECT (awspool.visible_accounts()).account_id, a.account_id AS read
+FROM awspool.visible_accounts() a WHERE a.account_id = '900000000001' ORDER BY 1;
+SELECT a.account_id, n FROM awspool.visible_accounts() WITH ORDINALITY a (provider, account_id, marketplace, model, status, order_id,
+  order_model, reason, added_at, added_by, claimed_at, claimed_by, closed_at, closed_by, n)
+WHERE a.account_id = '900000000008';
+SELECT b, a.account_id FROM ROWS FROM (generate_series(1, 3), awspool.visible_accounts()) a (b, provider, account_id)
+WHERE a.account_id = '900000000004';
+SELECT count(*) FROM awspool.accounts a WHERE a.account_id = '900000000001'
+  AND a.account_id IN (SELECT account_id FROM awspool.accounts WHERE provider = 'acme');
+SELECT (SELECT count(*) FROM awspool.accounts b WHERE b.provider = a.provider) FROM awspool.visible_accounts() a WHERE a.account_id = '900000000001';
 -- A row lock there is none, and none is needed.
 SELECT count(*) FROM (SELECT FROM awspool.accounts FOR UPDATE) a;
 DROP TABLE query, copy;

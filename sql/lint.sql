@@ -48,7 +48,68 @@ DROP TRIGGER provider_role_resolve ON awspool.provider_role;
 CREATE TRIGGER mine BEFORE UPDATE ON awspool.account FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
 CREATE RULE mine AS ON INSERT TO awspool.pool_status DO INSTEAD NOTHING;
 CREATE FUNCTION awspool.claim_account(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
-SELECT severity, object, problem FROM lint;
+SELECT severity, object, replace(problem, quote_ident(current_user), '(me)') AS problem FROM lint;
+ROLLBACK;
+SELECT * FROM lint;
+
+-- What stores and finds the rows otherwise.
+BEGIN;
+DROP INDEX awspool.account_provider;
+ALTER TABLE awspool.account DROP CONSTRAINT account_fits_its_status, DROP CONSTRAINT account_is_well_formed;
+ALTER TABLE awspool.account ADD CONSTRAINT account_is_well_formed CHECK (true) NOT VALID;
+ALTER TABLE awspool.account SET UNLOGGED;
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'awspool.account_order'::regclass;
+ALTER TABLE awspool.account_log FORCE ROW LEVEL SECURITY;
+ALTER TABLE awspool.provider_role ALTER role SET STATISTICS 100;
+ALTER SEQUENCE awspool.account_position CACHE 10;
+ALTER SEQUENCE awspool.account_log_log_id_seq INCREMENT -1;
+CREATE TABLE public.regress_awspool_heir () INHERITS (awspool.account);
+CREATE ACCESS METHOD regress_awspool_am TYPE TABLE HANDLER heap_tableam_handler;
+ALTER TABLE awspool.arrival_count SET ACCESS METHOD regress_awspool_am;
+SELECT severity, object, problem, action FROM lint WHERE object <> 'sequence awspool.account_position' OR problem !~ 'crash';
+ROLLBACK;
+
+-- What a dump does not hold, or what makes it worthless.
+CREATE ROLE regress_awspool_gone;
+BEGIN;
+ALTER TABLE awspool.account ADD COLUMN note text, ADD COLUMN note_length int GENERATED ALWAYS AS (length(note)) STORED;
+ALTER TABLE awspool.account_log ADD COLUMN "My note" text;
+ALTER TABLE awspool.account DROP COLUMN note CASCADE;
+ALTER TABLE awspool.account ADD COLUMN shout text GENERATED ALWAYS AS (upper(account_id)) STORED;
+ALTER TABLE awspool.account ADD CONSTRAINT mine_check CHECK (account_id <> '000000000000'), ADD CONSTRAINT mine_unique UNIQUE (position);
+ALTER TABLE awspool.account ADD CONSTRAINT mine_foreign FOREIGN KEY (account_id) REFERENCES awspool.account;
+CREATE INDEX mine_index ON awspool.account_log (at);
+CREATE STATISTICS public.regress_awspool_statistics ON provider, model FROM awspool.account;
+ALTER TABLE awspool.account SET (autovacuum_enabled = off, toast.autovacuum_enabled = off);
+ALTER INDEX awspool.account_ready SET (fillfactor = 50);
+ALTER TABLE awspool.account ALTER provider SET (n_distinct = 3);
+ALTER TABLE awspool.account REPLICA IDENTITY FULL;
+ALTER VIEW awspool.accounts SET (security_invoker);
+SET LOCAL client_min_messages = error;    -- whatever wal_level is
+CREATE PUBLICATION regress_awspool_tables FOR TABLE awspool.account;
+CREATE PUBLICATION regress_awspool_schema FOR TABLES IN SCHEMA awspool;
+SELECT severity, object, problem, action FROM lint;
+ROLLBACK;
+-- A table of one's own that refers to accounts is none of that.
+BEGIN;
+CREATE TABLE public.regress_awspool_note (account_id text PRIMARY KEY REFERENCES awspool.account ON DELETE CASCADE, note text);
+SELECT * FROM lint;
+ROLLBACK;
+-- Privileges that a dump takes from whom the extension belonged to.
+BEGIN;
+UPDATE pg_init_privs SET initprivs = '{regress_awspool_gone=r/regress_awspool_gone,=r/regress_awspool_gone}'
+WHERE classoid = 'pg_class'::regclass AND objoid = 'awspool.pool_status'::regclass;
+SELECT severity, object, problem, action FROM lint;
+SELECT 'regress_awspool_gone'::regrole::oid AS gone \gset
+DROP ROLE regress_awspool_gone;
+SELECT severity, object, replace(problem, :'gone', '...') AS problem, replace(action, :'gone', '...') AS action FROM lint
+WHERE object = 'extension awspool';
+ROLLBACK;
+DROP ROLE regress_awspool_gone;
+-- An owner who is no superuser.
+BEGIN;
+ALTER TABLE awspool.account OWNER TO regress_awspool_x;
+SELECT severity, object, problem, action FROM lint WHERE object = 'table awspool.account';
 ROLLBACK;
 SELECT * FROM lint;
 

@@ -42,6 +42,19 @@ SELECT ready, provisioning_in_progress, allocated, provisioning_failed, invalid,
 FROM awspool.pool_status p;
 TRUNCATE awspool.account, awspool.account_log;
 
+-- A table that inherits from the base table holds no accounts.
+CREATE TABLE public.regress_awspool_heir () INHERITS (awspool.account);
+INSERT INTO public.regress_awspool_heir (provider, account_id, marketplace, model) VALUES ('heir', '800000000001', 'MP-0000', 'SPAM');
+SELECT count(*) FROM awspool.pool_status;
+SELECT awspool.account_history('heir', '800000000001');
+CREATE TABLE public.regress_awspool_heir_log () INHERITS (awspool.account_log);
+INSERT INTO public.regress_awspool_heir_log (log_id, provider, account_id, at, actor, event, used) VALUES (1, 'heir', '800000000001', now(), 'me', 'deleted', true);
+SELECT awspool.account_history('heir', '800000000001');
+SELECT account_id FROM awspool.add_account('heir', '800000000001', 'MP-0000', 'SPAM');
+SELECT count(*) FROM awspool.pool_status;
+DROP TABLE public.regress_awspool_heir, public.regress_awspool_heir_log;
+TRUNCATE awspool.account;
+
 -- Whose pools are in view.
 SELECT account_id FROM awspool.add_account('acme', '800000000001', 'MP-0000', 'SPAM');
 SELECT account_id FROM awspool.add_account('other', '800000000002', 'MP-0000', 'SPAM');

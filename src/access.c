@@ -24,11 +24,11 @@
  * once, also in transactions that began before it.  Who has waited for
  * somebody asks again afterwards (row.c, stock.c).
  *
- * Which of the grants the caller has is found for all of them at once, and
- * kept until the caller is another one, or roles have changed.  So a call does
- * the same work whatever provider it names, one that has grants or one that
- * has not: the server counts, for everybody to see, what is read from a table,
- * and from the catalogs.
+ * Which of the grants a caller has is found for all of them at once, and kept
+ * until grants or roles have changed.  So a call does the same work whatever
+ * provider it names, one that has grants or one that has not: the server
+ * counts, for everybody to see, what is read from a table, and from the
+ * catalogs.  Behind a pooler callers take turns, so many of them are kept.
  *
  *-------------------------------------------------------------------------
  */
@@ -77,30 +77,39 @@ typedef struct Grant
 /* awspool.provider: whose accounts are added where no provider is given */
 char	   *awspool_provider_setting = NULL;
 
-/* The grants as they were read last, from that table, after so many changes. */
+/* The providers that a role acts for, in alphabetical order. */
+typedef struct RoleProviders
+{
+	Oid			role;			/* the key; first */
+	int			n;
+	const char **providers;		/* "*" may be one of them */
+} RoleProviders;
+
+/* So many of these are kept, at most; then all are forgotten. */
+#define MAX_KEPT_PROVIDERS	(1 << 18)
+
+/*
+ * The grants as they were read last, after so many changes of the table, in
+ * the order of the oids of their roles.
+ */
+static WatchedTable grants_table = {0};
 static MemoryContext kept_context = NULL;
 static Grant *kept_grants = NULL;
 static int	nkept_grants = 0;
-static Oid	kept_table = InvalidOid;
 static uint64 kept_changes = 0;
 
-/* How often we heard that the table has changed. */
-static uint64 changes = 0;
-
 /*
- * The providers that were granted to a role, the one that called last, in
- * alphabetical order; found after so many changes of roles.
+ * What the roles that called have of these grants, found after so many changes
+ * of roles, in memory that belongs to kept_context; and the caller's.
  */
-static const char **own_providers = NULL;
-static int	nown_providers = 0;
-static Oid	own_role = InvalidOid;
-static uint64 own_role_changes = 0;
+static MemoryContext callers_context = NULL;
+static HTAB *callers = NULL;
+static int	nkept_providers = 0;
+static uint64 callers_changes = 0;
+static const RoleProviders *own = NULL;
 
 /* How often we heard that roles, or who is a member of them, have changed. */
 static uint64 role_changes = 0;
-
-/* How often we heard that anything has changed on which an answer depends. */
-static uint64 heard = 0;
 
 /* Who was last found to act for which provider, having heard so much. */
 static struct
@@ -111,13 +120,16 @@ static struct
 }			last_yes;
 
 static void define_setting(void);
+static uint64 heard(void);
 static bool is_owner(void);
 static bool granted(const char *provider);
-static bool has_role(const Grant *grant);
+static bool is_granted(const char *provider);
 static void refresh_grants(void);
-static void read_grants(Oid table);
-static void find_own_providers(void);
-static void on_relation_change(Datum arg, Oid relid);
+static void read_grants(void);
+static int	compare_roles(const void *a, const void *b);
+static void forget_callers(void);
+static const RoleProviders *find_providers(Oid role);
+static int	collect_providers(Oid role, const char **providers);
 static void on_role_change(Datum arg, int cacheid, uint32 hashvalue);
 static void check_owner(void);
 static void change_grant(FunctionCallInfo fcinfo, OwnerQuery *query,
@@ -127,7 +139,6 @@ void
 awspool_init_access(void)
 {
 	define_setting();
-	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
 
 	/* What has_privs_of_role() depends on. */
 	CacheRegisterSyscacheCallback(AUTHOID, on_role_change, (Datum) 0);
@@ -197,7 +208,7 @@ Datum
 awspool_revoke_provider(PG_FUNCTION_ARGS)
 {
 	static OwnerQuery revoke = {
-		.sql = "DELETE FROM awspool.provider_role WHERE provider = $1 AND role = $2",
+		.sql = "DELETE FROM ONLY awspool.provider_role WHERE provider = $1 AND role = $2",
 		.nargs = 2,
 		.argtypes = {TEXTOID, TEXTOID}
 	};
@@ -267,7 +278,7 @@ awspool_acts_for(const char *provider)
 void
 awspool_check_provider(const char *provider)
 {
-	uint64		before = heard; /* what changes meanwhile counts again */
+	uint64		before = heard();	/* what changes meanwhile counts again */
 
 	if (!awspool_acts_for(provider))
 		ereport(ERROR,
@@ -287,9 +298,24 @@ void
 awspool_check_provider_again(const char *provider)
 {
 	AcceptInvalidationMessages();
-	if (last_yes.heard != heard || last_yes.role != GetUserId() ||
+	if (last_yes.heard != heard() || last_yes.role != GetUserId() ||
 		strcmp(last_yes.provider, provider) != 0)
 		awspool_check_provider(provider);
+}
+
+/*
+ * Raises 22023 unless the name has the form of a provider's.  One that was
+ * granted under version 1.0 may not have it (account.c): it is no news to
+ * those who act for it, and malformed to everybody else.
+ */
+void
+awspool_check_provider_name(const char *provider)
+{
+	if (awspool_has_form(FIELD_PROVIDER, provider))
+		return;
+	if (provider == NULL || strcmp(provider, every_provider) == 0 ||
+		!awspool_acts_for(provider) || !is_granted(provider))
+		awspool_check_field(FIELD_PROVIDER, provider);
 }
 
 /*
@@ -299,8 +325,9 @@ awspool_check_provider_again(const char *provider)
 char *
 awspool_provider_argument(FunctionCallInfo fcinfo)
 {
-	char	   *provider = awspool_field_argument(fcinfo, 0, FIELD_PROVIDER);
+	char	   *provider = awspool_text_argument(fcinfo, 0);
 
+	awspool_check_provider_name(provider);
 	awspool_check_provider(provider);
 	return provider;
 }
@@ -344,12 +371,22 @@ awspool_granted_providers(void)
 	List	   *providers = NIL;
 
 	refresh_grants();
-	for (int i = 0; i < nown_providers; i++)
+	for (int i = 0; i < own->n; i++)
 	{
-		if (strcmp(own_providers[i], every_provider) != 0)
-			providers = lappend(providers, pstrdup(own_providers[i]));
+		if (strcmp(own->providers[i], every_provider) != 0)
+			providers = lappend(providers, pstrdup(own->providers[i]));
 	}
 	return providers;
+}
+
+/*
+ * How often we heard that anything has changed on which an answer depends:
+ * roles, the grants, who owns the tables.
+ */
+static uint64
+heard(void)
+{
+	return role_changes + awspool_relation_changes();
 }
 
 /* Superusers have the privileges of everybody, so of the owner. */
@@ -367,62 +404,59 @@ is_owner(void)
 static bool
 granted(const char *provider)
 {
-	return bsearch(&provider, own_providers, nown_providers,
-				   sizeof(const char *), pg_qsort_strcmp) != NULL;
+	return bsearch(&provider, own->providers, own->n, sizeof(const char *),
+				   pg_qsort_strcmp) != NULL;
 }
 
 /*
- * Whether a role still has the name it was granted under, and the caller has
- * its privileges.
+ * Whether the provider was granted to anybody.
  */
 static bool
-has_role(const Grant *grant)
+is_granted(const char *provider)
 {
-	char	   *now = GetUserNameFromId(grant->role_oid, true);
-
-	return now != NULL && strcmp(now, grant->role) == 0 &&
-		has_privs_of_role(GetUserId(), grant->role_oid);
+	refresh_grants();
+	for (int i = 0; i < nkept_grants; i++)
+	{
+		if (strcmp(kept_grants[i].provider, provider) == 0)
+			return true;
+	}
+	return false;
 }
 
 /*
  * Makes sure that the grants are kept as they were when this was called, or
- * are later.
+ * are later, and that "own" is what the caller has of them.
  */
 static void
 refresh_grants(void)
 {
-	Oid			table = awspool_relation("provider_role");
 	uint64		before;
 
 	AcceptInvalidationMessages();
-	if (kept_table != table)
-	{
-		kept_table = table;
-		changes++;
-	}
+	awspool_watch_table(&grants_table, awspool_relation("provider_role"));
 
 	/* What changes while we read makes us read again next time. */
-	before = changes;
-	if (kept_changes != before)
+	before = grants_table.changes;
+	if (kept_context == NULL || kept_changes != before)
 	{
-		read_grants(table);
+		read_grants();
 		kept_changes = before;
 	}
 
 	before = role_changes;
-	if (own_role != GetUserId() || own_role_changes != before)
+	if (callers == NULL || callers_changes != before ||
+		nkept_providers > MAX_KEPT_PROVIDERS)
 	{
-		own_role = InvalidOid;
-		find_own_providers();
-		own_role = GetUserId();
-		own_role_changes = before;
+		forget_callers();
+		callers_changes = before;
 	}
+	own = find_providers(GetUserId());
 }
 
 static void
-read_grants(Oid table)
+read_grants(void)
 {
-	Relation	rel = table_open(table, AccessShareLock);
+	Relation	rel = table_open(grants_table.oid, AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "awspool grants",
@@ -434,9 +468,7 @@ read_grants(Oid table)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	/* In the order of the primary key, so by provider. */
-	scan = systable_beginscan(rel, awspool_relation("provider_role_pkey"),
-							  true, snapshot, 0, NULL);
+	scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Datum		values[Natts_grant];
@@ -453,6 +485,7 @@ read_grants(Oid table)
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	table_close(rel, AccessShareLock);
+	qsort(grants, n, sizeof(Grant), compare_roles);
 
 	MemoryContextSwitchTo(caller_context);
 	MemoryContextSetParent(context, TopMemoryContext);
@@ -461,38 +494,104 @@ read_grants(Oid table)
 	kept_context = context;
 	kept_grants = grants;
 	nkept_grants = n;
-	own_providers = MemoryContextAlloc(kept_context,
-									   Max(n, 1) * sizeof(const char *));
-	own_role = InvalidOid;
+	callers_context = NULL;		/* deleted with the other */
+	callers = NULL;
+	own = NULL;
+}
+
+static int
+compare_roles(const void *a, const void *b)
+{
+	Oid			x = ((const Grant *) a)->role_oid;
+	Oid			y = ((const Grant *) b)->role_oid;
+
+	return (x > y) - (x < y);
 }
 
 static void
-find_own_providers(void)
+forget_callers(void)
 {
-	nown_providers = 0;
+	HASHCTL		info = {
+		.keysize = sizeof(Oid),
+		.entrysize = sizeof(RoleProviders)
+	};
+
+	callers = NULL;
+	own = NULL;
+	if (callers_context != NULL)
+		MemoryContextDelete(callers_context);
+	callers_context = AllocSetContextCreate(kept_context, "awspool callers",
+											ALLOCSET_SMALL_SIZES);
+	nkept_providers = 0;
+	info.hcxt = callers_context;
+	callers = hash_create("awspool callers", 64, &info,
+						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/*
+ * The providers that a role acts for, as the grants and roles are kept.
+ */
+static const RoleProviders *
+find_providers(Oid role)
+{
+	RoleProviders *found = hash_search(callers, &role, HASH_FIND, NULL);
+	const char **providers;
+	const char **kept;
+	int			n;
+
+	if (found != NULL)
+		return found;
+
+	providers = palloc(Max(nkept_grants, 1) * sizeof(const char *));
+	n = collect_providers(role, providers);
+	kept = MemoryContextAlloc(callers_context,
+							  Max(n, 1) * sizeof(const char *));
+	memcpy(kept, providers, n * sizeof(const char *));
+	pfree(providers);
+
+	/* Not before it is complete: what failed would stay. */
+	found = hash_search(callers, &role, HASH_ENTER, NULL);
+	found->providers = kept;
+	found->n = n;
+	nkept_providers += 1 + n;
+	return found;
+}
+
+/*
+ * Finds the providers that a role acts for, each once, in alphabetical order,
+ * and returns how many there are.  The catalogs are asked for the name of a
+ * role that was granted something only if the caller has its privileges.
+ */
+static int
+collect_providers(Oid role, const char **providers)
+{
+	const char *name = NULL;
+	int			n = 0;
+	int			unique = 0;
+
 	for (int i = 0; i < nkept_grants; i++)
 	{
 		const Grant *grant = &kept_grants[i];
 
-		if (has_role(grant) &&
-			(nown_providers == 0 ||
-			 strcmp(own_providers[nown_providers - 1], grant->provider) != 0))
-			own_providers[nown_providers++] = grant->provider;
+		if (i == 0 || grant->role_oid != grant[-1].role_oid)
+			name = has_privs_of_role(role, grant->role_oid) ?
+				GetUserNameFromId(grant->role_oid, true) : NULL;
+		if (name != NULL && strcmp(name, grant->role) == 0)
+			providers[n++] = grant->provider;
 	}
-}
 
-static void
-on_relation_change(Datum arg, Oid relid)
-{
-	heard++;					/* the owner of a table, perhaps */
-	if (relid == kept_table || relid == InvalidOid)
-		changes++;
+	qsort(providers, n, sizeof(const char *), pg_qsort_strcmp);
+	for (int i = 0; i < n; i++)
+	{
+		if (i == 0 || strcmp(providers[i], providers[i - 1]) != 0)
+			providers[unique++] = providers[i];
+	}
+	return unique;
 }
 
 static void
 on_role_change(Datum arg, int cacheid, uint32 hashvalue)
 {
-	heard++;
 	role_changes++;
 }
 
@@ -519,7 +618,7 @@ change_grant(FunctionCallInfo fcinfo, OwnerQuery *query, bool role_may_be_gone)
 
 	check_owner();
 	if (provider == NULL || strcmp(provider, every_provider) != 0)
-		awspool_check_field(FIELD_PROVIDER, provider);
+		awspool_check_provider_name(provider);
 	if (role == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -6,6 +6,15 @@
  * There is one validator.  The functions, the views, both ways to import and
  * the constraint of the base table all ask the table "forms" below.
  *
+ * Names are counted in characters, so that a name has the same length in every
+ * encoding that a backup is restored in.
+ *
+ * A name neither begins nor ends with a space of any kind.  Version 1.0 knew
+ * ASCII's alone, so names that the others are at the end of may be there.  The
+ * constraint lets them pass, or no backup with such a row could be restored;
+ * and whoever names what is there, a provider that was granted or an order
+ * that has an account, may go on.  New ones are refused.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
@@ -36,36 +45,42 @@ static bool is_marketplace(const char *value, size_t len);
 static bool is_model(const char *value, size_t len);
 static bool is_name(const char *value, size_t len);
 static bool is_provider(const char *value, size_t len);
+static bool is_tidy(const char *value, size_t len);
+static bool always(const char *value, size_t len);
 
 static const struct
 {
 	const char *label;
-	bool		(*fits) (const char *value, size_t len);
+	bool		(*fits) (const char *value, size_t len);	/* may be stored */
+	bool		(*is_new) (const char *value, size_t len);	/* if it fits */
 	const char *rule;			/* completes "It must be ..." */
 }			forms[] =
 {
 	[FIELD_PROVIDER] = {
-		"provider", is_provider,
-		"1 to 64 bytes, without control characters, without spaces at either end, and not \"*\""
+		"provider", is_provider, is_tidy,
+		"1 to 64 characters, without control characters, without spaces of any kind at either end, and not \"*\""
 	},
 	[FIELD_ACCOUNT_ID] = {
-		"account id", is_account_id, "exactly 12 digits"
+		"account id", is_account_id, always, "exactly 12 digits"
 	},
 	[FIELD_MARKETPLACE] = {
-		"marketplace", is_marketplace,
+		"marketplace", is_marketplace, always,
 		"\"MP-\" and 4 to 61 digits"
 	},
 	[FIELD_MODEL] = {
-		"model", is_model, "\"SPAM\" or \"ECAM\""
+		"model", is_model, always, "\"SPAM\" or \"ECAM\""
 	},
 	[FIELD_ORDER_ID] = {
-		"order id", is_name,
-		"1 to 64 bytes, without control characters, without spaces at either end"
+		"order id", is_name, is_tidy,
+		"1 to 64 characters, without control characters, without spaces of any kind at either end"
 	},
 };
 
 static size_t digits(const char *value, size_t len);
+static size_t characters(const char *value, size_t len);
 static int	control_character(const char *value, size_t len);
+static int	foreign_space(const char *value, size_t len);
+static void refuse_value(AccountField field, const char *value);
 static void append_problem(StringInfo problems, AccountField field,
 						   const char *value);
 static bool lost_a_zero(AccountField field, const char *value);
@@ -99,25 +114,40 @@ awspool_is_well_formed(PG_FUNCTION_ARGS)
 }
 
 /*
- * Raises 22023 unless the value has the form of the field.  NULL has not.
+ * Whether the value has the form of the field.  NULL has not.
+ */
+bool
+awspool_has_form(AccountField field, const char *value)
+{
+	return value != NULL && forms[field].fits(value, strlen(value)) &&
+		forms[field].is_new(value, strlen(value));
+}
+
+/*
+ * Raises 22023 unless the value has the form of the field.
  */
 void
 awspool_check_field(AccountField field, const char *value)
+{
+	if (!awspool_has_form(field, value))
+		refuse_value(field, value);
+}
+
+static void
+refuse_value(AccountField field, const char *value)
 {
 	if (value == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must not be null", forms[field].label)));
 
-	if (!forms[field].fits(value, strlen(value)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid %s: \"%s\"", forms[field].label,
-						awspool_printable(value)),
-				 errdetail("It must be %s.", forms[field].rule),
-				 lost_a_zero(field, value) ?
-				 errhint("A spreadsheet may have dropped a leading zero.") :
-				 0));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid %s: \"%s\"", forms[field].label,
+					awspool_printable(value)),
+			 errdetail("It must be %s.", forms[field].rule),
+			 lost_a_zero(field, value) ?
+			 errhint("A spreadsheet may have dropped a leading zero.") : 0));
 }
 
 /*
@@ -139,7 +169,7 @@ awspool_problems(const NewAccount *account)
 static void
 append_problem(StringInfo problems, AccountField field, const char *value)
 {
-	if (value != NULL && forms[field].fits(value, strlen(value)))
+	if (awspool_has_form(field, value))
 		return;
 
 	if (problems->data == NULL)
@@ -160,8 +190,9 @@ append_problem(StringInfo problems, AccountField field, const char *value)
 }
 
 /*
- * A value as a message may show it: not too long, and without characters that
- * a terminal obeys.
+ * A value as a message may show it: not too long, without characters that a
+ * terminal obeys, and with those spaces to be seen that look like another one,
+ * or like nothing.
  */
 const char *
 awspool_printable(const char *value)
@@ -173,11 +204,19 @@ awspool_printable(const char *value)
 	initStringInfo(&result);
 	for (size_t i = 0; i < shown;)
 	{
-		int			control = control_character(value + i, shown - i);
+		int			hidden = control_character(value + i, shown - i);
 
-		if (control == 0)
-			appendStringInfoChar(&result, value[i++]);
-		for (; control > 0; control--)
+		if (hidden == 0)
+			hidden = foreign_space(value + i, shown - i);
+		if (hidden == 0)
+		{
+			int			width = pg_encoding_mblen(GetDatabaseEncoding(),
+												  value + i);
+
+			appendBinaryStringInfo(&result, value + i, width);
+			i += width;
+		}
+		for (; hidden > 0; hidden--)
 			appendStringInfo(&result, "\\x%02x", (unsigned char) value[i++]);
 	}
 	if (shown < len)
@@ -214,6 +253,21 @@ awspool_optional_field_argument(FunctionCallInfo fcinfo, int n,
 								AccountField field)
 {
 	return PG_ARGISNULL(n) ? NULL : awspool_field_argument(fcinfo, n, field);
+}
+
+/*
+ * Argument n as the name of an order, or NULL.  Raises 22023 if no order is
+ * called so; but one that was claimed for under version 1.0 may be, so whoever
+ * finds nothing under that name has to check the field.
+ */
+char *
+awspool_order_argument(FunctionCallInfo fcinfo, int n)
+{
+	char	   *value = awspool_text_argument(fcinfo, n);
+
+	if (value != NULL && !is_name(value, strlen(value)))
+		refuse_value(FIELD_ORDER_ID, value);
+	return value;
 }
 
 /*
@@ -331,7 +385,8 @@ is_model(const char *value, size_t len)
 static bool
 is_name(const char *value, size_t len)
 {
-	if (len == 0 || len > AWSPOOL_NAME_LENGTH ||
+	if (len == 0 || len > AWSPOOL_NAME_BYTES ||
+		characters(value, len) > AWSPOOL_NAME_LENGTH ||
 		value[0] == ' ' || value[len - 1] == ' ')
 		return false;
 
@@ -350,6 +405,22 @@ is_provider(const char *value, size_t len)
 	return is_name(value, len) && !(len == 1 && value[0] == '*');
 }
 
+/* A name without other spaces than ASCII's at either end. */
+static bool
+is_tidy(const char *value, size_t len)
+{
+	size_t		last = pg_mbcliplen(value, len, len - 1);
+
+	return foreign_space(value, len) == 0 &&
+		foreign_space(value + last, len - last) == 0;
+}
+
+static bool
+always(const char *value, size_t len)
+{
+	return true;
+}
+
 /* How many of the first bytes are ASCII digits. */
 static size_t
 digits(const char *value, size_t len)
@@ -358,6 +429,22 @@ digits(const char *value, size_t len)
 
 	while (n < len && value[n] >= '0' && value[n] <= '9')
 		n++;
+	return n;
+}
+
+/*
+ * How many characters a value has.  Where the server does not know, those of
+ * UTF-8: a database in SQL_ASCII may have got them from one that does.
+ */
+static size_t
+characters(const char *value, size_t len)
+{
+	size_t		n = 0;
+
+	if (GetDatabaseEncoding() != PG_SQL_ASCII)
+		return pg_mbstrlen_with_len(value, len);
+	for (size_t i = 0; i < len; i++)
+		n += (value[i] & 0xc0) != 0x80;
 	return n;
 }
 
@@ -381,6 +468,38 @@ control_character(const char *value, size_t len)
 		((encoding >= PG_LATIN1 && encoding <= PG_LATIN10) ||
 		 (encoding >= PG_ISO_8859_5 && encoding <= PG_ISO_8859_8)))
 		return 1;
+	return 0;
+}
+
+/*
+ * The length of the space, other than ASCII's, that the value begins with: of
+ * Unicode category Z, or of no width; 0 if it begins with something else.
+ */
+static int
+foreign_space(const char *value, size_t len)
+{
+	unsigned char first = value[0];
+	int			encoding = GetDatabaseEncoding();
+	pg_wchar	c;
+
+	if (first < 0x80 || encoding == PG_SQL_ASCII)
+		return 0;
+	if (encoding == PG_KOI8R || encoding == PG_KOI8U)
+		return first == 0x9a;
+	if (encoding == PG_WIN866)
+		return first == 0xff;
+	if (encoding != PG_UTF8 && pg_database_encoding_max_length() == 1)
+		return first == 0xa0;
+	if (encoding != PG_UTF8)	/* East Asia's is as wide as a letter */
+		return len > 1 && first == 0xa1 && (unsigned char) value[1] == 0xa1 ?
+			2 : 0;
+
+	c = utf8_to_unicode((const unsigned char *) value);
+	if (c == 0xa0 || c == 0x1680 || c == 0x180e ||
+		(c >= 0x2000 && c <= 0x200d) || c == 0x2028 || c == 0x2029 ||
+		c == 0x202f || c == 0x205f || c == 0x2060 || c == 0x3000 ||
+		c == 0xfeff)
+		return pg_encoding_mblen(encoding, value);
 	return 0;
 }
 

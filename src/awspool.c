@@ -18,6 +18,7 @@ void
 _PG_init(void)
 {
 	awspool_init_durability();
+	awspool_init_relations();
 	awspool_init_constraints();
 	awspool_init_access();
 	awspool_init_import();

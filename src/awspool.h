@@ -46,8 +46,12 @@
 #define ERRCODE_AWSPOOL_USED_BEFORE				MAKE_SQLSTATE('W','S','0','0','5')
 #define ERRCODE_AWSPOOL_REJECTED_ROWS			MAKE_SQLSTATE('W','S','0','0','6')
 
-/* Bytes in the name of a provider or order, or in a marketplace, at most. */
+/*
+ * Characters in the name of a provider or order, or in a marketplace, at most;
+ * and bytes, whatever the encoding.
+ */
 #define AWSPOOL_NAME_LENGTH		64
+#define AWSPOOL_NAME_BYTES		(4 * AWSPOOL_NAME_LENGTH)
 
 /*
  * The columns of awspool.account, in the order of the install script.  All
@@ -133,6 +137,14 @@ typedef enum LockClass
 	AWSPOOL_LOCK_POOL_START,
 	AWSPOOL_LOCK_IMPORT,
 } LockClass;
+
+/* A table of which something is kept for the session (relation.c). */
+typedef struct WatchedTable
+{
+	Oid			oid;
+	uint64		changes;		/* how often we heard that it has changed */
+	struct WatchedTable *next;
+} WatchedTable;
 
 /* The caller's identity while the owner's is in force (query.c). */
 typedef struct Caller
@@ -227,11 +239,10 @@ extern void awspool_init_durability(void);
 extern void awspool_begin_writing(void);
 extern void awspool_confirm_change(void);
 
-/* constraint.c */
-extern void awspool_init_constraints(void);
-extern void awspool_lend_constraints(ResultRelInfo *result);
-
 /* relation.c */
+extern void awspool_init_relations(void);
+extern void awspool_watch_table(WatchedTable *watched, Oid table);
+extern uint64 awspool_relation_changes(void);
 extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
@@ -245,12 +256,18 @@ extern bool awspool_find_present(Relation rel, Relation index, int nkeys,
 								 TupleTableSlot *slot,
 								 TransactionId *inserter);
 extern int64 awspool_last_drawn(Oid sequence);
+extern void awspool_raise_sequence(Oid sequence, int64 value);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 							   bool wait);
+
+/* constraint.c */
+extern void awspool_init_constraints(void);
+extern void awspool_lend_constraints(ResultRelInfo *result);
 
 /* account.c */
 extern const Oid awspool_account_types[];
 extern const char *awspool_printable(const char *value);
+extern bool awspool_has_form(AccountField field, const char *value);
 extern void awspool_check_field(AccountField field, const char *value);
 extern char *awspool_problems(const NewAccount *account);
 extern char *awspool_text_argument(FunctionCallInfo fcinfo, int n);
@@ -258,6 +275,7 @@ extern char *awspool_field_argument(FunctionCallInfo fcinfo, int n,
 									AccountField field);
 extern char *awspool_optional_field_argument(FunctionCallInfo fcinfo, int n,
 											 AccountField field);
+extern char *awspool_order_argument(FunctionCallInfo fcinfo, int n);
 extern Datum awspool_text_datum(const char *value);
 extern HeapTuple awspool_public_row(TupleDesc accounts,
 									TupleTableSlot *account);
@@ -292,6 +310,7 @@ extern bool awspool_acts_for_all(void);
 extern bool awspool_acts_for(const char *provider);
 extern void awspool_check_provider(const char *provider);
 extern void awspool_check_provider_again(const char *provider);
+extern void awspool_check_provider_name(const char *provider);
 extern char *awspool_provider_argument(FunctionCallInfo fcinfo);
 extern const char *awspool_named_provider(const char *given);
 extern char *awspool_default_provider(void);

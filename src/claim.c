@@ -50,8 +50,7 @@ awspool_claim_account(PG_FUNCTION_ARGS)
 	char	   *provider = awspool_provider_argument(fcinfo);
 	char	   *marketplace = awspool_field_argument(fcinfo, 1,
 													 FIELD_MARKETPLACE);
-	char	   *order_id = awspool_optional_field_argument(fcinfo, 2,
-														   FIELD_ORDER_ID);
+	char	   *order_id = awspool_order_argument(fcinfo, 2);
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
 											   awspool_account_types);
 	AccountTable *table = awspool_open_account_table(provider);
@@ -75,8 +74,13 @@ awspool_claim_account(PG_FUNCTION_ARGS)
 											  Anum_account_marketplace))));
 		row = awspool_public_row(rsinfo->setDesc, table->found);
 	}
-	else if (awspool_reserve_oldest(table, provider, marketplace))
-		row = awspool_take_reserved(rsinfo->setDesc, table, order_id);
+	else
+	{
+		if (order_id != NULL)	/* now that it is a new one */
+			awspool_check_field(FIELD_ORDER_ID, order_id);
+		if (awspool_reserve_oldest(table, provider, marketplace))
+			row = awspool_take_reserved(rsinfo->setDesc, table, order_id);
+	}
 
 	if (row != NULL)
 		tuplestore_puttuple(rsinfo->setResult, row);

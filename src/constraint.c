@@ -29,24 +29,22 @@ static const char *const our_constraints[] = {
 	"account_fits_its_status", "account_is_well_formed"
 };
 
-/* As they were prepared last, for that table, after so many changes. */
+/*
+ * As they were prepared last, after so many changes of the table, or of a
+ * function.
+ */
+static WatchedTable account_table = {0};
 static EState *kept_estate = NULL;
 static ExprState **kept_constraints = NULL;
-static Oid	kept_table = InvalidOid;
 static uint64 kept_changes = 0;
-
-/* How often we heard that the table, or a function, has changed. */
-static uint64 changes = 0;
 
 static bool are_ours(const TupleConstr *constr);
 static void prepare(Relation rel);
-static void on_relation_change(Datum arg, Oid relid);
 static void on_function_change(Datum arg, int cacheid, uint32 hash);
 
 void
 awspool_init_constraints(void)
 {
-	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, on_function_change, (Datum) 0);
 }
 
@@ -65,12 +63,8 @@ awspool_lend_constraints(ResultRelInfo *result)
 		!are_ours(constr))
 		return;
 
-	if (kept_table != RelationGetRelid(rel))
-	{
-		kept_table = RelationGetRelid(rel);
-		changes++;
-	}
-	if (kept_changes != changes)
+	awspool_watch_table(&account_table, RelationGetRelid(rel));
+	if (kept_changes != account_table.changes)
 		prepare(rel);
 	result->awspool_ri_constraints = kept_constraints;
 }
@@ -92,7 +86,8 @@ static void
 prepare(Relation rel)
 {
 	TupleConstr *constr = RelationGetDescr(rel)->constr;
-	uint64		before = changes;	/* what changes meanwhile counts again */
+	/* what changes meanwhile counts again */
+	uint64		before = account_table.changes;
 	EState	   *estate = CreateExecutorState();
 	MemoryContext caller_context = MemoryContextSwitchTo(estate->es_query_cxt);
 	ExprState **constraints = palloc0(constr->num_check * sizeof(ExprState *));
@@ -115,14 +110,7 @@ prepare(Relation rel)
 }
 
 static void
-on_relation_change(Datum arg, Oid relid)
-{
-	if (relid == kept_table || relid == InvalidOid)
-		changes++;
-}
-
-static void
 on_function_change(Datum arg, int cacheid, uint32 hash)
 {
-	changes++;
+	account_table.changes++;
 }

@@ -122,8 +122,8 @@ typedef struct Start
 
 typedef struct PoolKey
 {
-	char		provider[AWSPOOL_NAME_LENGTH + 1];
-	char		marketplace[AWSPOOL_NAME_LENGTH + 1];
+	char		provider[AWSPOOL_NAME_BYTES + 1];
+	char		marketplace[AWSPOOL_NAME_BYTES + 1];
 } PoolKey;
 
 /* What this backend remembers of a pool. */

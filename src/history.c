@@ -76,7 +76,8 @@ awspool_log_account_change(PG_FUNCTION_ARGS)
 }
 
 /*
- * Trigger: for each account, after it was inserted.
+ * Trigger: for each account, after it was inserted.  Also tells head.c of it,
+ * and moves the sequence on to its position (sequence.c).
  */
 Datum
 awspool_refuse_used_account(PG_FUNCTION_ARGS)
@@ -88,6 +89,9 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 	NewAccount	account = {0};
 	NewAccount *accounts = &account;
 	bool		isnull;
+	int64		position =
+		DatumGetInt64(heap_getattr(trigdata->tg_trigtuple,
+								   Anum_account_position, desc, &isnull));
 
 	account.account_id = column_of(desc, trigdata->tg_trigtuple,
 								   Anum_account_account_id);
@@ -95,10 +99,8 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 								 Anum_account_provider);
 	awspool_note_arrival(account.provider,
 						 column_of(desc, trigdata->tg_trigtuple,
-								   Anum_account_marketplace),
-						 DatumGetInt64(heap_getattr(trigdata->tg_trigtuple,
-													Anum_account_position,
-													desc, &isnull)));
+								   Anum_account_marketplace), position);
+	awspool_raise_sequence(awspool_relation("account_position"), position);
 	if (IsLogicalWorker())
 		return PointerGetDatum(NULL);
 	if (!awspool_look_up_used(&accounts, 1))
@@ -130,7 +132,7 @@ static OwnerQuery history = {
 	"   to_jsonb(l) ->> 'status' AS status,"
 	"   count(*) FILTER (WHERE l.event = 'deleted') OVER (ORDER BY l.log_id)"
 	"    - (l.event = 'deleted')::int AS life"
-	"  FROM awspool.account_log l"
+	"  FROM ONLY awspool.account_log l"
 	"  WHERE l.account_id = $2 AND l.provider = $1"
 	" ), step AS ("
 	"  SELECT life, CASE event WHEN 'added' THEN 1 WHEN 'claimed' THEN 2"
@@ -141,7 +143,7 @@ static OwnerQuery history = {
 	"  SELECT (SELECT count(*) FROM log WHERE event = 'deleted'),"
 	"   CASE e.event WHEN 'added' THEN 1 WHEN 'claimed' THEN 2 ELSE 3 END,"
 	"   0, e.at, e.actor, e.event, e.detail"
-	"  FROM awspool.account a, awspool.account_events("
+	"  FROM ONLY awspool.account a, awspool.account_events("
 	"   a.added_at, a.added_by, a.claimed_at, a.claimed_by, a.order_id,"
 	"   a.order_model, a.closed_at, a.closed_by, a.status, a.reason) e"
 	"  WHERE a.account_id = $3 AND a.provider = $1"

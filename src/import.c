@@ -472,7 +472,7 @@ provider_of(Import *import, const char *given)
 		import->is_default = given == NULL;
 		import->provider = given == NULL ? awspool_default_provider() :
 			pstrdup(given);
-		awspool_check_field(FIELD_PROVIDER, import->provider);
+		awspool_check_provider_name(import->provider);
 		awspool_check_provider(import->provider);
 	}
 	return import->provider;

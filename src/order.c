@@ -35,8 +35,7 @@ awspool_allocate_account(PG_FUNCTION_ARGS)
 	char	   *provider = awspool_provider_argument(fcinfo);
 
 	return close_account(fcinfo, provider, STATUS_ALLOCATED, NULL,
-						 awspool_optional_field_argument(fcinfo, 2,
-														 FIELD_ORDER_ID));
+						 awspool_order_argument(fcinfo, 2));
 }
 
 /*
@@ -53,8 +52,7 @@ awspool_fail_account(PG_FUNCTION_ARGS)
 
 	return close_account(fcinfo, provider, STATUS_FAILED,
 						 awspool_text_argument(fcinfo, 2),
-						 awspool_optional_field_argument(fcinfo, 3,
-														 FIELD_ORDER_ID));
+						 awspool_order_argument(fcinfo, 3));
 }
 
 /*
@@ -91,8 +89,7 @@ awspool_replace_account(PG_FUNCTION_ARGS)
 	char	   *account_id = awspool_field_argument(fcinfo, 1,
 													FIELD_ACCOUNT_ID);
 	char	   *reason = awspool_text_argument(fcinfo, 2);
-	char	   *order_id = awspool_optional_field_argument(fcinfo, 3,
-														   FIELD_ORDER_ID);
+	char	   *order_id = awspool_order_argument(fcinfo, 3);
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
 											   awspool_account_types);
 	AccountTable *failed = awspool_open_account_table(provider);
@@ -157,15 +154,18 @@ close_account(FunctionCallInfo fcinfo, const char *provider,
 }
 
 /*
- * Raises WS002 if the caller named an order that does not hold the account.
- * A ready account is held by nobody; what is wrong then is its status.
+ * Raises WS002 if the caller named an order that does not hold the account, or
+ * 22023 if no order may be called so.  A ready account is held by nobody; what
+ * is wrong then is its status.
  */
 static void
 check_order(TupleTableSlot *account, const char *order_id)
 {
 	if (order_id == NULL ||
-		awspool_status_of(account) == STATUS_READY ||
 		awspool_column_is(account, Anum_account_order_id, order_id))
+		return;
+	awspool_check_field(FIELD_ORDER_ID, order_id);
+	if (awspool_status_of(account) == STATUS_READY)
 		return;
 
 	ereport(ERROR,

@@ -1,8 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * relation.c
- *	  The relations of schema awspool: finding them, and reading their
- *	  indexes and sequences without a query; locks on names.
+ *	  The relations of schema awspool: finding them, hearing of their
+ *	  changes, and reading their indexes and sequences without a query; locks
+ *	  on names.
  *
  * Nothing here knows what an account is, or asks who is calling.
  *
@@ -32,6 +33,7 @@
 #include "awspool.h"
 
 #include "access/amapi.h"
+#include "access/generic_xlog.h"
 #include "access/itup.h"
 #include "access/relation.h"
 #include "access/tableam.h"
@@ -44,6 +46,7 @@
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
@@ -62,6 +65,66 @@ typedef struct Look
 
 static bool look(Look *look, Snapshot latest);
 static bool is_present(const Look *look, Snapshot dirty, Snapshot latest);
+
+/* The tables whose changes somebody wants to hear of. */
+static WatchedTable *watched_tables = NULL;
+
+/* How often we heard that any relation has changed. */
+static uint64 relation_changes = 0;
+
+static void on_relation_change(Datum arg, Oid relid);
+static Form_pg_sequence_data sequence_data(Page page);
+static int64 last_drawn(Form_pg_sequence_data data);
+
+/*
+ * One callback serves all who want to know: the server has room for ten, of
+ * all libraries.
+ */
+void
+awspool_init_relations(void)
+{
+	CacheRegisterRelcacheCallback(on_relation_change, (Datum) 0);
+}
+
+/*
+ * From now on "changes" goes up whenever that table has changed, as it does
+ * if it is another table than before.  Whoever keeps something of a table for
+ * the session has to watch it.
+ */
+void
+awspool_watch_table(WatchedTable *watched, Oid table)
+{
+	if (watched->oid == table)
+		return;
+	if (!OidIsValid(watched->oid))
+	{
+		watched->next = watched_tables;
+		watched_tables = watched;
+	}
+	watched->oid = table;
+	watched->changes++;
+}
+
+/*
+ * Goes up whenever any relation has changed, as far as we heard.
+ */
+uint64
+awspool_relation_changes(void)
+{
+	return relation_changes;
+}
+
+static void
+on_relation_change(Datum arg, Oid relid)
+{
+	relation_changes++;
+	for (WatchedTable *watched = watched_tables; watched != NULL;
+		 watched = watched->next)
+	{
+		if (relid == watched->oid || relid == InvalidOid)
+			watched->changes++;
+	}
+}
 
 /*
  * The OID of a table, view, index or sequence of schema awspool; invalid if
@@ -239,19 +302,75 @@ awspool_last_drawn(Oid sequence)
 {
 	Relation	rel = relation_open(sequence, AccessShareLock);
 	Buffer		buffer = ReadBuffer(rel, 0);
-	Page		page;
-	HeapTupleHeader tuple;
-	FormData_pg_sequence_data data;
+	int64		value;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buffer);
-	tuple = (HeapTupleHeader) PageGetItem(page,
-										  PageGetItemId(page,
-														FirstOffsetNumber));
-	memcpy(&data, (char *) tuple + tuple->t_hoff, sizeof(data));
+	value = last_drawn(sequence_data(BufferGetPage(buffer)));
 	UnlockReleaseBuffer(buffer);
 	relation_close(rel, AccessShareLock);
-	return data.is_called ? data.last_value : data.last_value - 1;
+	return value;
+}
+
+/*
+ * Moves a sequence on, so that nobody will draw that value, if it has not come
+ * so far yet.  What it leaves out is a gap, also if the transaction is rolled
+ * back.
+ *
+ * setval() would do no matter how far the sequence has come meanwhile, and so
+ * set it back under others who draw.  No lock can prevent that: who has drawn
+ * keeps theirs to the end of the transaction, and may be waiting for us.  So
+ * we compare and write as nextval() does, while nobody else has the page; and
+ * take the lock that it takes, as head.c relies on.
+ *
+ * The record has the whole page: what nextval() has logged is ahead of what is
+ * in memory, so that no difference would fit both.
+ *
+ * A value that is out of all proportion is not followed.  It would leave too
+ * little to draw from, and then nothing could be added any more.
+ */
+void
+awspool_raise_sequence(Oid sequence, int64 value)
+{
+	Relation	rel;
+	Buffer		buffer;
+
+	if (value <= awspool_last_drawn(sequence) || value > PG_INT64_MAX / 2)
+		return;
+
+	rel = relation_open(sequence, RowExclusiveLock);
+	buffer = ReadBuffer(rel, 0);
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	if (value > last_drawn(sequence_data(BufferGetPage(buffer))))
+	{
+		GenericXLogState *record = GenericXLogStart(rel);
+		Form_pg_sequence_data data =
+			sequence_data(GenericXLogRegisterBuffer(record, buffer,
+													GENERIC_XLOG_FULL_IMAGE));
+
+		data->last_value = value;
+		data->is_called = true;
+		data->log_cnt = 0;		/* the next value has to be logged */
+		GenericXLogFinish(record);
+	}
+	UnlockReleaseBuffer(buffer);
+	relation_close(rel, NoLock);
+}
+
+/* The one row of a sequence; whoever asks has the page locked. */
+static Form_pg_sequence_data
+sequence_data(Page page)
+{
+	HeapTupleHeader tuple =
+		(HeapTupleHeader) PageGetItem(page,
+									  PageGetItemId(page, FirstOffsetNumber));
+
+	return (Form_pg_sequence_data) ((char *) tuple + tuple->t_hoff);
+}
+
+static int64
+last_drawn(Form_pg_sequence_data data)
+{
+	return data->is_called ? data->last_value : data->last_value - 1;
 }
 
 /*

@@ -236,7 +236,7 @@ awspool_store(NewAccount *account)
 		.sql = "INSERT INTO awspool.account"
 		" (provider, account_id, marketplace, model, added_by)"
 		" SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS ("
-		"  SELECT FROM awspool.account_log l WHERE l.account_id = $2 AND l.used)"
+		"  SELECT FROM ONLY awspool.account_log l WHERE l.account_id = $2 AND l.used)"
 		" ON CONFLICT (account_id) DO NOTHING"
 		" RETURNING provider, account_id, marketplace, model, status,"
 		" order_id, order_model, reason, added_at, added_by, claimed_at,"

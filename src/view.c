@@ -101,7 +101,7 @@ insert_row(const ViewRow *new)
 
 	if (account.provider == NULL)
 		account.provider = awspool_default_provider();
-	awspool_check_field(FIELD_PROVIDER, account.provider);
+	awspool_check_provider_name(account.provider);
 	awspool_check_provider(account.provider);
 	check_settable(NULL, new);
 	return awspool_add(&account);

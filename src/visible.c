@@ -70,11 +70,20 @@ typedef struct Reading
 	MemoryContext per_row;
 } Reading;
 
+/* How often a query calls a function. */
+typedef struct Calls
+{
+	Oid			function;
+	int			n;
+} Calls;
+
 static void read_ids(Reading *reading, ArrayType *ids);
 static void read_provider(Reading *reading, const char *provider);
 static void read_all(Reading *reading);
 static void put_row(Reading *reading);
 static Expr *narrow(PlannerInfo *root, const FuncExpr *call);
+static bool is_only_call(Query *query, int rtindex, Oid function);
+static bool count_calls(Node *node, void *context);
 static Expr *value_wanted(PlannerInfo *root, Node *condition, int rtindex,
 						  int argument);
 static Expr *value_equalled(PlannerInfo *root, Node *condition, int rtindex,
@@ -232,7 +241,8 @@ awspool_narrow_accounts(PG_FUNCTION_ARGS)
 	{
 		SupportRequestSimplify *simplify = (SupportRequestSimplify *) request;
 
-		if (simplify->root != NULL)
+		/* What is no query may be simplified as if it were one. */
+		if (simplify->root != NULL && simplify->root->parse != NULL)
 			narrowed = narrow(simplify->root, simplify->fcall);
 	}
 	PG_RETURN_POINTER(narrowed);
@@ -256,7 +266,7 @@ narrow(PlannerInfo *root, const FuncExpr *call)
 		list_length(call->args) != lengthof(narrowing))
 		return NULL;
 	rtindex = linitial_node(RangeTblRef, from->fromlist)->rtindex;
-	if (rt_fetch(rtindex, root->parse->rtable)->rtekind != RTE_FUNCTION)
+	if (!is_only_call(root->parse, rtindex, call->funcid))
 		return NULL;
 
 	*narrowed = *call;
@@ -273,6 +283,44 @@ narrow(PlannerInfo *root, const FuncExpr *call)
 		any = true;
 	}
 	return any ? (Expr *) narrowed : NULL;
+}
+
+/*
+ * Whether the query reads from that function alone at that place, and calls it
+ * nowhere else.  The server does not tell where the call that it simplifies
+ * stands, and a call among the columns returns rows that no condition is about.
+ */
+static bool
+is_only_call(Query *query, int rtindex, Oid function)
+{
+	RangeTblEntry *rte = rt_fetch(rtindex, query->rtable);
+	Node	   *call;
+	Calls		calls = {.function = function};
+
+	if (rte->rtekind != RTE_FUNCTION || rte->funcordinality ||
+		list_length(rte->functions) != 1)
+		return false;
+	call = linitial_node(RangeTblFunction, rte->functions)->funcexpr;
+	if (!IsA(call, FuncExpr) || ((FuncExpr *) call)->funcid != function)
+		return false;
+
+	(void) query_tree_walker(query, count_calls, &calls,
+							 QTW_IGNORE_RT_SUBQUERIES |
+							 QTW_IGNORE_CTE_SUBQUERIES);
+	return calls.n == 1;
+}
+
+/* Queries within the query are planned by themselves. */
+static bool
+count_calls(Node *node, void *context)
+{
+	Calls	   *calls = context;
+
+	if (node == NULL || IsA(node, Query))
+		return false;
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == calls->function)
+		calls->n++;
+	return expression_tree_walker(node, count_calls, context);
 }
 
 /*
@@ -379,7 +427,7 @@ array_of(Expr *value)
 	" min(added_at) FILTER (WHERE status = 'ready')," \
 	" count(*) FILTER (WHERE claimed_at > now() - interval '24 hours')," \
 	" count(*) FILTER (WHERE claimed_at > now() - interval '7 days')" \
-	" FROM awspool.account" where " GROUP BY provider, marketplace"
+	" FROM ONLY awspool.account" where " GROUP BY provider, marketplace"
 
 /*
  * awspool.count_pools()

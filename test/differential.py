@@ -194,10 +194,10 @@ def problem(form, value):
 
 
 def printable(value):
-    """At most 64 bytes, and no control characters."""
+    """At most 64 bytes, no control characters, and no space that hides."""
     shown = value.encode()[:64].decode(errors='ignore')
     return re.sub(
-        '[\0-\x1f\x7f-\x9f]',
+        '[\0-\x1f\x7f-\xa0\u1680\u180e\u2000-\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff]',
         lambda m: ''.join(f'\\x{byte:02x}' for byte in m[0].encode()),
         shown) + ('...' if shown != value else '')
 

@@ -257,18 +257,17 @@ SELECT results_eq(
             ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false) $$,
   'the indexes');
 
--- ORIGIN: not while logical replication applies rows; REPLICA: only then;
+-- ORIGIN: not while logical replication applies rows;
 -- ALWAYS: then, too.
 SELECT results_eq(
   $$ SELECT tgrelid::regclass::text, tgname::text COLLATE "default", tgfoid::regproc::text, tgenabled::text
      FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
      WHERE c.relnamespace = 'awspool'::regnamespace AND NOT tgisinternal
      ORDER BY c.relname COLLATE "C", tgname COLLATE "C" $$,
-  $$ VALUES ('awspool.account', 'account_follow_sequence', 'awspool.follow_sequence', 'R'),
-            ('awspool.account', 'account_log_change', 'awspool.log_account_change', 'A'),
+  $$ VALUES ('awspool.account', 'account_log_change', 'awspool.log_account_change', 'A'),
             ('awspool.account', 'account_refuse_used', 'awspool.refuse_used_account', 'A'),
             ('awspool.account', 'account_transition', 'awspool.account_transition', 'A'),
-            ('awspool.account_log', 'account_log_follow_sequence', 'awspool.follow_sequence', 'R'),
+            ('awspool.account_log', 'account_log_follow_sequence', 'awspool.follow_sequence', 'A'),
             ('awspool.accounts', 'change_accounts', 'awspool.change_accounts', 'O'),
             ('awspool.import', 'import_begin', 'awspool.import_begin', 'O'),
             ('awspool.import', 'import_end', 'awspool.import_end', 'O'),

@@ -62,8 +62,9 @@ INSERT INTO value VALUES
   ('text', 'line feed within', E'ac\nme', false, 'rejected'),
   ('text', 'carriage return among line feeds', E'a\rb\nc', false, 'broken'),
   ('text', 'tab after', E'acme\t', false, 'rejected'),
-  ('text', '65 bytes', repeat('x', 65), false, 'rejected'),
-  ('text', '65 bytes of two each', repeat(U&'\00e9', 32) || 'x', false, 'rejected'),
+  ('text', '65 characters', repeat('x', 65), false, 'rejected'),
+  ('text', '65 characters of two bytes', repeat(U&'\00e9', 65), false, 'rejected'),
+  ('text', '65 characters of four bytes', repeat(U&'\+01f600', 65), false, 'rejected'),
   ('text', 'a million bytes', repeat('x', 1000000), false, 'rejected'),
   ('text', 'more than a million separators', repeat(';', 1000001), false, 'broken'),
   ('text', 'many line feeds', repeat(E'\n', 10000), false, 'nothing'),
@@ -73,8 +74,14 @@ INSERT INTO value VALUES
   ('text', 'clear screen of a terminal', E'\x1b[2J', false, 'rejected'),
   ('text', 'the same as one C1 control', U&'\009b2J', false, 'rejected'),
   ('text', 'delete', E'acm\x7fe', false, 'rejected'),
+  ('text', 'zero-width space', U&'acme\200b', false, 'rejected'),
+  ('text', 'no-break space', U&'acme\00a0', false, 'rejected'),
+  ('text', 'no-break space before', U&'\00a0acme', false, 'rejected'),
+  ('text', 'ideographic space', U&'acme\3000', false, 'rejected'),
+  ('text', 'byte order mark', U&'\feff', false, 'nothing'),
   ('text', 'every provider', '*', false, 'rejected'),
-  ('text', '64 bytes', repeat('x', 64), true, 'rejected'),
+  ('text', 'no-break space within', U&'ac\00a0me', true, 'rejected'),
+  ('text', '64 characters', repeat('x', 64), true, 'rejected'),
   ('text', 'another case', 'ACME', true, 'rejected'),
   ('text', 'a Cyrillic letter', U&'\0430cme', true, 'rejected'),
   ('text', 'a combining accent', U&'acme\0301', true, 'rejected'),
@@ -86,11 +93,8 @@ INSERT INTO value VALUES
   ('text', 'a model with a Cyrillic letter', U&'SP\0410M', true, 'rejected'),
   ('text', 'right-to-left override', U&'\202eemca', true, 'rejected'),
   ('text', 'right-to-left mark', U&'acme\200f', true, 'rejected'),
-  ('text', 'zero-width space', U&'acme\200b', true, 'rejected'),
-  ('text', 'no-break space', U&'acme\00a0', true, 'rejected'),
-  ('text', 'byte order mark', U&'\feff', true, 'nothing'),
   ('text', 'the last character', U&'\+10ffff', true, 'rejected'),
-  ('text', 'four bytes each', repeat(U&'\+01f600', 16), true, 'rejected'),
+  ('text', '64 characters of four bytes', repeat(U&'\+01f600', 64), true, 'rejected'),
   ('text', 'quote', '''', true, 'rejected'),
   ('text', 'SQL', ''' OR ''''='''' --', true, 'rejected'),
   ('text', 'two statements', 'acme''); DROP TABLE awspool.account; --', true, 'rejected'),
@@ -275,7 +279,9 @@ CREATE TEMP VIEW wrong AS
   WHERE CASE WHEN r.relation IN ('awspool.accounts', 'awspool.import')
              THEN (timing = 'INSTEAD OF') = (level = 'ROW')
              ELSE timing <> 'INSTEAD OF' AND (e.operation <> 'TRUNCATE' OR level = 'STATEMENT') END
-    AND (f.function, r.relation, e.operation, timing, level) NOT IN (SELECT function, relation, operation, timing, level FROM there);
+    AND (f.function, r.relation, e.operation, timing, level) NOT IN (SELECT function, relation, operation, timing, level FROM there)
+    -- the script of version 1.0 has it there
+    AND (f.function, r.relation, e.operation, timing, level) <> ('awspool.follow_sequence', 'awspool.account', 'INSERT', 'AFTER', 'ROW');
 
 SELECT is(string_agg(format('%s: %s', kind, x.outcome), ', ' ORDER BY kind) FILTER (WHERE x.outcome IS NOT NULL), NULL,
   format('%s as a trigger of %s', function, place))

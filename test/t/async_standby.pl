@@ -20,6 +20,25 @@ $standby->start;
 is(claim($primary, 'order-1'), '900000000001', 'an order claims');
 $primary->wait_for_catchup($standby);
 
+# lint() tells beforehand, as long as no commit waits for a standby.
+my $lint =
+  "SELECT severity, object, problem FROM awspool.lint() WHERE problem ~ 'standby'";
+is( $primary->safe_psql('postgres', $lint),
+	'warning|server|it has standbys and waits for none: after a failover, what was sold can be ready again',
+	'lint() tells that no commit waits');
+$primary->safe_psql('postgres',
+	"ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+$primary->reload;
+$primary->poll_query_until('postgres',
+	"SELECT sync_state = 'sync' FROM pg_stat_replication");
+is($primary->safe_psql('postgres', $lint),
+	'', 'and has nothing to tell of a synchronous standby');
+$primary->safe_psql('postgres',
+	'ALTER SYSTEM RESET synchronous_standby_names');
+$primary->reload;
+$primary->poll_query_until('postgres',
+	"SELECT sync_state = 'async' FROM pg_stat_replication");
+
 # The standby receives nothing more.
 $standby->safe_psql('postgres', "ALTER SYSTEM SET primary_conninfo = ''");
 $standby->reload;

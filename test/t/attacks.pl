@@ -839,9 +839,11 @@ SQL
 	}
 
 	# What looks like somebody's name is not theirs.
-	refused($victim, '42501', map { ("act for $_->[0]" => "SELECT awspool.claim_account($_->[1], 'MP-0001')") }
+	refused($victim, '42501',
+		'act for acme and nothing wide' => [ "SELECT awspool.claim_account(U&'acme\\200b', 'MP-0001')", '22023' ],
+		map { ("act for $_->[0]" => "SELECT awspool.claim_account($_->[1], 'MP-0001')") }
 		  [ 'ACME', "'ACME'" ], [ 'acme in Cyrillic', "U&'\\0430cme'" ], [ 'acme in full width', "U&'\\ff41\\ff43\\ff4d\\ff45'" ],
-		[ 'acme and nothing wide', "U&'acme\\200b'" ], [ 'acme and an accent', "U&'acme\\0301'" ], [ 'acme from the right', "U&'\\202eemca'" ]);
+		[ 'acme around nothing wide', "U&'ac\\200bme'" ], [ 'acme and an accent', "U&'acme\\0301'" ], [ 'acme from the right', "U&'\\202eemca'" ]);
 	return;
 }
 

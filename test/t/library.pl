@@ -52,6 +52,66 @@ sub use_pool
 		'42602',
 		"$how: no other setting is known");
 
+	# The setting can be stored by a role for itself, for its database, and in a
+	# function, once the library is loaded; by a superuser always.
+	$node->safe_psql('pool',
+		"CREATE ROLE regress_awspool_acme LOGIN;
+		 ALTER DATABASE pool OWNER TO regress_awspool_acme");
+	for my $store (
+		"ALTER ROLE regress_awspool_acme SET awspool.provider = 'acme'",
+		'ALTER ROLE regress_awspool_acme RESET awspool.provider',
+		"ALTER DATABASE pool SET awspool.provider = 'acme'",
+		'ALTER DATABASE pool RESET awspool.provider',
+		"CREATE FUNCTION f() RETURNS text LANGUAGE sql SET awspool.provider = 'acme' AS 'SELECT current_setting(''awspool.provider'')'",
+		'ALTER FUNCTION f() RESET awspool.provider',
+		'DROP FUNCTION f()')
+	{
+		my %outcome = map {
+			my $first = $_;
+			my ($ret, $stdout, $stderr) = $node->psql(
+				'pool',
+				"\\set VERBOSITY sqlstate\n$first; $store;",
+				extra_params => [ '-U', 'regress_awspool_acme' ]);
+			$first => $stderr =~ /ERROR:\s+(\w{5})$/m ? $1 : $stderr;
+		} ($how =~ /nothing/ && $store !~ /DROP/ ? 'SELECT 1' : ()),
+		  'SELECT awspool.my_providers()';
+
+		is($outcome{'SELECT 1'} // '42501',
+			'42501', "$how: before the library is loaded: $store");
+		is($outcome{'SELECT awspool.my_providers()'},
+			'', "$how: after it is loaded: $store");
+	}
+	if ($how !~ /nothing/)
+	{
+		is( $node->psql(
+				'pool',
+				"ALTER ROLE regress_awspool_acme SET awspool.provider = 'acme'",
+				extra_params => [ '-U', 'regress_awspool_acme' ]),
+			0,
+			"$how: a role stores the setting before anything else");
+	}
+	$node->safe_psql('pool',
+		"ALTER ROLE regress_awspool_acme SET awspool.provider = 'other'");
+	my ($shown) = run_command(
+		[
+			'psql', '-XAt', '-U', 'regress_awspool_acme',
+			'-d', $node->connstr('pool'),
+			'-c', 'SHOW awspool.provider'
+		]);
+	is( $shown,
+		'other',
+		"$how: a superuser stores it for a role, whose sessions begin with it");
+	{
+		local $ENV{PGOPTIONS} = '-c awspool.provider=third';
+		is( $node->safe_psql(
+				'pool', 'SELECT awspool.my_providers(); SHOW awspool.provider'
+			),
+			"{}\nthird",
+			"$how: so do those that connect with it");
+	}
+	$node->safe_psql('postgres',
+		'ALTER DATABASE pool OWNER TO CURRENT_USER; DROP ROLE regress_awspool_acme');
+
 	# The extension may go and come back under a session's feet.
 	my $session = $node->background_psql('pool');
 	for my $time ('first', 'second')

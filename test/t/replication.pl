@@ -99,6 +99,13 @@ is( $subscriber->safe_psql('postgres',
 	'0',
 	'a revocation arrives, too');
 
+is( $publisher->safe_psql('postgres',
+		"SELECT object, problem FROM awspool.lint() WHERE object ~ 'publi' OR problem ~ 'standby'"
+	),
+	'',
+	'lint() has nothing against a publication of the schema, nor takes a subscriber for a standby'
+);
+
 # The subscriber takes over.
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION pool');
 is(claim($subscriber, 'order-2'), '900000000003',
@@ -122,8 +129,8 @@ add_accounts($subscriber, '900000000008');
 is(claim($subscriber), '900000000004', 'what was there is older');
 is(claim($subscriber), '900000000008', 'than what is added now');
 
-# Where several apply at once, a sequence never falls behind what one of them has
-# stored.
+# Where several apply at once, and others draw meanwhile, a sequence never falls
+# behind what one of them has stored or drawn.
 my $script = PostgreSQL::Test::Utils::tempdir . '/apply.sql';
 
 append_to_file($script, <<'SQL');
@@ -131,19 +138,41 @@ SELECT nextval('regress_awspool_rows') AS id \gset
 INSERT INTO awspool.account_log (log_id, provider, account_id, at, actor, event) OVERRIDING SYSTEM VALUE
 VALUES (:id, 'acme', '900000000001', now(), 'nobody', 'edited');
 SELECT 1 / (last_value >= :id)::int FROM awspool.account_log_log_id_seq;
+INSERT INTO awspool.account (provider, account_id, marketplace, model, position)
+SELECT 'acme', lpad(:id::text, 12, '0'), 'MP-0001', 'SPAM', last_value + 2 FROM awspool.account_position;
+INSERT INTO regress_awspool_drawn SELECT nextval('awspool.account_position') FROM generate_series(1, 5);
 SQL
 $subscriber->safe_psql('postgres',
-	'CREATE SEQUENCE regress_awspool_rows START 1000000');
+	'CREATE SEQUENCE regress_awspool_rows START 1000000;
+	 CREATE TABLE regress_awspool_drawn (position bigint UNIQUE)');
 {
 	local $ENV{PGOPTIONS} = '-c session_replication_role=replica';
 
 	$subscriber->command_ok(
 		[
 			'pgbench', '--no-vacuum', '--file', $script, '--client', 8,
-			'--jobs', 2, '--transactions', 2000, 'postgres'
+			'--jobs', 2, '--transactions', 1000, 'postgres'
 		],
-		'many sessions apply at once [follow_sequence: LockRelationOid]');
+		'many sessions apply at once, and draw [awspool_raise_sequence: last_drawn under the lock]'
+	);
 }
+
+# A sequence that followed has done so for good.  The numbers are such that what
+# nextval() logs in advance differs in another byte.
+my $far = $subscriber->safe_psql('postgres', <<'SQL');
+SELECT FROM awspool.account_position, setval('awspool.account_position', (last_value | 255) - 15);
+SELECT FROM nextval('awspool.account_position');
+INSERT INTO awspool.account (provider, account_id, marketplace, model, position)
+SELECT 'acme', '900000000099', 'MP-0001', 'SPAM', last_value + 512 FROM awspool.account_position
+RETURNING position
+SQL
+$far =~ s/\s//g;
+$subscriber->stop('immediate');
+$subscriber->start;
+is( $subscriber->safe_psql('postgres',
+		"SELECT nextval('awspool.account_position') > $far"),
+	't',
+	'also over a crash [awspool_raise_sequence: GENERIC_XLOG_FULL_IMAGE]');
 
 $publisher->stop;
 $subscriber->stop;
