@@ -349,6 +349,8 @@ sub privileges
 
 create_database('built_upon', 'old', <<'SQL');
 ALTER TABLE awspool.account ADD COLUMN note text DEFAULT 'mine', ADD CHECK (note <> 'yours');
+ALTER TABLE awspool.account_log ADD COLUMN note text DEFAULT 'mine';
+ALTER TABLE awspool.provider_role ADD COLUMN note text DEFAULT 'mine';
 CREATE INDEX my_index ON awspool.account (note);
 CREATE TABLE my_order (account_id text REFERENCES awspool.account);
 INSERT INTO my_order SELECT account_id FROM awspool.accounts WHERE status = 'allocated';
@@ -400,6 +402,20 @@ is( $node->safe_psql('built_upon',
 		'SELECT note, count(*) FROM awspool.account GROUP BY 1 ORDER BY 1'),
 	"mine|7\nseen|5",
 	'and a column and a trigger');
+is( $node->safe_psql('built_upon', <<'SQL'),
+SELECT FROM awspool.edit_account('acme', '900000000001', model => 'ECAM');
+SELECT FROM awspool.invalidate_account('acme', '900000000099');
+SELECT FROM awspool.delete_account('acme', '900000000099');
+SELECT event, detail FROM awspool.account_history('acme', '900000000001');
+SELECT event FROM awspool.account_history('acme', '900000000099');
+SELECT DISTINCT note FROM awspool.account_log;
+SELECT awspool.grant_provider('acme', 'regress_awspool_stranger');
+SELECT note FROM awspool.provider_role WHERE role = 'regress_awspool_stranger';
+SQL
+	join("\n",
+		'added|', 'claimed|without an order, as SPAM', 'edited|model from SPAM to ECAM',
+		'added', 'edited', 'claimed', 'invalidated', 'deleted', 'mine', '', 'mine'),
+	'in every table');
 
 #
 # Sessions that use the pool meanwhile go on, with all that they prepared.
