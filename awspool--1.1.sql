@@ -759,7 +759,7 @@ AS $$
        '{provider,account_id,marketplace,model,status,order_id,order_model,reason,added_at,added_by,claimed_at,claimed_by,closed_at,closed_by,position}'::text[],
        '{account_pkey,account_ready,account_provider,account_order}'::text[],
        '{account_is_well_formed,account_fits_its_status}'::text[]),
-      ('account_log', '{log_id,provider,account_id,at,actor,event,detail,used}',
+      ('account_log', '{log_id,provider,account_id,at,actor,event,detail,used,status}',
        '{account_log_pkey,account_log_account,account_log_used}', '{}'),
       ('provider_role', '{provider,role,role_oid}', '{provider_role_pkey}',
        '{provider_role_is_well_formed}'),

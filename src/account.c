@@ -321,7 +321,7 @@ awspool_begin_rows(FunctionCallInfo fcinfo, int natts, const Oid *types)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("library and script of extension \"awspool\" do not fit together"),
-				 errhint("Run ALTER EXTENSION awspool UPDATE.")));
+				 errhint("Connect anew; if that does not help, run ALTER EXTENSION awspool UPDATE.")));
 	return rsinfo;
 }
 
