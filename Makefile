@@ -1,11 +1,18 @@
 # awspool is built with PGXS: make, make install and make installcheck do what
-# they do for every PostgreSQL extension, with the server of PG_CONFIG.
+# they do for every PostgreSQL extension, with the server of PG_CONFIG, in this
+# folder or, with make -f or VPATH, in another.
+#
+#	make installcheck        regression and isolation tests, on a running server
+#	make prove_installcheck  TAP tests, which start servers of their own
+#
+# The rest work in a private place, on a server of their own:
 #
 #	make demo          see it work on a throw-away server
 #	make demo-psql     the same pool, and you in psql on it
-#	make test          every test, on server 15 (one alone: see test/run.sh)
-#	make test-servers  every test, on 15, 17 and 18
-#	make test-upgrade  a pool that pg_upgrade takes from 15 to 17 to 18
+#	make test          every test, on SERVER=17, say, or the newest installed
+#	                   here (one test alone: see test/run.sh)
+#	make test-servers  every test, on 15, 17, 18 and 19
+#	make test-upgrade  a pool that pg_upgrade takes from 15 to 17, 18 and 19
 #	make fuzz          files that nobody thought of, for SECONDS=60
 #	make torture       what clients are told while servers die, for SECONDS=300
 #	make torture-bugs  whether that finds the bugs it should
@@ -24,7 +31,15 @@ CHECKED = asserts asan valgrind discard
 SCRIPTED = demo demo-psql test test-servers test-upgrade fuzz torture \
 	torture-bugs bench analyze $(CHECKED) coverage soak
 
+# Where the project is: as PGXS has it, in VPATH or else with this file.
+here := $(patsubst %/,%,$(or $(VPATH),$(dir $(lastword $(MAKEFILE_LIST)))))
+
 ifneq ($(filter-out $(SCRIPTED),$(or $(MAKECMDGOALS),all)),)
+
+# The compiler makes no folder for what it writes.
+ifneq ($(here),.)
+$(shell mkdir -p src)
+endif
 
 MODULE_big = awspool
 # From the ground up: a file calls only those before it (make lint).
@@ -55,27 +70,30 @@ OBJS = \
 	src/awspool.o
 
 EXTENSION = awspool
-DATA = $(sort $(wildcard awspool--*.sql))
+DATA = $(sort $(notdir $(wildcard $(here)/awspool--*.sql)))
 PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
 
 # install.sql creates the extension for all that follow, and for one alone.  The
 # database is the same whatever the cluster's locale, so is the order of rows.
-REGRESS = $(basename $(notdir $(wildcard sql/*.sql)))
+REGRESS = $(basename $(notdir $(wildcard $(here)/sql/*.sql)))
 override REGRESS := $(if $(REGRESS),install $(filter-out install,$(sort $(REGRESS))))
 REGRESS_OPTS = --encoding=UTF8 --no-locale
 
-ISOLATION = $(sort $(basename $(notdir $(wildcard test/specs/*.spec))))
-ISOLATION_OPTS = --inputdir=test --encoding=UTF8 --no-locale
+ISOLATION = $(sort $(basename $(notdir $(wildcard $(here)/test/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=$(here)/test --encoding=UTF8 --no-locale
 
-# These start servers of their own, and a server does not run as root.
-ifneq ($(shell id -u),0)
-TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl test/torture/torture.pl
-endif
 
-PG_CONFIG = pg_config
+PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# What PGXS calls so, under that name: of installcheck it would be a part if
+# TAP_TESTS were set, and could not be left out.
+prove_installcheck:
+	$(prove_installcheck)
+
+.PHONY: prove_installcheck
 
 $(OBJS) $(OBJS:.o=.bc): src/awspool.h
 
@@ -83,53 +101,53 @@ $(OBJS) $(OBJS:.o=.bc): src/awspool.h
 lint:
 	@objects=$$(mktemp -d) && trap 'rm -r "$$objects"' EXIT && \
 	for compiler in "$(or $(CLANG),clang)" "$(CC)"; do \
-		for source in $(OBJS:.o=.c); do \
+		for source in $(addprefix $(here)/,$(OBJS:.o=.c)); do \
 			$$compiler -O2 -fPIC -Wall -Wextra -Wno-unused-parameter -Werror \
 				-isystem $(includedir_server) $(CPPFLAGS) \
 				-c -o "$$objects/$$(basename $$source .c).o" $$source || exit 1; \
 		done; \
 	done && \
-	cd "$$objects" && bash $(CURDIR)/test/layers.sh $(notdir $(OBJS))
+	cd "$$objects" && bash $(abspath $(here))/test/layers.sh $(notdir $(OBJS))
 
 endif
 
 demo:
-	@bash doc/demo.sh
+	@bash $(here)/doc/demo.sh
 
 demo-psql:
-	@bash doc/demo.sh psql
+	@bash $(here)/doc/demo.sh psql
 
 test:
-	@bash test/run.sh
+	@bash $(here)/test/run.sh
 
 test-servers:
-	@bash test/servers.sh 15 17 18
+	@bash $(here)/test/servers.sh 15 17 18 19
 
 test-upgrade:
-	@bash test/upgrade.sh
+	@bash $(here)/test/upgrade.sh
 
 fuzz:
-	@bash test/fuzz.sh $(or $(SECONDS),60) $(INPUT)
+	@bash $(here)/test/fuzz.sh $(or $(SECONDS),60) $(INPUT)
 
 torture:
-	@bash test/torture.sh $(SECONDS)
+	@bash $(here)/test/torture.sh $(SECONDS)
 
 torture-bugs:
-	@bash test/torture-bugs.sh
+	@bash $(here)/test/torture-bugs.sh
 
 bench:
-	@bash bench/run.sh
+	@bash $(here)/bench/run.sh
 
 analyze:
-	@bash test/analyze.sh
+	@bash $(here)/test/analyze.sh
 
 $(CHECKED):
-	@bash test/checked.sh $@
+	@bash $(here)/test/checked.sh $@
 
 coverage:
-	@bash test/coverage.sh
+	@bash $(here)/test/coverage.sh
 
 soak:
-	@CALLS=$(or $(CALLS),10000000) PROVE_TESTS=test/t/memory.pl bash test/run.sh
+	@CALLS=$(or $(CALLS),10000000) PROVE_TESTS=test/t/memory.pl bash $(here)/test/run.sh
 
 .PHONY: lint $(SCRIPTED)

@@ -1,21 +1,26 @@
 #!/bin/bash
 # make demo: build awspool, start a throw-away server and show the life of an
-# account on it (doc/demo.sql).  make demo-psql then leaves you in psql there;
-# the server goes when you do.
+# account on it (doc/demo.sql).  make demo-psql then leaves you in psql there, as
+# the provider's role; the server goes when you do.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/lib.sh
 
 install_missing $(to_build)
-echo "building awspool for PostgreSQL $SERVER, and a server to show it on"
 make_private_place
-quietly in_private make install
-start_server
-in_private psql -Xq -d postgres -f doc/demo.sql
+slowly "building awspool for PostgreSQL $SERVER (half a minute)" \
+	in_private make "-j$(nproc)" install with_llvm=no
+slowly "starting a server in $work (a few seconds)" start_server
+in_private psql -Xq -f doc/demo.sql
 
 if [ "${1-}" = psql ]; then
-	echo 'The pool is yours: \df awspool.* lists the functions, \q ends and removes it all.'
+	in_private psql -Xq -P pager=off -f doc/functions.sql
+	cat <<-END
+		The pool is yours.  You are acme_app, who acts for provider acme; the superuser
+		is there with \\connect - postgres, and that list again with \\i doc/functions.sql.
+		\\q ends, and removes it all.
+	END
 	trap : INT	# ^C is for a query in psql
-	in_private psql -X -d postgres
+	in_private psql -X -U acme_app
 fi

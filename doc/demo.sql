@@ -1,5 +1,5 @@
 -- The life of an account, as make demo tells it: run by doc/demo.sh in an empty
--- database, with the project as the current directory.
+-- database, as a superuser, with the project as the current directory.
 
 \set ON_ERROR_STOP on
 \pset pager off
@@ -13,8 +13,15 @@
 CREATE EXTENSION awspool;
 
 \echo
-\echo '-- Provider acme fills its pool from a CSV file of any size.'
-SET awspool.provider = 'acme';
+\echo '-- A superuser says which role may act for provider acme.'
+CREATE ROLE acme_app LOGIN;
+SELECT awspool.grant_provider('acme', 'acme_app');
+
+\echo '-- From here on all is done as that role.'
+SET ROLE acme_app;
+
+\echo
+\echo '-- It fills its pool from a CSV file of any size.'
 \set ECHO none
 \echo '\\copy awspool.import (account_id, marketplace_id, account_model) FROM \'test/data/accounts.csv\' WITH (FORMAT csv, DELIMITER \';\', HEADER)'
 \copy awspool.import (account_id, marketplace_id, account_model) FROM 'test/data/accounts.csv' WITH (FORMAT csv, DELIMITER ';', HEADER)

@@ -10,7 +10,7 @@
  */
 #include "awspool.h"
 
-PG_MODULE_MAGIC;
+AWSPOOL_MODULE_MAGIC;
 
 void		_PG_init(void);
 

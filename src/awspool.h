@@ -33,10 +33,14 @@
 #include "storage/buf.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
+#include "utils/tuplestore.h"
 
 #if PG_VERSION_NUM < 150000
 #error "awspool needs PostgreSQL 15 or later"
 #endif
+
+/* The library's; the same as in awspool.control. */
+#define AWSPOOL_VERSION		"1.1"
 
 /* Error codes of the extension's own; doc/awspool.md explains each. */
 #define ERRCODE_AWSPOOL_ILLEGAL_STATUS_CHANGE	MAKE_SQLSTATE('W','S','0','0','1')
@@ -415,6 +419,24 @@ extern void awspool_init_import(void);
  * Server versions.
  */
 #if PG_VERSION_NUM >= 180000
+#define AWSPOOL_MODULE_MAGIC \
+	PG_MODULE_MAGIC_EXT(.name = "awspool", .version = AWSPOOL_VERSION)
+#else
+#define AWSPOOL_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#define awspool_table_beginscan(heap, snapshot) \
+	table_beginscan(heap, snapshot, 0, NULL, SO_NONE)
+#else
+#define awspool_table_beginscan(heap, snapshot) \
+	table_beginscan(heap, snapshot, 0, NULL)
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#define awspool_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0, SO_NONE)
+#elif PG_VERSION_NUM >= 180000
 #define awspool_index_beginscan(heap, index, snapshot, nkeys) \
 	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
 #else
@@ -422,7 +444,11 @@ extern void awspool_init_import(void);
 	index_beginscan(heap, index, snapshot, nkeys, 0)
 #endif
 
-#if PG_VERSION_NUM >= 160000
+#if PG_VERSION_NUM >= 190000
+#define awspool_insert_index_tuples(result, slot, estate, try, conflict, arbiters) \
+	ExecInsertIndexTuples(result, estate, (try) ? EIIT_NO_DUPE_ERROR : 0, \
+						  slot, arbiters, conflict)
+#elif PG_VERSION_NUM >= 160000
 #define awspool_insert_index_tuples(result, slot, estate, try, conflict, arbiters) \
 	ExecInsertIndexTuples(result, slot, estate, false, try, conflict, arbiters, false)
 #else

@@ -196,8 +196,8 @@ read_provider(Reading *reading, const char *provider)
 static void
 read_all(Reading *reading)
 {
-	TableScanDesc scan = table_beginscan(reading->rel, reading->snapshot, 0,
-										 NULL);
+	TableScanDesc scan = awspool_table_beginscan(reading->rel,
+												 reading->snapshot);
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, reading->slot))
 		put_row(reading);

@@ -1,14 +1,19 @@
 #!/bin/bash
 # Run every test on each of the server versions named, and end with "N passed,
 # N failed" over all of them.  What test/run.sh knows (REGRESS=...) goes on to it.
+# A server 19 that cannot be had is "1 skipped".
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
+SERVER=$1
 . test/lib.sh
 
 for SERVER; do
 	if make_root; then
 		add_up in_root test/run.sh
+	elif [ "$SERVER" = 19 ]; then
+		echo "skipped: server 19 cannot be had, which is in no Debian release yet; see above"
+		skipped=$((skipped + 1))
 	else
 		echo "$root cannot be made: no mirror, or the release does not fit together today; see above"
 		failed=$((failed + 1))

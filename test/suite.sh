@@ -1,6 +1,9 @@
 # Build the extension and run its tests in the private place.  To be sourced
 # after lib.sh.  REGRESS, ISOLATION, PROVE_TESTS and PGTAP name some tests alone.
 
+# Nothing depends on what the superuser is called, not even that it is a plain name.
+superuser=dba-1
+
 named=${REGRESS-}${ISOLATION-}${PROVE_TESTS-}${PGTAP-}
 
 wanted()
@@ -55,14 +58,14 @@ run_regress()
 {
 	wanted "${REGRESS-}" || return 0
 	run regress 'cat regression.diffs' \
-		make -s installcheck ISOLATION= TAP_TESTS= ${REGRESS:+REGRESS="$REGRESS"}
+		make -s installcheck ISOLATION= ${REGRESS:+REGRESS="$REGRESS"}
 }
 
 run_isolation()
 {
 	wanted "${ISOLATION-}" || return 0
 	run isolation 'cat output_iso/regression.diffs' \
-		make -s installcheck REGRESS= TAP_TESTS= ${ISOLATION:+ISOLATION="$ISOLATION"}
+		make -s installcheck REGRESS= ${ISOLATION:+ISOLATION="$ISOLATION"}
 }
 
 run_tap()
@@ -71,7 +74,7 @@ run_tap()
 	make_small_disk || echo "no small disk could be mounted"
 	run TAP 'tail -n 100 tmp_check/log/regress_log_*' \
 		env SMALL_DISK="$work/small" OLD_SERVERS="${OLD_SERVERS-}" \
-		make -s installcheck REGRESS= ISOLATION= ${PROVE_TESTS:+PROVE_TESTS="$PROVE_TESTS"}
+		make -s prove_installcheck ${PROVE_TESTS:+PROVE_TESTS="$PROVE_TESTS"}
 }
 
 run_pgtap()

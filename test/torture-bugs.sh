@@ -29,7 +29,7 @@ torture()
 	in_private make -s install with_llvm=no &&
 		in_private env TORTURE_SECONDS=1 TORTURE_ONLY="$1" TORTURE_WORK="$2" \
 			TORTURE_UNSAFE="$3" \
-			make -s installcheck REGRESS= ISOLATION= PROVE_TESTS=test/torture/torture.pl
+			make -s prove_installcheck PROVE_TESTS=test/torture/torture.pl
 }
 
 try_bug()

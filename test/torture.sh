@@ -25,7 +25,7 @@ in_private make -s install COPT=-Werror
 
 in_private env TORTURE_SECONDS="$seconds" TORTURE_FAULTS="${FAULTS:-}" \
 	TORTURE_SEED="${SEED:-}" TORTURE_REPORT="$work/report.md" \
-	make -s installcheck REGRESS= ISOLATION= PROVE_FLAGS=--verbose \
+	make -s prove_installcheck PROVE_FLAGS=--verbose \
 	PROVE_TESTS=test/torture/torture.pl 2>&1 | tee "$work/rounds" | grep --line-buffered '^#' ||
 	failed=1
 

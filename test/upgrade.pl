@@ -11,10 +11,11 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $old_servers = $ENV{OLD_SERVERS};
-my @versions = (15, 17, 18);
+my @versions = sort { $a <=> $b } map { m{/(\d+)$} } glob "$old_servers/*";
+push @versions, `pg_config --version` =~ /(\d+)/;
 
 # The programs of an old server find the libraries that it came with.
-$ENV{LD_LIBRARY_PATH} = join ':', map { "$old_servers/$_/lib" } @versions[ 0, 1 ];
+$ENV{LD_LIBRARY_PATH} = join ':', map { "$old_servers/$_/lib" } @versions[ 0 .. $#versions - 1 ];
 
 sub new_server
 {
@@ -173,7 +174,7 @@ sub use_pool
 my $node = new_server($versions[0]);
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION awspool');
-add_accounts($node, map { "9000000000$_" } 90, 10, 50, 30, 80, 70, 20, 60, 40);
+add_accounts($node, map { "9000000000$_" } 90, 10, 50, 30, 80, 70, 20, 60, 40, 99);
 $node->safe_psql('postgres', <<'SQL');
 SELECT awspool.claim_account('acme', 'MP-0001', 'allocated');
 SELECT awspool.allocate_account('acme', '900000000090', 'allocated');
@@ -200,7 +201,7 @@ is( $node->safe_psql('postgres',
 		'SELECT count(DISTINCT status) FROM awspool.account'),
 	'5',
 	'the pool has every status');
-my @ready = map { "9000000000$_" } 70, 60, 40;
+my @ready = map { "9000000000$_" } 70, 60, 40, 99;
 use_pool($node, $versions[0], $ready[0]);
 
 for my $i (1 .. $#versions)

@@ -21,6 +21,24 @@ SELECT results_eq(
      FROM pg_available_extensions WHERE name = 'awspool' $$,
   $$ VALUES (true, true) $$,
   'its default version is the one installed, and it has a comment');
+
+-- The library, which the first call loads, says so from 18 on.
+CREATE FUNCTION pg_temp.library() RETURNS TABLE (name text, version text) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM awspool.acts_for_all();
+  IF current_setting('server_version_num')::int < 180000 THEN
+    RETURN QUERY SELECT e.name::text, default_version FROM pg_available_extensions e WHERE e.name = 'awspool';
+  ELSE
+    RETURN QUERY EXECUTE
+      $q$ SELECT module_name, version FROM pg_get_loaded_modules() WHERE file_name ~ '^awspool' $q$;
+  END IF;
+END
+$$;
+SELECT results_eq(
+  'SELECT name COLLATE "C", version COLLATE "C" FROM pg_temp.library()',
+  $$ SELECT name::text COLLATE "C", default_version COLLATE "C" FROM pg_available_extensions WHERE name = 'awspool' $$,
+  'and is that of the library');
+
 SELECT throws_ok(
   'ALTER EXTENSION awspool SET SCHEMA public', '0A000', NULL,
   'it cannot be moved');
