@@ -380,6 +380,8 @@ static void
 read_grants(Oid table)
 {
 	Relation	rel = table_open(table, AccessShareLock);
+	Relation	index = awspool_open_index("provider_role_pkey",
+										   AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "awspool grants",
@@ -392,8 +394,8 @@ read_grants(Oid table)
 	HeapTuple	tuple;
 
 	/* In the order of the primary key, so by provider. */
-	scan = systable_beginscan(rel, awspool_relation("provider_role_pkey"),
-							  true, snapshot, 0, NULL);
+	scan = systable_beginscan(rel, RelationGetRelid(index), true, snapshot, 0,
+							  NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Datum		values[Natts_grant];
@@ -409,6 +411,7 @@ read_grants(Oid table)
 	}
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
+	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
 
 	MemoryContextSwitchTo(caller_context);

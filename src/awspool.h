@@ -225,6 +225,7 @@ extern void awspool_lend_constraints(ResultRelInfo *result);
 /* relation.c */
 extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
+extern Relation awspool_open_index(const char *name, LOCKMODE lock);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  Snapshot snapshot, int nkeys,
 											  const Datum *values,

@@ -189,7 +189,7 @@ open_note(const char *provider, const char *marketplace)
 
 	row.rel = table_open(awspool_relation("pool_start"), AccessShareLock);
 	row.slot = table_slot_create(row.rel, NULL);
-	index = index_open(awspool_relation("pool_start_pkey"), AccessShareLock);
+	index = awspool_open_index("pool_start_pkey", AccessShareLock);
 	InitDirtySnapshot(dirty);
 	scan = awspool_begin_index_scan(row.rel, index, &dirty, 2, keys, false);
 

@@ -134,8 +134,7 @@ awspool_find_account(Relation rel, Snapshot snapshot, const char *account_id,
 					 TupleTableSlot *slot)
 {
 	Datum		key = CStringGetTextDatum(account_id);
-	Relation	index = index_open(awspool_relation("account_pkey"),
-								   AccessShareLock);
+	Relation	index = awspool_open_index("account_pkey", AccessShareLock);
 	IndexScanDesc scan = awspool_begin_index_scan(rel, index, snapshot, 1,
 												  &key, true);
 	bool		found = false;
