@@ -161,11 +161,18 @@ static Pool *learnt_pools = NULL;
 /* Whether an account arrived in this transaction (4. above). */
 static bool arrived = false;
 
-/* Whether what is being inserted draws its positions meanwhile (3. above). */
-static bool storing = false;
+/*
+ * The statement that is storing accounts, whose positions are drawn meanwhile
+ * (3. above), or NULL.  A trigger of the owner's may call for another one.
+ */
+typedef struct Storing
+{
+	struct Storing *outer;
+	SubTransactionId subid;
+	int64		from;			/* the last position drawn before */
+} Storing;
 
-/* Then: the last position that anybody had drawn before. */
-static int64 stored_from = VERY_END;
+static Storing *storing = NULL;
 
 static Pool *get_pool(Relation rel, const char *provider,
 					  const char *marketplace);
@@ -211,8 +218,7 @@ bool
 awspool_reserve_oldest(AccountTable *table, const char *provider,
 					   const char *marketplace)
 {
-	Relation	index = index_open(awspool_relation("account_ready"),
-								   RowExclusiveLock);
+	Relation	index = awspool_open_index("account_ready", RowExclusiveLock);
 	bool		reserved;
 
 	do
@@ -238,14 +244,22 @@ awspool_reserve_oldest(AccountTable *table, const char *provider,
 void
 awspool_begin_storing(void)
 {
-	stored_from = awspool_last_drawn(awspool_relation("account_position"));
-	storing = true;
+	Storing    *inner = MemoryContextAlloc(TopTransactionContext,
+										   sizeof(Storing));
+
+	inner->outer = storing;
+	inner->subid = GetCurrentSubTransactionId();
+	inner->from = awspool_last_drawn(awspool_relation("account_position"));
+	storing = inner;
 }
 
 void
 awspool_end_storing(void)
 {
-	storing = false;
+	Storing    *inner = storing;
+
+	storing = inner->outer;
+	pfree(inner);
 }
 
 /*
@@ -254,7 +268,7 @@ awspool_end_storing(void)
 bool
 awspool_is_storing(void)
 {
-	return storing;
+	return storing != NULL;
 }
 
 /*
@@ -265,7 +279,7 @@ awspool_is_storing(void)
 void
 awspool_note_arrival(int64 position)
 {
-	if (!storing || position <= stored_from)
+	if (storing == NULL || position <= storing->from)
 		arrived = true;
 }
 
@@ -666,7 +680,7 @@ settle(void)
 	Oid			sequence = awspool_relation("account_position");
 
 	/* Our own lock does not conflict with that which nextval() took for us. */
-	if (storing || awspool_last_drawn(sequence) == settled)
+	if (storing != NULL || awspool_last_drawn(sequence) == settled)
 		return;
 	if (!ConditionalLockRelationOid(sequence, ShareLock))
 		return;
@@ -726,7 +740,7 @@ end_transaction(XactEvent event, void *arg)
 		pool->learnt = false;
 	learnt_pools = NULL;
 	arrived = false;
-	storing = false;
+	storing = NULL;				/* its memory goes with the transaction */
 }
 
 static void
@@ -736,7 +750,8 @@ end_subtransaction(SubXactEvent event, SubTransactionId subid,
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
 		unlearn();
-		storing = false;
+		while (storing != NULL && storing->subid >= subid)
+			awspool_end_storing();
 	}
 }
 
