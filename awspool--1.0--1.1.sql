@@ -10,6 +10,13 @@ FROM pg_catalog.pg_depend
 WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
   AND refobjid OPERATOR(pg_catalog.=) 'awspool'::pg_catalog.regnamespace;
 
+-- The C code knows heap tables.  The server does nothing where they are that.
+ALTER TABLE awspool.account SET ACCESS METHOD heap;
+ALTER TABLE awspool.account_log SET ACCESS METHOD heap;
+ALTER TABLE awspool.provider_role SET ACCESS METHOD heap;
+ALTER TABLE awspool.arrival_count SET ACCESS METHOD heap;
+ALTER TABLE awspool.pool_start SET ACCESS METHOD heap;
+
 -- What an account was when it was edited, which tells where the edit belongs in
 -- its history.
 ALTER TABLE awspool.account_log ADD COLUMN status text COLLATE "C";

@@ -98,7 +98,7 @@ CREATE TABLE awspool.account (
                claimed_by) OPERATOR(pg_catalog.=) 0)
       ELSE false
     END)
-);
+) USING heap;
 
 COMMENT ON TABLE awspool.account IS
   'Every account of every provider, one row each, which is its own history. For the owner only: use view awspool.accounts and the functions.';
@@ -137,7 +137,7 @@ CREATE TABLE awspool.account_log (
   used       boolean NOT NULL DEFAULT false,
   status     text COLLATE "C",
   CONSTRAINT account_log_pkey PRIMARY KEY (log_id)
-);
+) USING heap;
 
 COMMENT ON TABLE awspool.account_log IS
   'What the row of an account cannot show: edits, and the life of deleted accounts. For the owner only: use awspool.account_history.';
@@ -172,7 +172,7 @@ CREATE TABLE awspool.provider_role (
     provider OPERATOR(pg_catalog.=) '*'
     OR awspool.is_well_formed(provider, '000000000000', 'MP-0000', 'SPAM',
          NULL))
-);
+) USING heap;
 
 COMMENT ON TABLE awspool.provider_role IS
   'Which database roles may act for a provider; "*" stands for every provider. Changed only by awspool.grant_provider and awspool.revoke_provider.';
@@ -182,7 +182,7 @@ COMMENT ON COLUMN awspool.provider_role.role_oid IS
 -- Goes up, in place, whenever an account may have arrived before others.
 CREATE TABLE awspool.arrival_count (
   arrivals bigint NOT NULL
-);
+) USING heap;
 -- Of all pools, as in version 1.0; then those of them that are in the rows
 -- below as well; then of the pools whose names have a certain hash.
 INSERT INTO awspool.arrival_count VALUES (0);
@@ -200,7 +200,7 @@ CREATE UNLOGGED TABLE awspool.pool_start (
   provider    text COLLATE "C" NOT NULL,
   marketplace text COLLATE "C" NOT NULL,
   CONSTRAINT pool_start_pkey PRIMARY KEY (provider, marketplace)
-);
+) USING heap;
 
 COMMENT ON TABLE awspool.pool_start IS
   'Where to start looking in a pool, kept for sessions to come: a mere hint, worth nothing once arrival_count has gone up. Empty after a crash, and not dumped.';

@@ -66,6 +66,13 @@ FROM (VALUES
   ('no last line end', E'account_id;marketplace_id,account_model\n123456789012;MP-0000;SPAM\n123456789013;MP-0000;ECAM'),
   ('CRLF', E'account_id;marketplace_id,account_model\r\n123456789012;MP-0000;SPAM\r\n123456789013;MP-0000;ECAM\r\n'),
   ('CRLF, no last one', E'account_id;marketplace_id,account_model\r\n123456789012;MP-0000;SPAM\r\n123456789013;MP-0000;ECAM'),
+  ('CRLF, of the last one only CR', E'account_id;marketplace_id,account_model\r\n123456789012;MP-0000;SPAM\r\n123456789013;MP-0000;ECAM\r'),
+  ('CRLF, then a blank line, of which only CR', E'123456789012;MP-0000;SPAM\r\n123456789013;MP-0000;ECAM\r\n\r'),
+  ('separator line', E'sep=;\naccount_id;marketplace_id;account_model\n123456789012;MP-0000;SPAM\n123456789013;MP-0000;ECAM\n'),
+  ('separator line, comma, CRLF', E'sep=,\r\naccount_id,marketplace_id,account_model\r\n123456789012,MP-0000,SPAM\r\n123456789013,MP-0000,ECAM\r\n'),
+  ('separator line, quoted, upper case, mark', E'\ufeff"SEP=;"\r\naccount_id;marketplace_id;account_model\r\n123456789012;MP-0000;SPAM\r\n123456789013;MP-0000;ECAM\r\n'),
+  ('separator line, no header, CR', E'sep=;\r123456789012;MP-0000;SPAM\r123456789013;MP-0000;ECAM\r'),
+  ('byte order mark, read as LATIN1', convert_from('\xefbbbf', 'LATIN1') || E'123456789012;MP-0000;SPAM\n123456789013;MP-0000;ECAM\n'),
   ('CRLF and LF', E'account_id;marketplace_id,account_model\n123456789012;MP-0000;SPAM\r\n123456789013;MP-0000;ECAM\n'),
   ('LF and CRLF', E'account_id;marketplace_id,account_model\r\n123456789012;MP-0000;SPAM\n123456789013;MP-0000;ECAM\r\n'),
   ('byte order mark', E'\ufeffaccount_id;marketplace_id,account_model\n123456789012;MP-0000;SPAM\n123456789013;MP-0000;ECAM\n'),
@@ -86,6 +93,7 @@ GROUP BY f.name, f.csv ORDER BY f.name;
 -- Files with nothing in them are fine, too; they report nothing.
 SELECT f.name, (SELECT count(*) FROM awspool.import_csv('acme', f.csv)) AS rows
 FROM (VALUES ('empty', ''), ('mark', E'\ufeff'), ('blank', E'\n\r\n\n'), ('header', E'account_id;marketplace_id,account_model\n'),
+  ('separator line', 'sep=;'), ('separator line and header', E'sep=,\naccount_id;marketplace_id,account_model\n'),
   ('header, no line end', 'account_id;marketplace_id,account_model'), ('separators', E';;\n,,,\n;'), ('end mark', E'\\.\n')) f (name, csv)
 ORDER BY f.name;
 
@@ -135,6 +143,12 @@ MP-0000;123456789009;SPAM
 account_id;marketplace_id;account_model
 123456789015;MP-0000;SPAM$$);
 SELECT * FROM pg_temp.report(E'600000000002;MP-1111;SPAM\n123456789016;mp;SPAM');
+
+-- A byte order mark in front of an id is named, wherever it is, and so is the line
+-- with the separator.  That line is the first one, and names a separator.
+SELECT line, outcome, detail FROM pg_temp.report(E'123456789012;MP-0000;SPAM\n\ufeff123456789013;MP-0000;SPAM\n"sep=;";MP-0000;SPAM');
+SELECT f.n, r.line, r.outcome FROM (VALUES (1, E'\nsep=;\n'), (2, E'sep=|\n'), (3, E'sep=;;\n'), (4, E'"sep=;\n"\n'), (5, E'sep=;x\n'), (6, E'sep\n')) f (n, csv), pg_temp.report(f.csv) r
+ORDER BY f.n, r.line;
 
 -- A header with other names is a row that is none; a header twice, too.
 SELECT line, outcome, detail FROM pg_temp.report(E'id;marketplace;model\n123456789012;MP-0000;SPAM');
@@ -191,10 +205,9 @@ FROM (VALUES
   ('end mark first', E'\\.\n123456789021;MP-0000;SPAM\n')
 ) f (name, csv) ORDER BY f.name;
 \set VERBOSITY default
-\set SHOW_CONTEXT never
 SELECT awspool.check_csv('acme', E'123456789020;MP-0000;SPAM\n\\.\n123456789021;MP-0000;SPAM\n');
 SELECT awspool.check_csv('acme', E'123456789020;MP-0000;SPAM\n"123456789021;MP-0000;SPAM\n');
-\set SHOW_CONTEXT errors
+SELECT awspool.import_csv('acme', E'123456789020;MP-0000;SPAM\r\n123456789021;MP-0000;SPAM\r123456789022;MP-0000;SPAM\r\n', true);
 -- what only looks like the mark is a row
 SELECT line, account_id, outcome FROM pg_temp.report(E'\\.;MP-0000;SPAM\n"\\.";MP-0000;SPAM\n\\.x\n \\.\n123456789020;MP-0000;SPAM');
 SELECT count(*) FROM awspool.accounts WHERE account_id BETWEEN '123456789020' AND '123456789099';
@@ -310,6 +323,25 @@ INSERT INTO awspool.import VALUES ('acme', '600000000007', 'MP-0000', 'SPAM');
 COMMIT;
 SELECT account_id FROM awspool.accounts ORDER BY account_id;
 
+-- RETURNING shows whose they are, also if the setting says so.
+BEGIN;
+SET LOCAL awspool.provider = 'acme';
+INSERT INTO awspool.import (account_id, marketplace_id, account_model)
+VALUES ('600000000020', 'MP-0000', 'SPAM'), ('600000000001', 'MP-0000', 'SPAM') RETURNING *;
+INSERT INTO awspool.import VALUES ('other', '600000000021', 'MP-0000', 'SPAM'), (NULL, '600000000022', 'MP-0000', 'SPAM') RETURNING provider;
+ROLLBACK;
+
+-- An account's position does not tell it from others: rows written by hand, or
+-- merged from two databases, may share one, or have one that is still to come.
+BEGIN;
+INSERT INTO awspool.account (provider, account_id, marketplace, model, position)
+SELECT 'acme', 630000000000 + i, 'MP-0000', 'SPAM', 1000000 FROM generate_series(1, 3) i;
+INSERT INTO awspool.import SELECT 'acme', 630000000000 + i, 'MP-0000', 'SPAM' FROM generate_series(1, 20) i;
+SELECT count(*) FROM awspool.accounts WHERE account_id LIKE '63%';
+SELECT model FROM awspool.edit_account('acme', '630000000001', model => 'ECAM');
+INSERT INTO awspool.import VALUES ('acme', '630000000001', 'MP-0000', 'ECAM');
+ROLLBACK;
+
 -- Insert only.
 \set VERBOSITY sqlstate
 SELECT count(*) FROM awspool.import;
@@ -403,8 +435,31 @@ ALTER TABLE awspool.account ADD CONSTRAINT user_check CHECK (public.regress_awsp
 \copy awspool.import FROM PROGRAM 'seq 120000000021 120000000040 | sed "s/.*/acme;&;MP-0000;SPAM/"' (FORMAT csv, DELIMITER ';')
 \copy awspool.import FROM PROGRAM 'seq 120000000021 120000004500 | sed "s/.*/acme;&;MP-0000;SPAM/"' (FORMAT csv, DELIMITER ';')
 INSERT INTO awspool.import SELECT 'acme', i::text, 'MP-0000', 'SPAM' FROM generate_series(120000000021, 120000000040) i;
+SELECT FROM awspool.import_csv('acme', (SELECT string_agg(i || ';MP-0000;SPAM', E'\n') FROM generate_series(120000000021, 120000000040) i));
 ALTER TABLE awspool.account DROP CONSTRAINT user_check;
 DROP FUNCTION public.regress_awspool_fits;
+
+-- A trigger of the owner's may store an account for each that is stored.  That
+-- does not make the others strangers, who arrive without a function storing them.
+CREATE FUNCTION public.regress_awspool_pair() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.model = 'SPAM' THEN
+    PERFORM FROM awspool.add_account(NEW.provider, translate(NEW.account_id, '1', '9'), NEW.marketplace, 'ECAM');
+    BEGIN
+      PERFORM FROM awspool.add_account(NEW.provider, translate(NEW.account_id, '1', '9'), NEW.marketplace, 'ECAM');
+    EXCEPTION WHEN unique_violation THEN NULL;
+    END;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER pair BEFORE INSERT ON awspool.account FOR EACH ROW EXECUTE FUNCTION public.regress_awspool_pair();
+CREATE TEMP TABLE arrivals AS SELECT * FROM awspool.arrival_count;
+SELECT account_id FROM awspool.add_account('acme', '110000000001', 'MP-0000', 'SPAM');
+SELECT outcome FROM awspool.import_csv('acme', '110000000002;MP-0000;SPAM');
+SELECT count(*) FROM awspool.accounts WHERE account_id LIKE '99%';
+SELECT count(*) FROM (TABLE arrivals EXCEPT TABLE awspool.arrival_count) a;
+DROP TRIGGER pair ON awspool.account;
+DROP FUNCTION public.regress_awspool_pair;
 
 TRUNCATE awspool.account, awspool.account_log, awspool.provider_role;
 DROP ROLE regress_awspool_one, regress_awspool_two, regress_awspool_all, regress_awspool_none;

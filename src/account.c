@@ -83,7 +83,7 @@ static int	foreign_space(const char *value, size_t len);
 static void refuse_value(AccountField field, const char *value);
 static void append_problem(StringInfo problems, AccountField field,
 						   const char *value);
-static bool lost_a_zero(AccountField field, const char *value);
+static const char *clue(AccountField field, const char *value);
 
 /*
  * awspool.is_well_formed(provider, account_id, marketplace, model, order_id)
@@ -136,6 +136,8 @@ awspool_check_field(AccountField field, const char *value)
 static void
 refuse_value(AccountField field, const char *value)
 {
+	const char *hint = value == NULL ? NULL : clue(field, value);
+
 	if (value == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -146,8 +148,9 @@ refuse_value(AccountField field, const char *value)
 			 errmsg("invalid %s: \"%s\"", forms[field].label,
 					awspool_printable(value)),
 			 errdetail("It must be %s.", forms[field].rule),
-			 lost_a_zero(field, value) ?
-			 errhint("A spreadsheet may have dropped a leading zero.") : 0));
+			 hint != NULL ?
+			 errhint("%c%s.", pg_toupper((unsigned char) *hint), hint + 1) :
+			 0));
 }
 
 /*
@@ -169,6 +172,8 @@ awspool_problems(const NewAccount *account)
 static void
 append_problem(StringInfo problems, AccountField field, const char *value)
 {
+	const char *hint;
+
 	if (awspool_has_form(field, value))
 		return;
 
@@ -184,9 +189,45 @@ append_problem(StringInfo problems, AccountField field, const char *value)
 	}
 	appendStringInfo(problems, "%s \"%s\" must be %s", forms[field].label,
 					 awspool_printable(value), forms[field].rule);
-	if (lost_a_zero(field, value))
-		appendStringInfoString(problems,
-							   " (a spreadsheet may have dropped a leading zero)");
+	hint = clue(field, value);
+	if (hint != NULL)
+		appendStringInfo(problems, " (%s)", hint);
+}
+
+/*
+ * How many bytes at the start of a file, or of the value that was read first
+ * from one, are a byte order mark.  Who reads a UTF-8 file in the encoding of
+ * the client, or as LATIN1, reads the three bytes of the mark as characters.
+ */
+size_t
+awspool_byte_order_mark(const char *value, size_t len)
+{
+	unsigned char bytes[] = "\xEF\xBB\xBF";
+	int			to = GetDatabaseEncoding();
+	int			read_as[] = {to, pg_get_client_encoding(), PG_LATIN1};
+
+	for (size_t i = 0; i < lengthof(read_as); i++)
+	{
+		unsigned char mark[MAX_CONVERSION_GROWTH * sizeof(bytes)];
+		size_t		size;
+
+		if (read_as[i] == to)
+			memcpy(mark, bytes, sizeof(bytes));
+		else
+		{
+			Oid			conversion = FindDefaultConversionProc(read_as[i], to);
+
+			if (!OidIsValid(conversion) ||
+				pg_do_encoding_conversion_buf(conversion, read_as[i], to,
+											  bytes, sizeof(bytes) - 1, mark,
+											  sizeof(mark), true) < 3)
+				continue;
+		}
+		size = strlen((char *) mark);
+		if (len >= size && memcmp(value, mark, size) == 0)
+			return size;
+	}
+	return 0;
 }
 
 /*
@@ -503,11 +544,22 @@ foreign_space(const char *value, size_t len)
 	return 0;
 }
 
-static bool
-lost_a_zero(AccountField field, const char *value)
+/*
+ * What may be the matter with a value that does not fit, as a sentence without
+ * its capital and full stop; NULL if nothing comes to mind.
+ */
+static const char *
+clue(AccountField field, const char *value)
 {
 	size_t		len = strlen(value);
 
-	return field == FIELD_ACCOUNT_ID &&
-		len == ACCOUNT_ID_LENGTH - 1 && digits(value, len) == len;
+	if (awspool_byte_order_mark(value, len) > 0)
+		return "it begins with a byte order mark";
+	if (field != FIELD_ACCOUNT_ID)
+		return NULL;
+	if (len == ACCOUNT_ID_LENGTH - 1 && digits(value, len) == len)
+		return "a spreadsheet may have dropped a leading zero";
+	if (pg_strncasecmp(value, "sep=", 4) == 0)
+		return "it tells a spreadsheet what separates the fields";
+	return NULL;
 }

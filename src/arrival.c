@@ -41,6 +41,7 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "storage/bufmgr.h"
+#include "utils/memutils.h"
 
 /* Rows of pools; the script makes as many, and they fit on one page. */
 #define POOL_ROWS	200
@@ -57,11 +58,18 @@ typedef struct CountRows
 static bool arrived[POOL_ROWS];
 static bool any_arrived = false;
 
-/* Whether what is being inserted draws its positions meanwhile. */
-static bool storing = false;
+/*
+ * The statement that is storing accounts, whose positions are drawn meanwhile,
+ * or NULL.  A trigger of the owner's may call for another one.
+ */
+typedef struct Storing
+{
+	struct Storing *outer;
+	SubTransactionId subid;
+	int64		from;			/* the last position drawn before */
+} Storing;
 
-/* Then: the last position that anybody had drawn before. */
-static int64 stored_from = 0;
+static Storing *storing = NULL;
 
 static void count_arrivals(void);
 static CountRows find_rows(Page page);
@@ -81,22 +89,26 @@ awspool_init_arrivals(void)
  * To be called before and after a statement that stores accounts, and lets
  * the sequence draw their positions meanwhile.  If the statement fails, the
  * abort of the transaction or savepoint stands for the second call.
- *
- * A trigger of the statement may store accounts itself, or catch a failure.
- * Then this is over too soon, and what the statement stores is an arrival,
- * which it need not have been.
  */
 void
 awspool_begin_storing(void)
 {
-	stored_from = awspool_last_drawn(awspool_relation("account_position"));
-	storing = true;
+	Storing    *inner = MemoryContextAlloc(TopTransactionContext,
+										   sizeof(Storing));
+
+	inner->outer = storing;
+	inner->subid = GetCurrentSubTransactionId();
+	inner->from = awspool_last_drawn(awspool_relation("account_position"));
+	storing = inner;
 }
 
 void
 awspool_end_storing(void)
 {
-	storing = false;
+	Storing    *inner = storing;
+
+	storing = inner->outer;
+	pfree(inner);
 }
 
 /*
@@ -105,7 +117,7 @@ awspool_end_storing(void)
 bool
 awspool_is_storing(void)
 {
-	return storing;
+	return storing != NULL;
 }
 
 /*
@@ -132,7 +144,7 @@ void
 awspool_note_arrival(const char *provider, const char *marketplace,
 					 int64 position)
 {
-	if (storing && position > stored_from)
+	if (storing != NULL && position > storing->from)
 		return;
 	arrived[awspool_pool_count(provider, marketplace)] = true;
 	any_arrived = true;
@@ -284,7 +296,7 @@ end_transaction(XactEvent event, void *arg)
 			if (any_arrived)
 				memset(arrived, false, sizeof(arrived));
 			any_arrived = false;
-			storing = false;
+			storing = NULL;		/* its memory goes with the transaction */
 			break;
 		default:
 			break;
@@ -295,6 +307,8 @@ static void
 end_subtransaction(SubXactEvent event, SubTransactionId subid,
 				   SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		storing = false;
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	while (storing != NULL && storing->subid >= subid)
+		awspool_end_storing();
 }

@@ -194,8 +194,8 @@ typedef struct Existing
 	char	   *marketplace;
 	char	   *model;
 	AccountStatus status;
-	int64		position;
-	bool		is_ours;		/* made or changed by this transaction */
+	int64		made_by;		/* the command of this transaction that stored
+								 * it; -1 if none did */
 } Existing;
 
 /* An account as somebody wants to store it. */
@@ -216,6 +216,7 @@ typedef struct NewAccount
 typedef struct Batch
 {
 	MemoryContext context;		/* for what the accounts refer to */
+	const char *source;			/* where they come from, as errors call it */
 	bool		look_first;		/* at what is there, before storing */
 	const NewAccount *storing;	/* the one that is being stored, or NULL */
 	int			n;
@@ -249,6 +250,7 @@ extern void awspool_watch_table(WatchedTable *watched, Oid table);
 extern uint64 awspool_relation_changes(void);
 extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
+extern Relation awspool_open_index(const char *name, LOCKMODE lock);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  Snapshot snapshot, int nkeys,
 											  const Datum *values,
@@ -274,6 +276,7 @@ extern const char *awspool_printable(const char *value);
 extern bool awspool_has_form(AccountField field, const char *value);
 extern void awspool_check_field(AccountField field, const char *value);
 extern char *awspool_problems(const NewAccount *account);
+extern size_t awspool_byte_order_mark(const char *value, size_t len);
 extern char *awspool_text_argument(FunctionCallInfo fcinfo, int n);
 extern char *awspool_field_argument(FunctionCallInfo fcinfo, int n,
 									AccountField field);
@@ -401,8 +404,9 @@ extern HeapTuple awspool_close_account(TupleDesc accounts,
 									   const char *order_id);
 
 /* batch.c */
-extern Batch *awspool_make_batch(void);
+extern Batch *awspool_make_batch(const char *source);
 extern NewAccount *awspool_extend_batch(Batch *batch);
+extern void awspool_tell_lines(void *batch);
 extern void awspool_look_up_batch(Batch *batch);
 extern void awspool_store_batch(Batch *batch);
 extern void awspool_empty_batch(Batch *batch);
@@ -462,6 +466,14 @@ extern void awspool_init_import(void);
 #else
 #define awspool_eval_plan_qual_init(epq, estate) \
 	EvalPlanQualInit(epq, estate, NULL, NIL, -1)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define awspool_next_sorted(sort, value, isnull) \
+	tuplesort_getdatum(sort, true, false, value, isnull, NULL)
+#else
+#define awspool_next_sorted(sort, value, isnull) \
+	tuplesort_getdatum(sort, true, value, isnull, NULL)
 #endif
 
 #if PG_VERSION_NUM >= 180000

@@ -47,7 +47,7 @@
  * transaction.  Two imports of one file would wait for each other's rows in
  * the middle otherwise, or in a circle; this way the second finds all of them
  * present.  A circle is left for two providers that claim to own the same
- * accounts: one of them is told so.
+ * accounts: one of them is told to try again.
  *
  *-------------------------------------------------------------------------
  */
@@ -86,10 +86,12 @@ typedef struct StoredRow
 } StoredRow;
 
 static int	count(const Batch *batch, StoreOutcome outcome);
-static void admit_providers(Batch *batch);
-static void explain_deadlock(void *arg);
+static void check_providers(const Batch *batch, bool lock);
+static void store_pending(Batch *batch);
+static void rethrow(void);
 static NewAccount **pending(Batch *batch, int *n);
 static bool can_store_together(void);
+static void store_singly(Batch *batch, NewAccount **accounts, int n);
 static bool store_together(Batch *batch, NewAccount **accounts, int n,
 						   bool wait);
 static bool insert(Batch *batch, NewAccount **accounts, int n, bool wait);
@@ -98,20 +100,23 @@ static void insert_rows(Batch *batch, AccountTable *table,
 						BulkInsertState bulk, Datum actor);
 static bool insert_ids(Batch *batch, AccountTable *table,
 					   TupleTableSlot *slot, StoredRow *rows, int n,
-					   Oid primary_key);
-static RelationPtr choose_indexes(const ResultRelInfo *result, bool primary);
+					   Oid primary_key, bool wait);
+static RelationPtr choose_indexes(const ResultRelInfo *result,
+								  Oid primary_key, bool want_it);
 static int	compare_rows(const void *a, const void *b);
 static void fill(TupleTableSlot *slot, const NewAccount *account,
 				 int64 position, Datum status, Datum added_at, Datum actor);
 
 /*
- * An empty batch, in the current memory context.
+ * An empty batch, in the current memory context.  "source" is what an error
+ * calls that which the accounts come from.
  */
 Batch *
-awspool_make_batch(void)
+awspool_make_batch(const char *source)
 {
 	Batch	   *batch = palloc(sizeof(Batch));
 
+	batch->source = source;
 	batch->max = FIRST_BATCH;
 	batch->accounts = palloc(batch->max * sizeof(NewAccount));
 	batch->context = AllocSetContextCreate(CurrentMemoryContext,
@@ -154,8 +159,31 @@ awspool_empty_batch(Batch *batch)
 }
 
 /*
+ * Tells, as an error's context, the line of the account that is being stored,
+ * or those from which it must be.
+ */
+void
+awspool_tell_lines(void *arg)
+{
+	const Batch *batch = arg;
+	uint64		first = batch->n > 0 ? batch->accounts[0].line : 0;
+	uint64		last = batch->n > 0 ? batch->accounts[batch->n - 1].line : 0;
+
+	if (batch->storing != NULL)
+		first = last = batch->storing->line;
+	if (first == 0)
+		return;					/* these come from no file */
+	if (first == last)
+		errcontext("%s, line " UINT64_FORMAT, batch->source, first);
+	else
+		errcontext("%s, lines " UINT64_FORMAT " to " UINT64_FORMAT,
+				   batch->source, first, last);
+}
+
+/*
  * Decides what would become of the accounts of a batch that are pending: those
- * that could be stored stay so.
+ * that could be stored stay so.  Raises 42501 if the caller may not, or not any
+ * more, act for one of their providers.
  */
 void
 awspool_look_up_batch(Batch *batch)
@@ -165,6 +193,7 @@ awspool_look_up_batch(Batch *batch)
 	NewAccount **accounts = pending(batch, &n);
 
 	awspool_look_up(accounts, n);
+	check_providers(batch, false);
 	MemoryContextSwitchTo(caller_context);
 }
 
@@ -173,49 +202,28 @@ awspool_look_up_batch(Batch *batch)
  * each.  They are well-formed.  Raises 42501 if the caller may not, or not any
  * more, act for one of their providers.  If anything else fails, "storing" is
  * the account that it failed with, if it was one.
+ *
+ * What waits asks for the caller's right again afterwards: for the lock that
+ * lets nobody else import meanwhile, and for whoever is storing one of the ids.
  */
 void
 awspool_store_batch(Batch *batch)
 {
-	ErrorContextCallback context = {
-		.previous = error_context_stack, .callback = explain_deadlock
-	};
 	MemoryContext caller_context = MemoryContextSwitchTo(batch->context);
-	int			total = count(batch, STORE_PENDING);
-	bool		wait = false;
 
 	awspool_begin_writing();
-	error_context_stack = &context;
-	admit_providers(batch);
-
-	if (batch->look_first || total < MIN_BATCH)
-		awspool_look_up_batch(batch);
-	for (int tries = 0; count(batch, STORE_PENDING) > 0; tries++)
+	PG_TRY();
 	{
-		int			n;
-		NewAccount **accounts = pending(batch, &n);
-
-		CHECK_FOR_INTERRUPTS();
-		if (n < MIN_BATCH || tries == MAX_TRIES || !can_store_together())
-		{
-			for (int i = 0; i < n; i++)
-			{
-				batch->storing = accounts[i];
-				(void) awspool_store(accounts[i]);
-			}
-		}
-		else if (!store_together(batch, accounts, n, wait))
-		{
-			awspool_look_up_batch(batch);
-			wait = count(batch, STORE_PENDING) == n;
-		}
-		batch->storing = NULL;
+		check_providers(batch, true);
+		store_pending(batch);
 	}
-	batch->look_first = count(batch, STORE_ADDED) < total;
-	if (count(batch, STORE_PRESENT) > 0)
-		awspool_confirm_change();
-
-	error_context_stack = context.previous;
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(batch->context);
+		rethrow();
+	}
+	PG_END_TRY();
+	check_providers(batch, false);
 	MemoryContextSwitchTo(caller_context);
 }
 
@@ -230,39 +238,79 @@ count(const Batch *batch, StoreOutcome outcome)
 }
 
 /*
- * Lets nobody else import for the providers of a batch.  The caller may have
- * lost them since the rows came.
+ * Raises 42501 if the caller may not act for all the providers of a batch; the
+ * right may be gone since the rows came.  With "lock", lets nobody else import
+ * for them before.
  */
 static void
-admit_providers(Batch *batch)
+check_providers(const Batch *batch, bool lock)
 {
-	const char *locked = NULL;
+	const char *checked = NULL;
 
 	for (int i = 0; i < batch->n; i++)
 	{
 		const char *provider = batch->accounts[i].provider;
 
-		if (batch->accounts[i].outcome != STORE_PENDING || provider == locked)
+		if (batch->accounts[i].outcome == STORE_MALFORMED ||
+			provider == checked)
 			continue;
-		(void) awspool_lock_names(AWSPOOL_LOCK_IMPORT, provider, "", true);
+		if (lock)
+			(void) awspool_lock_names(AWSPOOL_LOCK_IMPORT, provider, "", true);
 		awspool_check_provider(provider);
-		locked = provider;
+		checked = provider;
 	}
 }
 
 /*
- * Tells who is the victim of a deadlock what it is about, and that trying
- * again helps.
+ * Raises the error again that ended the storing of a batch.  The victim of a
+ * deadlock is told, in place of the processes, that trying again helps.  Not
+ * when the error is raised: a trigger of the owner's may catch it.
  */
 static void
-explain_deadlock(void *arg)
+rethrow(void)
 {
-	if (geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED)
-		return;
-	errcode(ERRCODE_T_R_SERIALIZATION_FAILURE);
-	errmsg("another session is storing accounts of this file");
-	errdetail("Nothing was imported.");
-	errhint("Import the file again.");
+	ErrorData  *error = CopyErrorData();
+
+	if (error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
+		PG_RE_THROW();
+	FlushErrorState();
+	error->sqlerrcode = ERRCODE_T_R_SERIALIZATION_FAILURE;
+	error->message = pstrdup("deadlock with another session while storing accounts");
+	error->detail = pstrdup("Nothing was imported.");
+	error->hint = pstrdup("Import the file again.");
+	ReThrowError(error);
+}
+
+/*
+ * Stores what is pending, together if that is possible.  If some of it turns
+ * out to be there, the rest is tried again.  Nobody is waited for as long as
+ * that helps.
+ */
+static void
+store_pending(Batch *batch)
+{
+	int			total = count(batch, STORE_PENDING);
+	bool		wait = false;
+
+	if (batch->look_first || total < MIN_BATCH)
+		awspool_look_up_batch(batch);
+	for (int tries = 0; count(batch, STORE_PENDING) > 0; tries++)
+	{
+		int			n;
+		NewAccount **accounts = pending(batch, &n);
+
+		CHECK_FOR_INTERRUPTS();
+		if (n < MIN_BATCH || tries == MAX_TRIES || !can_store_together())
+			store_singly(batch, accounts, n);
+		else if (!store_together(batch, accounts, n, wait))
+		{
+			awspool_look_up_batch(batch);
+			wait = count(batch, STORE_PENDING) == n;
+		}
+	}
+	batch->look_first = count(batch, STORE_ADDED) < total;
+	if (count(batch, STORE_PRESENT) > 0)
+		awspool_confirm_change();
 }
 
 /* The accounts of a batch that are pending, in the order of the batch. */
@@ -311,10 +359,22 @@ can_store_together(void)
 	return result;
 }
 
+/* Stores what can be stored, waiting for whoever is storing one of the ids. */
+static void
+store_singly(Batch *batch, NewAccount **accounts, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		batch->storing = accounts[i];
+		(void) awspool_store(accounts[i]);
+	}
+	batch->storing = NULL;
+}
+
 /*
  * Stores all accounts, in a subtransaction, or none: false if the id of one of
- * them is there already, or was used.  If it is just being stored or changed,
- * waits to see, or returns false.
+ * them is there already, or was used.  Whoever is just storing or changing it
+ * is waited for, or else it counts as there.
  */
 static bool
 store_together(Batch *batch, NewAccount **accounts, int n, bool wait)
@@ -366,8 +426,9 @@ store_together(Batch *batch, NewAccount **accounts, int n, bool wait)
 }
 
 /*
- * Inserts the accounts, much as COPY would.  False if the primary key objects,
- * unless that is to wait, and then to raise its error.
+ * Inserts the accounts, much as COPY would.  False if the primary key has one
+ * of the ids, or somebody is just storing or changing it.  With "wait", waits
+ * for them, and then it is an error if it has.
  */
 static bool
 insert(Batch *batch, NewAccount **accounts, int n, bool wait)
@@ -377,9 +438,10 @@ insert(Batch *batch, NewAccount **accounts, int n, bool wait)
 	StoredRow  *rows = palloc(n * sizeof(StoredRow));
 	int			nslots = Min(n, MAX_ROWS);
 	TupleTableSlot **slots = palloc(nslots * sizeof(TupleTableSlot *));
+	Oid			key = awspool_relation("account_pkey");
 	RelationPtr indexes = table->result->ri_IndexRelationDescs;
-	RelationPtr primary_key = choose_indexes(table->result, true);
-	Oid			key = wait ? InvalidOid : awspool_relation("account_pkey");
+	RelationPtr primary_key = choose_indexes(table->result, key, true);
+	RelationPtr others = choose_indexes(table->result, key, false);
 	bool		inserted;
 	TupleDesc	desc;
 	Datum		actor = CStringGetTextDatum(GetUserNameFromId(GetUserId(),
@@ -394,12 +456,12 @@ insert(Batch *batch, NewAccount **accounts, int n, bool wait)
 		rows[i].account = accounts[i];
 
 	awspool_begin_storing();
-	table->result->ri_IndexRelationDescs = choose_indexes(table->result, false);
+	table->result->ri_IndexRelationDescs = others;
 	for (int i = 0; i < n; i += MAX_ROWS)
 		insert_rows(batch, table, slots, rows + i, Min(n - i, MAX_ROWS), bulk,
 					actor);
 	table->result->ri_IndexRelationDescs = primary_key;
-	inserted = insert_ids(batch, table, slots[0], rows, n, key);
+	inserted = insert_ids(batch, table, slots[0], rows, n, key, wait);
 	table->result->ri_IndexRelationDescs = indexes;
 	awspool_end_storing();
 
@@ -452,16 +514,15 @@ insert_rows(Batch *batch, AccountTable *table, TupleTableSlot **slots,
 
 /*
  * Inserts the entries of the primary key, in the order of the ids.  It needs
- * to know no more of a row than the columns that it has.  False as soon as the
- * index that is named, if any, may have an id already.
+ * to know no more of a row than the columns that it has.  False as soon as it
+ * may have an id already; with "wait", waits to see, and raises 23505.
  */
 static bool
 insert_ids(Batch *batch, AccountTable *table, TupleTableSlot *slot,
-		   StoredRow *rows, int n, Oid primary_key)
+		   StoredRow *rows, int n, Oid primary_key, bool wait)
 {
 	EState	   *estate = table->estate;
-	List	   *arbiters = OidIsValid(primary_key) ?
-		list_make1_oid(primary_key) : NIL;
+	List	   *no_wait = wait ? NIL : list_make1_oid(primary_key);
 	MemoryContext caller_context =
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 	int			id = Anum_account_account_id - 1;
@@ -483,8 +544,7 @@ insert_ids(Batch *batch, AccountTable *table, TupleTableSlot *slot,
 		ExecStoreVirtualTuple(slot);
 		slot->tts_tid = rows[i].tid;
 		list_free(awspool_insert_index_tuples(table->result, slot, estate,
-											  arbiters != NIL, &conflict,
-											  arbiters));
+											  !wait, &conflict, no_wait));
 		if (!conflict)
 			awspool_check_shown_once(table->rel, slot);
 		ResetPerTupleExprContext(estate);
@@ -495,10 +555,12 @@ insert_ids(Batch *batch, AccountTable *table, TupleTableSlot *slot,
 
 /*
  * The primary key, or all indexes but that, for the executor: it passes over
- * an index that is not there.
+ * an index that is not there.  Which it is was found out once: REINDEX
+ * CONCURRENTLY makes another one the primary key, and we may hear of it any
+ * time.
  */
 static RelationPtr
-choose_indexes(const ResultRelInfo *result, bool primary)
+choose_indexes(const ResultRelInfo *result, Oid primary_key, bool want_it)
 {
 	RelationPtr chosen = palloc(result->ri_NumIndices * sizeof(Relation));
 
@@ -506,7 +568,8 @@ choose_indexes(const ResultRelInfo *result, bool primary)
 	{
 		Relation	index = result->ri_IndexRelationDescs[i];
 
-		chosen[i] = index->rd_index->indisprimary == primary ? index : NULL;
+		chosen[i] = (RelationGetRelid(index) == primary_key) == want_it ?
+			index : NULL;
 	}
 	return chosen;
 }

@@ -105,8 +105,7 @@ awspool_find_order(AccountTable *table, const char *order_id)
 {
 	Datum		keys[] = {CStringGetTextDatum(table->provider),
 	CStringGetTextDatum(order_id)};
-	Relation	index = index_open(awspool_relation("account_order"),
-								   RowExclusiveLock);
+	Relation	index = awspool_open_index("account_order", RowExclusiveLock);
 	TransactionId inserter;
 	bool		held = false;
 

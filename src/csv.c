@@ -12,6 +12,12 @@
  * differs between servers: the end of the data, after which nothing may
  * follow.
  *
+ * Two things around the data are not data.  A spreadsheet may begin with a byte
+ * order mark, and with a line "sep=;" that tells another one the separator; the
+ * source leaves out the line, but not its end, so that the lines that follow
+ * keep their numbers.  A shell that reads a file into a value takes off the last
+ * LF, and of CRLF leaves CR.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
@@ -52,6 +58,7 @@ typedef struct CsvSource
 	int			separators;		/* in this line */
 	bool		line_start;
 	bool		in_quotes;
+	bool		crlf;			/* a line before ended in that */
 } CsvSource;
 
 /* COPY calls its source without an argument. */
@@ -66,7 +73,9 @@ struct CsvFile
 	int			columns[FILE_FIELDS];	/* at which place of a row each is */
 };
 
+static size_t separator_line(const char *line, const char *end);
 static CopyFromState begin_reading(Relation rel);
+static void tell_line(void *arg);
 static int	read_source(void *buffer, int minread, int maxread);
 static bool end_of_data(CsvSource *source);
 static void refuse_file(const CsvSource *source, const char *message,
@@ -93,10 +102,10 @@ awspool_open_csv(const char *provider, text *csv)
 	for (int i = 0; i < FILE_FIELDS; i++)
 		file->columns[i] = i;
 
-	if (GetDatabaseEncoding() == PG_UTF8 &&
-		file->source.end - file->source.next >= 3 &&
-		memcmp(file->source.next, "\xEF\xBB\xBF", 3) == 0)
-		file->source.next += 3;
+	file->source.next +=
+		awspool_byte_order_mark(file->source.next,
+								file->source.end - file->source.next);
+	file->source.next += separator_line(file->source.next, file->source.end);
 
 	file->rel = table_open(awspool_relation("import"), AccessShareLock);
 	file->source.reader = begin_reading(file->rel);
@@ -113,7 +122,7 @@ awspool_read_csv(CsvFile *file, Batch *batch)
 {
 	CopyFromState reader = file->source.reader;
 	ErrorContextCallback context = {
-		error_context_stack, CopyFromErrorCallback, reader
+		error_context_stack, tell_line, reader
 	};
 	uint64		line;
 	char	  **fields;
@@ -145,6 +154,38 @@ awspool_close_csv(CsvFile *file)
 	EndCopyFrom(file->source.reader);
 	table_close(file->rel, AccessShareLock);
 	pfree(file);
+}
+
+/*
+ * How long the line is that a spreadsheet writes to tell another one what
+ * separates the fields, without its end; 0 if it is another line.
+ */
+static size_t
+separator_line(const char *line, const char *end)
+{
+	const char *p = line;
+	bool		quoted = p < end && *p == '"';
+
+	p += quoted;
+	if (end - p < 5 || pg_strncasecmp(p, "sep=", 4) != 0 ||
+		(p[4] != ';' && p[4] != ','))
+		return 0;
+	p += 5;
+	if (quoted && (p == end || *p++ != '"'))
+		return 0;
+	return p == end || *p == '\n' || *p == '\r' ? p - line : 0;
+}
+
+/*
+ * COPY's own context would speak of a COPY that nobody ran.
+ */
+static void
+tell_line(void *arg)
+{
+	CopyFromState reader = arg;
+
+	if (reader->cur_lineno > 0)
+		errcontext("argument csv, line " UINT64_FORMAT, reader->cur_lineno);
 }
 
 /* The value is in the encoding of the database, whatever the client's is. */
@@ -209,11 +250,16 @@ read_source(void *buffer, int minread, int maxread)
 			source->in_quotes = !source->in_quotes;
 		else if (c == '\n' || c == '\r')
 		{
-			bool		crlf = c == '\r' && source->next < source->end &&
-				*source->next == '\n';
+			bool		last = source->next == source->end;
+			bool		crlf = c == '\r' && !last && *source->next == '\n';
 
 			if (crlf && !source->in_quotes)
+			{
+				source->crlf = true;
 				continue;
+			}
+			if (last && source->crlf && !source->in_quotes)
+				c = '\n';
 			source->line_start = true;
 			source->separators = 0;
 			if (!crlf)

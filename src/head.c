@@ -221,8 +221,7 @@ awspool_reserve_oldest(AccountTable *table, const char *provider,
 	Search		search = {.table = table};
 	bool		reserved = false;
 
-	search.index = index_open(awspool_relation("account_ready"),
-							  RowExclusiveLock);
+	search.index = awspool_open_index("account_ready", RowExclusiveLock);
 	awspool_open_arrivals(&search.counts);
 	for (int tries = 1; tries <= MAX_TRIES; tries++)
 	{

@@ -8,19 +8,27 @@
  *
  * A file that an application holds as a value is read by csv.c, and each of
  * its rows goes into a report.  Which ids came before, and on which line, is
- * remembered for the whole file.  check_csv looks each batch up where
+ * remembered for the whole file, in a hash table whose function begins with a
+ * secret: otherwise the ids of a file could be chosen to fall together, which
+ * makes the table several times as large.  check_csv looks each batch up where
  * import_csv would store it.  The first rejected row, unless those are to be
  * skipped, decides that nothing is imported; the rest of the file is only
  * looked up from then on, for the error to tell all there is to tell.
  *
  * A file of any size streams through COPY into the view awspool.import.  Its
  * triggers gather the rows, store each batch that is full, and the rest when
- * the statement ends.  Nothing is remembered for the whole file.  An id that
- * comes twice meets itself: in the same batch, or in the table, if it was
- * added, where this transaction has it at a position that was drawn after the
- * statement began; otherwise among the accounts that were passed over, because
- * they were there already.  COPY knows only the line that it reads, so each
- * row takes its line with it, and what fails with an earlier one tells that.
+ * the statement ends.  The ids of the whole file are not kept in memory.  One
+ * that comes twice meets itself: in the same batch; or in the table, if it was
+ * added, where this transaction has stored it by a command that is not older
+ * than the statement.  Those that were passed over, because they were there
+ * already, are sorted, on disk if they are many, and what is twice among them
+ * shows when the statement ends.  (Marks on what was passed over, by where it
+ * is in the table or in its pool, would show it earlier.  But a change by
+ * somebody else moves a row, and positions may be shared: rows that somebody
+ * wrote by hand, or merged from two databases.)
+ *
+ * COPY knows only the line that it reads, so each row takes its line with it,
+ * and what fails with an earlier one tells that.
  *
  * A statement may insert into awspool.import while another one is about to:
  * a row of the outer one may come from a function.  So what is being gathered
@@ -32,14 +40,15 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "commands/copy.h"
 #include "commands/copyfrom_internal.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/tuplesort.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(awspool_import_csv);
@@ -52,6 +61,13 @@ PG_FUNCTION_INFO_V1(awspool_import_end);
 #define Natts_report	6
 #define Natts_import	4
 
+/*
+ * An id has 40 bits.  With the others for the line, both are sorted as one
+ * integer, which is cheap.  The line is told of files that have no more lines.
+ */
+#define LINE_BITS		24
+#define MAX_LINE		((UINT64CONST(1) << LINE_BITS) - 1)
+
 /* Rejected rows that an error shows, at most. */
 #define MAX_SHOWN		10
 
@@ -63,11 +79,18 @@ typedef struct SeenId
 	char		status;
 } SeenId;
 
+static inline uint32
+hash_id(int64 id, const void *secret)
+{
+	return (uint32) hash_bytes_extended((unsigned char *) &id, sizeof(id),
+										*(const uint64 *) secret);
+}
+
 #define SH_PREFIX seen
 #define SH_ELEMENT_TYPE SeenId
 #define SH_KEY_TYPE int64
 #define SH_KEY id
-#define SH_HASH_KEY(table, key) murmurhash32((uint32) ((key) ^ ((key) >> 32)))
+#define SH_HASH_KEY(table, key) hash_id((key), (table)->private_data)
 #define SH_EQUAL(table, a, b) ((a) == (b))
 #define SH_SCOPE static inline
 #define SH_DECLARE
@@ -95,38 +118,30 @@ typedef struct Import
 	Oid			userid;
 	const char *provider;		/* of the last row in the batch; or NULL */
 	bool		is_default;		/* no row, and no setting, named it */
-	int64		began_at;		/* its rows have later positions */
-	HTAB	   *passed_over;	/* stretches of positions */
+	CommandId	began_with;		/* no command that stores its rows is older */
+	Tuplesortstate *passed_over;	/* ids with their lines; NULL: none yet */
+	uint64		last_line;		/* of those */
 } Import;
 
 static Import *current_import = NULL;
 
-/*
- * Which accounts were passed over, by position: accounts that were stored
- * together have positions close together, so a bit for each is enough.
- */
-#define STRETCH		512
-
-typedef struct Stretch
-{
-	int64		number;
-	uint8		passed_over[STRETCH / 8];
-} Stretch;
-
 static Datum import(FunctionCallInfo fcinfo, bool store, bool skip_rejected);
+static void store_csv(Batch *batch);
 static void find_repeated(Batch *batch, seen_hash *seen_ids);
 static void report_row(ReturnSetInfo *rsinfo, const NewAccount *account,
 					   Tally *tally);
 static const char *rejection(const NewAccount *account);
 static void refuse_rejected(const Tally *tally);
+static HeapTuple with_provider(const TriggerData *trigdata,
+							   const char *provider);
 static Import *find_import(void);
 static void end_import(void);
 static const char *provider_of(Import *import, const char *provider);
 static ErrorContextCallback *find_copy(const Import *import);
-static void store_import(Import *import);
-static void refuse_stored(Import *import);
-static void tell_line(void *arg);
-static bool was_passed_over(Import *import, int64 position);
+static void store_import(Import *import, bool last);
+static void judge_stored(Import *import);
+static void pass_over(Import *import, const NewAccount *account);
+static void refuse_passed_over_twice(Import *import);
 static void end_transaction(XactEvent event, void *arg);
 static void end_subtransaction(SubXactEvent event, SubTransactionId subid,
 							   SubTransactionId parent, void *arg);
@@ -175,6 +190,7 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 	CsvFile    *file;
 	Batch	   *batch;
 	seen_hash  *seen_ids;
+	uint64		secret;
 	Tally		tally = {0};
 	MemoryContext caller_context;
 	bool		more = true;
@@ -188,8 +204,10 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 		awspool_begin_writing();
 
 	initStringInfo(&tally.shown);
-	batch = awspool_make_batch();
-	seen_ids = seen_create(CurrentMemoryContext, batch->max, NULL);
+	batch = awspool_make_batch("argument csv");
+	if (!pg_strong_random(&secret, sizeof(secret)))
+		elog(ERROR, "could not generate a random number");
+	seen_ids = seen_create(CurrentMemoryContext, batch->max, &secret);
 	file = awspool_open_csv(provider, PG_GETARG_TEXT_PP(1));
 	while (more)
 	{
@@ -198,7 +216,7 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 
 		find_repeated(batch, seen_ids);
 		if (store && (skip_rejected || tally.rejected == 0))
-			awspool_store_batch(batch);
+			store_csv(batch);
 		else
 			awspool_look_up_batch(batch);
 		caller_context = MemoryContextSwitchTo(batch->context);
@@ -215,6 +233,21 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 	if (!skip_rejected && tally.rejected > 0)
 		refuse_rejected(&tally);
 	return (Datum) 0;
+}
+
+/*
+ * Stores a batch of a file; what fails tells the line.
+ */
+static void
+store_csv(Batch *batch)
+{
+	ErrorContextCallback context = {
+		error_context_stack, awspool_tell_lines, batch
+	};
+
+	error_context_stack = &context;
+	awspool_store_batch(batch);
+	error_context_stack = context.previous;
 }
 
 /*
@@ -349,21 +382,13 @@ awspool_import_begin(PG_FUNCTION_ARGS)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller_context = MemoryContextSwitchTo(context);
 	Import	   *import = palloc0(sizeof(Import));
-	HASHCTL		info = {
-		.keysize = sizeof(int64),
-		.entrysize = sizeof(Stretch),
-		.hcxt = context
-	};
 
 	import->context = context;
 	import->subid = GetCurrentSubTransactionId();
 	import->view = RelationGetRelid(trigdata->tg_relation);
 	import->userid = GetUserId();
-	import->batch = awspool_make_batch();
-	import->began_at = awspool_last_drawn(awspool_relation("account_position"));
-	import->passed_over = hash_create("awspool accounts passed over", 256,
-									  &info,
-									  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	import->batch = awspool_make_batch("COPY import");
+	import->began_with = GetCurrentCommandId(false);
 	MemoryContextSwitchTo(caller_context);
 
 	import->outer = current_import;
@@ -389,7 +414,7 @@ awspool_import_row(PG_FUNCTION_ARGS)
 	MemoryContext caller_context;
 
 	if (batch->n == batch->max)
-		store_import(import);
+		store_import(import, false);
 
 	caller_context = MemoryContextSwitchTo(batch->context);
 	awspool_first_columns(trigdata->tg_trigtuple,
@@ -408,13 +433,28 @@ awspool_import_row(PG_FUNCTION_ARGS)
 	account.problem = awspool_problems(&account);
 	if (account.problem != NULL)
 	{
-		store_import(import);	/* an earlier row may be wrong, too */
+		store_import(import, true);	/* an earlier row may be wrong, too */
 		awspool_refuse_malformed(account.problem);
 	}
 	*awspool_extend_batch(batch) = account;
 
 	/* The server frees its own tuple only if it gets another one. */
+	if (copy == NULL && fields[0] == NULL)
+		return PointerGetDatum(with_provider(trigdata, account.provider));
 	return PointerGetDatum(heap_copytuple(trigdata->tg_trigtuple));
+}
+
+/* The row for RETURNING, where it did not name its provider. */
+static HeapTuple
+with_provider(const TriggerData *trigdata, const char *provider)
+{
+	int			column = 1;
+	Datum		value = CStringGetTextDatum(provider);
+	bool		isnull = false;
+
+	return heap_modify_tuple_by_cols(trigdata->tg_trigtuple,
+									 RelationGetDescr(trigdata->tg_relation),
+									 1, &column, &value, &isnull);
 }
 
 /*
@@ -424,7 +464,7 @@ Datum
 awspool_import_end(PG_FUNCTION_ARGS)
 {
 	(void) awspool_trigger_data(fcinfo, "import", AFTER_STATEMENT, ON_INSERT);
-	store_import(find_import());
+	store_import(find_import(), true);
 	end_import();
 	return PointerGetDatum(NULL);
 }
@@ -496,23 +536,26 @@ find_copy(const Import *import)
 }
 
 /*
- * Stores what was gathered.  What goes wrong meanwhile has nothing to do with
- * the line that COPY has come to, so its context gives way to ours.
+ * Stores what was gathered; "last" if nothing more will come.  What goes wrong
+ * meanwhile has nothing to do with the line that COPY has come to, so its
+ * context gives way to ours.
  */
 static void
-store_import(Import *import)
+store_import(Import *import, bool last)
 {
 	ErrorContextCallback *copy = find_copy(import);
 	ErrorContextCallback context = {
 		.previous = copy != NULL ? copy->previous : error_context_stack,
-		.callback = tell_line,
+		.callback = awspool_tell_lines,
 		.arg = import->batch
 	};
 	ErrorContextCallback *caller_context = error_context_stack;
 
 	error_context_stack = &context;
 	awspool_store_batch(import->batch);
-	refuse_stored(import);
+	judge_stored(import);
+	if (last && import->passed_over != NULL)
+		refuse_passed_over_twice(import);
 	error_context_stack = caller_context;
 
 	awspool_empty_batch(import->batch);
@@ -524,67 +567,82 @@ store_import(Import *import)
  * were there before the statement with the same values are passed over.
  */
 static void
-refuse_stored(Import *import)
+judge_stored(Import *import)
 {
 	Batch	   *batch = import->batch;
 
 	for (int i = 0; i < batch->n; i++)
 	{
 		NewAccount *account = &batch->accounts[i];
-		bool		there = account->outcome == STORE_PRESENT ||
-			account->outcome == STORE_DIFFERENT;
-		const Existing *existing = &account->existing;
 
-		if (there &&
-			((existing->is_ours && existing->position > import->began_at) ||
-			 was_passed_over(import, existing->position)))
-			account->outcome = STORE_TWICE;
 		batch->storing = account;
-		if (account->outcome != STORE_ADDED &&
-			account->outcome != STORE_PRESENT)
+		if (account->outcome == STORE_ADDED)
+			continue;
+		if ((account->outcome == STORE_PRESENT ||
+			 account->outcome == STORE_DIFFERENT) &&
+			account->existing.made_by >= (int64) import->began_with)
+			account->outcome = STORE_TWICE;
+		if (account->outcome != STORE_PRESENT)
 			awspool_refuse_stored(account);
+		pass_over(import, account);
 	}
 	batch->storing = NULL;
 }
 
-/* The line that is being stored, or those from which it must be. */
+/* Remembers an account that was there already. */
 static void
-tell_line(void *arg)
+pass_over(Import *import, const NewAccount *account)
 {
-	const Batch *batch = arg;
-	uint64		first = batch->n > 0 ? batch->accounts[0].line : 0;
-	uint64		last = batch->n > 0 ? batch->accounts[batch->n - 1].line : 0;
+	uint64		id = strtoull(account->account_id, NULL, 10);
 
-	if (batch->storing != NULL)
-		first = last = batch->storing->line;
-	if (first == 0)
-		return;					/* these come from no file */
-	if (first == last)
-		errcontext("COPY import, line " UINT64_FORMAT, first);
-	else
-		errcontext("COPY import, lines " UINT64_FORMAT " to " UINT64_FORMAT,
-				   first, last);
+	if (import->passed_over == NULL)
+	{
+		MemoryContext caller_context = MemoryContextSwitchTo(import->context);
+
+		import->passed_over = tuplesort_begin_datum(INT8OID, Int8LessOperator,
+													InvalidOid, false,
+													work_mem, NULL, 0);
+		MemoryContextSwitchTo(caller_context);
+	}
+	tuplesort_putdatum(import->passed_over,
+					   UInt64GetDatum(id << LINE_BITS |
+									  (account->line & MAX_LINE)),
+					   false);
+	import->last_line = account->line;
 }
 
 /*
- * Whether the account at a position was passed over before; notes that it is
- * now.
+ * Raises 23505 if an account was passed over twice.
  */
-static bool
-was_passed_over(Import *import, int64 position)
+static void
+refuse_passed_over_twice(Import *import)
 {
-	int			place = position & (STRETCH - 1);
-	int64		number = position - place;
-	bool		found;
-	bool		before;
-	Stretch    *stretch = hash_search(import->passed_over, &number, HASH_ENTER,
-									  &found);
+	uint64		before = PG_UINT64_MAX;
+	Datum		value;
+	bool		isnull;
 
-	if (!found)
-		memset(stretch->passed_over, 0, sizeof(stretch->passed_over));
-	before = stretch->passed_over[place / 8] & (1 << place % 8);
-	stretch->passed_over[place / 8] |= 1 << place % 8;
-	return before;
+	tuplesort_performsort(import->passed_over);
+	while (awspool_next_sorted(import->passed_over, &value, &isnull))
+	{
+		uint64		id = DatumGetUInt64(value) >> LINE_BITS;
+
+		CHECK_FOR_INTERRUPTS();
+		if (id == before)
+		{
+			NewAccount	account = {
+				.account_id = psprintf("%012llu", (unsigned long long) id),
+				.line = import->last_line > MAX_LINE ? 0 :
+				DatumGetUInt64(value) & MAX_LINE,
+				.outcome = STORE_TWICE
+			};
+
+			import->batch->storing = &account;
+			awspool_refuse_stored(&account);
+		}
+		before = id;
+	}
+	tuplesort_end(import->passed_over);
+	import->passed_over = NULL;
 }
 
 /*

@@ -115,7 +115,7 @@ open_note(const char *provider, const char *marketplace)
 
 	row.rel = table_open(awspool_relation("pool_start"), AccessShareLock);
 	row.slot = table_slot_create(row.rel, NULL);
-	index = index_open(awspool_relation("pool_start_pkey"), AccessShareLock);
+	index = awspool_open_index("pool_start_pkey", AccessShareLock);
 	if (awspool_find_present(row.rel, index, lengthof(keys), keys, NULL,
 							 row.slot, NULL) &&
 		row.rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)

@@ -39,6 +39,7 @@
 #include "access/tableam.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
+#include "commands/extension.h"
 #include "commands/sequence.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
@@ -140,7 +141,9 @@ awspool_find_relation(const char *name)
 }
 
 /*
- * The same, but it is an error if there is none.
+ * The same, but it is an error if there is none.  Without the extension there
+ * is no table either; an index is no member of it, so anybody who owns the
+ * table may have dropped or renamed one.
  */
 Oid
 awspool_relation(const char *name)
@@ -151,8 +154,34 @@ awspool_relation(const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation awspool.%s does not exist", name),
+				 OidIsValid(get_extension_oid("awspool", true)) ?
+				 errhint("It was dropped or renamed. Make it again as the install script of the extension does.") :
 				 errhint("Run CREATE EXTENSION awspool.")));
 	return relation;
+}
+
+/*
+ * Opens an index for reading.  Raises 55000 if the server does not keep it:
+ * what it lacks would be taken for not there.  REINDEX CONCURRENTLY gives the
+ * name to a new index, and may do so before we have locked the old one.
+ */
+Relation
+awspool_open_index(const char *name, LOCKMODE lock)
+{
+	for (;;)
+	{
+		Oid			oid = awspool_relation(name);
+		Relation	index = index_open(oid, lock);
+
+		if (index->rd_index->indisvalid && index->rd_index->indisready)
+			return index;
+		index_close(index, lock);
+		if (awspool_relation(name) == oid)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("index awspool.%s is not valid", name),
+					 errhint("Run REINDEX INDEX awspool.%s.", name)));
+	}
 }
 
 /*

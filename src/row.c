@@ -171,8 +171,7 @@ awspool_find_account(Relation rel, Snapshot snapshot, const char *account_id,
 					 TupleTableSlot *slot)
 {
 	Datum		key = CStringGetTextDatum(account_id);
-	Relation	index = index_open(awspool_relation("account_pkey"),
-								   AccessShareLock);
+	Relation	index = awspool_open_index("account_pkey", AccessShareLock);
 	IndexScanDesc scan = awspool_begin_index_scan(rel, index, snapshot, 1,
 												  &key, true);
 	bool		found = false;
@@ -497,7 +496,7 @@ awspool_check_shown_once(Relation rel, TupleTableSlot *account)
 	snapshot = GetTransactionSnapshot();
 	key = slot_getattr(account, Anum_account_account_id, &isnull);
 	provider = awspool_column(account, Anum_account_provider);
-	index = index_open(awspool_relation("account_pkey"), AccessShareLock);
+	index = awspool_open_index("account_pkey", AccessShareLock);
 	slot = table_slot_create(rel, NULL);
 	scan = awspool_begin_index_scan(rel, index, SnapshotAny, 1, &key, true);
 	while (!twice && awspool_next_entry(scan))

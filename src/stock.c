@@ -288,8 +288,7 @@ is_anothers(const NewAccount *account)
 {
 	Datum		key = CStringGetTextDatum(account->account_id);
 	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
-	Relation	index = index_open(awspool_relation("account_pkey"),
-								   AccessShareLock);
+	Relation	index = awspool_open_index("account_pkey", AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	bool		found = awspool_find_present(rel, index, 1, &key,
 											 account->provider, slot, NULL);

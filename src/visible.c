@@ -180,8 +180,7 @@ static void
 read_provider(Reading *reading, const char *provider)
 {
 	Datum		key = CStringGetTextDatum(provider);
-	Relation	index = index_open(awspool_relation("account_provider"),
-								   AccessShareLock);
+	Relation	index = awspool_open_index("account_provider", AccessShareLock);
 	IndexScanDesc scan = awspool_begin_index_scan(reading->rel, index,
 												  reading->snapshot, 1, &key,
 												  false);

@@ -28,6 +28,7 @@ HEADER = ['account_id', 'marketplace_id', 'account_model']
 MARKETPLACES = ['MP-0000', 'MP-0001']
 MODELS = ['SPAM', 'ECAM']
 BOM = '\ufeff'
+MARKS = (BOM, '\u00ef\u00bb\u00bf')     # the second was read as LATIN1
 
 #
 # The pool.  The files are for provider acme.
@@ -69,6 +70,7 @@ def pool_sql():
 # Outside quotes is where an even number of quotes came before.
 QUOTED = '"[^"]*"'
 END_MARK = re.compile(QUOTED + r'|(?<![^\r\n])(\\\.)(?![^\r\n])')
+SEPARATOR_LINE = re.compile(r'\A("?)sep=[;,]\1(?=[\r\n]|\Z)', re.I | re.A)
 LINE_END = re.compile(r'\r\n|\r|\n')
 FIELD = re.compile(r'(?:[^";,\r\n]+|%s)+|,' % QUOTED)
 QUOTED_PART = re.compile(r'"((?:[^"]|"")*)"')
@@ -100,16 +102,22 @@ def report(text):
 
 def records(text):
     """The line and the fields of each record that is not blank."""
-    text = text.removeprefix(BOM)
+    for mark in MARKS:
+        if text.startswith(mark):
+            text = text.removeprefix(mark)
+            break
+    text = SEPARATOR_LINE.sub('', text)
     if text.count('"') % 2:
         raise Broken
+    if '\r\n' in line_ends(text):
+        text = text.removesuffix('\r')     # a shell has taken the last LF off
     for match in END_MARK.finditer(text):
         if match[1]:
             if text[match.end():].strip('\r\n'):
                 raise Broken
             text = text[:match.start()]
             break
-    ends = set(LINE_END.findall(re.sub(QUOTED, 'x', text)))
+    ends = line_ends(text)
     if '\r' in ends and len(ends) > 1:
         raise Broken
 
@@ -125,6 +133,10 @@ def records(text):
         if any(field == WAS_QUOTED or field.strip(' \t' + WAS_QUOTED)
                for field in fields):
             yield line, fields
+
+
+def line_ends(text):
+    return set(LINE_END.findall(re.sub(QUOTED, 'x', text)))
 
 
 def simplify(match):
@@ -188,7 +200,11 @@ def problem(form, value):
     if pattern.fullmatch(value):
         return None
     hint = ''
-    if label == 'account id' and re.fullmatch('[0-9]{11}', value):
+    if value.startswith(MARKS):
+        hint = ' (it begins with a byte order mark)'
+    elif label == 'account id' and value[:4].lower() == 'sep=':
+        hint = ' (it tells a spreadsheet what separates the fields)'
+    elif label == 'account id' and re.fullmatch('[0-9]{11}', value):
         hint = ' (a spreadsheet may have dropped a leading zero)'
     return f'{label} "{printable(value)}" must be {rule}{hint}'
 
@@ -213,7 +229,8 @@ NEAR_MISSES = [
      '\u200b123456789012', BOM + '123456789012', '123456789012\x1b[2J',
      '\x8512345678901', '1' * 63 + '\u00fc', '1' * 64 + '\u00fc', '\u20ac' * 30,
      '123456\n789012', '\r\n123456789012', '1234567\r89012', '\n\n\n', '\\.',
-     '=123456789012', '"', '""', ';', ',,', '\t', 'account_id'],
+     '=123456789012', 'sep=;', 'Sep=|', MARKS[1] + '123456789012', '"', '""',
+     ';', ',,', '\t', 'account_id'],
     ['', 'MP-000', 'mp-0000', 'MP0000', 'MP-', 'MP-00O0', ' MP-0000',
      'MP-0000 ', 'MP-' + '0' * 61, 'MP-' + '0' * 62, 'MP-\u0660\u0660\u0660\u0660',
      'MP-0000;SPAM', 'MP-0000,MP-0001', 'MP-\n\\.\n0000', 'MP-"0000"', '\r\n'],
@@ -221,12 +238,14 @@ NEAR_MISSES = [
      'SPAM\n', '\rSPAM', 'SPAM;', '"SPAM"', '\u0405PAM'],
 ]
 ORDERS = list(itertools.permutations(range(3)))
+SEPARATOR_LINES = ['sep=;', 'sep=,', 'SEP=;', '"sep=;"', 'sep=;;', 'sep=|']
 BLANK_LINES = ['', '', ' ', '\t', ';', ',;', ' ;\t, ', ';;;;', '   ;;;']
 TOKENS = [
     '"', '"', '"', '""', ';', ',', '\n', '\r\n', '\r', '\r\r\n', '\\.', '\n\\.\n',
     '\\', '.', ' ', '\t', 'x', '"\n', '";"', BOM, '000000000001', '00000000000',
     'MP-0000', 'SPAM', '"SP"AM', ';;', 'account_id;marketplace_id,account_model\n',
     '000000000002;MP-0000;SPAM\n', '"000000000003","MP-0001","ECAM"\r\n',
+    'sep=;\n', '"Sep=,"\r\n',
 ]
 
 
@@ -270,7 +289,9 @@ def make_rows(rng, rows):
             line += rng.choice(ends) + rng.choice(BLANK_LINES)
         return line + rng.choice(ends)
 
-    text = rng.choices(['', BOM], [9, 1])[0]
+    text = rng.choices(['', BOM, MARKS[1]], [18, 2, 1])[0]
+    if rng.random() < 0.1:
+        text += rng.choice(SEPARATOR_LINES) + rng.choice(ends)
     if rng.random() < 0.1:
         text += rng.choice(BLANK_LINES) + rng.choice(ends)
     if rng.random() < 0.7:
@@ -286,7 +307,7 @@ def make_rows(rng, rows):
     if rng.random() < odd:
         text += '\\.' + ''.join(rng.choices(ends, k=rng.randrange(3)))
     elif rng.random() < 0.3:
-        text = text.rstrip('\r\n')
+        text = text.rstrip(rng.choice(['\n', '\r\n']))
     return text
 
 

@@ -114,6 +114,7 @@ static void keep_rows(Answer *answer);
 static int64 count_accounts(void);
 static void write_file(const uint8_t *data, size_t size);
 static Expected find_records(const char *p, const char *end);
+static const char *skip_preamble(const char *p, const char *end);
 static bool is_end_mark(const char *p, const char *end);
 static const char *find_end(Record *record, const char *end);
 static char *without_quotes(const char *p, const char *end);
@@ -368,11 +369,9 @@ find_records(const char *p, const char *end)
 	const char *start;
 	bool		ends_in_cr = false;
 	bool		ends_in_lf = false;
+	bool		ends_in_crlf = false;
 
-	if (GetDatabaseEncoding() == PG_UTF8 && end - p >= 3 &&
-		memcmp(p, "\xEF\xBB\xBF", 3) == 0)
-		p += 3;
-
+	p = skip_preamble(p, end);
 	start = p;
 	while (p < end)
 	{
@@ -396,9 +395,14 @@ find_records(const char *p, const char *end)
 		if (p == end)
 			break;
 		if (end - p > 1 && p[0] == '\r' && p[1] == '\n')
+		{
 			p++;
+			ends_in_crlf = true;
+		}
 		ends_in_lf |= *p == '\n';
-		ends_in_cr |= *p == '\r';
+
+		/* At the very end it may be what a shell has left of CRLF. */
+		ends_in_cr |= *p == '\r' && !(ends_in_crlf && p + 1 == end);
 		p++;
 	}
 
@@ -413,6 +417,34 @@ find_records(const char *p, const char *end)
 			record->line += *p == (ends_in_cr ? '\r' : '\n');
 	}
 	return expected;
+}
+
+/*
+ * Where the rows begin: after a byte order mark, perhaps one that was read as
+ * LATIN1, and a line that names the separator, but for its end.
+ */
+static const char *
+skip_preamble(const char *p, const char *end)
+{
+	static const char *const lines[] = {
+		"sep=;", "sep=,", "\"sep=;\"", "\"sep=,\""
+	};
+
+	if (end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0)
+		p += 3;
+	else if (GetDatabaseEncoding() == PG_UTF8 && end - p >= 6 &&
+			 memcmp(p, "\xC3\xAF\xC2\xBB\xC2\xBF", 6) == 0)
+		p += 6;
+
+	for (int i = 0; i < lengthof(lines); i++)
+	{
+		int			len = strlen(lines[i]);
+
+		if (end - p >= len && pg_strncasecmp(p, lines[i], len) == 0 &&
+			(end - p == len || p[len] == '\n' || p[len] == '\r'))
+			return p + len;
+	}
+	return p;
 }
 
 static bool

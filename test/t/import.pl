@@ -171,6 +171,37 @@ for my $there (0, 1)
 	  unless $there;
 }
 
+# What tells an account from others is its id alone: not its position, which
+# rows of two merged databases share, nor where its row is, which moves when the
+# account is claimed.
+empty_pool();
+query(<<"SQL");
+INSERT INTO awspool.account (provider, account_id, marketplace, model, position)
+SELECT 'acme', 100000000000 + i, 'MP-0001', 'SPAM', 1 + i % 3 FROM generate_series(1, ${\ROWS}) i
+SQL
+query("$copy FROM '$file' $options");
+is(query('SELECT count(*) FROM awspool.account'),
+	ROWS, 'accounts that share positions are present');
+{
+	my (undef, undef, $stderr) =
+	  $node->psql('postgres', "$copy FROM '$twice' $options");
+	like(
+		$stderr,
+		qr/account id "$ids[0]" is in the file twice.*COPY import, line 9001$/s,
+		'one of them that comes twice is found');
+	(undef, undef, $stderr) = $node->psql('postgres', <<'SQL');
+INSERT INTO awspool.import
+SELECT 'acme', 100000000001 + i % 8000,
+	CASE i WHEN 5000 THEN (SELECT max(marketplace) FROM awspool.claim_account('acme', 'MP-0001'))
+		ELSE 'MP-0001' END, 'SPAM'
+FROM generate_series(0, 8000) i
+SQL
+	like(
+		$stderr,
+		qr/account id "$ids[0]" is in the file twice/,
+		'and one that is claimed in between');
+}
+
 # An import that fails or is rolled back leaves nothing but a gap.
 empty_pool();
 query("BEGIN; SELECT count(*) FROM awspool.import_csv('acme', file(9000)); ROLLBACK");
@@ -297,14 +328,85 @@ is( sqlstate(
 	'22P04',
 	'a line of a million fields is refused');
 
+# Ids can be chosen so that a hash function without a secret puts them all in
+# one place, which made the table of those that were seen many times as large.
+# These are what murmurhash32() makes numbers of whose last 16 bits are the same.
+sub unmix
+{
+	my ($h) = @_;
+
+	$h ^= $h >> 16;
+	$h = ($h * 0x7ed1b41d) & 0xffffffff;
+	$h ^= ($h >> 13) ^ ($h >> 26);
+	$h = ($h * 0xa5cb9243) & 0xffffffff;
+	return $h ^ $h >> 16;
+}
+
+# What a backend has when a file is stored but for its last row
+sub memory_for
+{
+	my $name = shift;
+	my $path = write_file($name, map { sprintf '%012d;MP-0001;SPAM', $_ } @_,
+		999_999_999_999);
+	my (undef, undef, $stderr) = $node->psql('postgres',
+		"SELECT FROM awspool.import_csv('acme', pg_read_file('$path'))");
+
+	like($stderr, qr/^.*ERROR:  (\d+) bytes/, "the last row of file $name comes");
+	return $stderr =~ /(\d+) bytes/ ? $1 : 0;
+}
+
+$node->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION stop_at_last(account_id text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	IF account_id = '999999999999' THEN
+		RAISE '% bytes', (SELECT sum(total_bytes) FROM pg_backend_memory_contexts);
+	END IF;
+	RETURN true;
+END $$;
+ALTER TABLE awspool.account ADD CONSTRAINT stop CHECK (public.stop_at_last(account_id));
+SQL
+{
+	my $any = memory_for('any', 1 .. 40_000);
+	my $crafted = memory_for('crafted', map { unmix($_ << 16) } 1 .. 40_000);
+
+	cmp_ok($crafted - $any, '<', 2_000_000,
+		'chosen ids take no more memory than any');
+}
+query('ALTER TABLE awspool.account DROP CONSTRAINT stop');
+
 #
+# Other encodings.  A byte order mark is three characters to whoever reads the
+# file in the encoding of the client, whichever that is.
+#
+
+for my $client ('UTF8', 'LATIN1', 'WIN1252', 'WIN1251')
+{
+	my $csv = "\xef\xbb\xbf123456789012;MP-0001;SPAM";
+	my $file = write_file("mark-$client", $csv);
+	my (undef, $stdout, $stderr) = $node->psql('postgres',
+		"SET client_encoding = '$client';\nSELECT line, outcome FROM awspool.check_csv('acme', '$csv')"
+	);
+
+	is("$stdout$stderr", '1|added', "a byte order mark, client $client");
+	(undef, undef, $stderr) = $node->psql('postgres',
+		"SET client_encoding = '$client';\nSET awspool.provider = 'acme';\n\\copy awspool.import (account_id, marketplace_id, account_model) FROM '$file' $options"
+	);
+	like($stderr, qr/byte order mark.*COPY import, line 1:/s,
+		"COPY names it, client $client");
+}
+
 # In ISO 8859 some control characters are single bytes.
-#
 
 $node->safe_psql('postgres',
 	"CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
 );
 $node->safe_psql('latin', 'CREATE EXTENSION awspool');
+is( $node->safe_psql(
+		'latin',
+		"SELECT line, outcome FROM awspool.check_csv('acme', convert_from('\\xefbbbf', 'LATIN1') || '123456789012;MP-0001;SPAM')"
+	),
+	'1|added',
+	'a byte order mark, database LATIN1');
 for my $byte ('85', 'e4')
 {
 	is( sqlstate(
