@@ -76,7 +76,7 @@ SELECT pg_temp.refused('22023', format('SELECT' || template, provider), name || 
 FROM call, (VALUES
   (NULL, 'no provider'), ('', 'an empty provider'), (' acme', 'a leading space'),
   ('acme ', 'a trailing space'), (E'ac\nme', 'a control character'), (E'acme\u0085', 'a C1 control character'),
-  (repeat('x', 65), '65 bytes'), (repeat('é', 32) || 'x', '65 bytes in 33 characters'),
+  (repeat('x', 65), '65 characters'), (repeat('é', 65), '65 characters of two bytes'),
   ('*', 'every provider')) p (provider, what)
 ORDER BY name, what;
 
