@@ -50,6 +50,8 @@ OBJS = \
 	src/import.o \
 	src/replica.o \
 	src/visible.o \
+	src/read.o \
+	src/read_plan.o \
 	src/view.o \
 	src/awspool.o
 

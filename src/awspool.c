@@ -22,4 +22,5 @@ _PG_init(void)
 	awspool_init_access();
 	awspool_init_import();
 	awspool_init_head();
+	awspool_init_read_plan();
 }

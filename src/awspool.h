@@ -28,6 +28,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "nodes/extensible.h"
 #include "nodes/lockoptions.h"
 #include "parser/parse_relation.h"
 #include "utils/rel.h"
@@ -49,8 +50,9 @@
 #define AWSPOOL_NAME_LENGTH		64
 
 /*
- * The columns of awspool.account, in the order of the install script.  All
- * but the last are the public row, the columns of view awspool.accounts.
+ * The columns of awspool.account, in the order of the install script.  They
+ * are the public row as well, the columns of view awspool.accounts; in the
+ * script of version 1.0 that had all but the last.
  */
 enum AccountColumn
 {
@@ -72,7 +74,8 @@ enum AccountColumn
 };
 
 #define Natts_account	Anum_account_position
-#define Natts_accounts	(Natts_account - 1)
+#define Natts_accounts	Natts_account
+#define NATTS_ACCOUNTS_1_0	(Natts_account - 1)
 
 /* The arguments and columns that have a form of their own (account.c). */
 typedef enum AccountField
@@ -204,6 +207,53 @@ typedef struct Batch
 	int			max;			/* then it has to be stored and emptied */
 	NewAccount *accounts;
 } Batch;
+
+/*
+ * A way to read view accounts, along an index or two (read.c): by id, or by
+ * provider, then a column that has to equal something, then an order.
+ */
+typedef enum ReadWayNumber
+{
+	READ_BY_ID,
+	READ_BY_ORDER,
+	READ_READY,
+	READ_IN_PROGRESS,
+	READ_FAILED,				/* or invalid */
+	READ_BY_AGE,
+	READ_ALL,					/* as they come */
+	READ_WAYS
+} ReadWayNumber;
+
+typedef struct ReadWay
+{
+	const char *label;			/* in EXPLAIN */
+	const char *indexes[2];		/* the second may be NULL */
+	bool		has_provider;	/* as their first column */
+	bool		whole;			/* or the table, for everybody's accounts */
+	int			equals;			/* a column, or 0 */
+	int			order;			/* a column of 64 bits, or 0 */
+	const char *statuses[2];	/* all that is there; NULL: any */
+} ReadWay;
+
+/*
+ * What a plan keeps of it: custom_private is a list of these, and a list of
+ * those for each key, whose values are in custom_exprs.
+ */
+enum ReadPlanPlace
+{
+	READ_PLAN_FUNCTION,			/* visible_accounts */
+	READ_PLAN_WAY,
+	READ_PLAN_DIRECTION			/* NoMovement: in no order */
+};
+
+enum ReadKeyPlace
+{
+	READ_KEY_COLUMN,
+	READ_KEY_OPERATOR,
+	READ_KEY_IS_ARRAY,			/* one of its elements */
+	READ_KEY_STRATEGY,
+	READ_KEY_TYPE				/* of the value */
+};
 
 /* A CSV file that is being read (csv.c). */
 typedef struct CsvFile CsvFile;
@@ -370,6 +420,13 @@ extern void awspool_close_csv(CsvFile *file);
 /* import.c */
 extern void awspool_init_import(void);
 
+/* read.c */
+extern const ReadWay awspool_read_ways[READ_WAYS];
+extern const CustomScanMethods awspool_read_methods;
+
+/* read_plan.c */
+extern void awspool_init_read_plan(void);
+
 /*
  * Server versions.
  */
@@ -397,7 +454,35 @@ extern void awspool_init_import(void);
 	EvalPlanQualInit(epq, estate, NULL, NIL, -1)
 #endif
 
+#define awspool_table_beginscan(rel, snapshot) \
+	table_beginscan(rel, snapshot, 0, NULL)
+
+#if PG_VERSION_NUM >= 160000
+#define awspool_expression_pathkey(root, expr, opno, relids) \
+	build_expression_pathkey(root, expr, opno, relids, false)
+#else
+#define awspool_expression_pathkey(root, expr, opno, relids) \
+	build_expression_pathkey(root, expr, NULL, opno, relids, false)
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define awspool_array_length(root, array) estimate_array_length(root, array)
+#else
+#define awspool_array_length(root, array) estimate_array_length(array)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define awspool_is_nullable(var) ((var)->varnullingrels != NULL)
+#define awspool_may_execute(function) \
+	object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE)
+#else
+#define awspool_is_nullable(var) false
+#define awspool_may_execute(function) \
+	pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE)
+#endif
+
 #if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
 #define awspool_ri_constraints ri_CheckConstraintExprs
 #define awspool_is_enforced(check) ((check)->ccenforced)
 #else

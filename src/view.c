@@ -307,8 +307,11 @@ static bool
 same(const ViewRow *a, const ViewRow *b, int column)
 {
 	int			i = column - 1;
-	Form_pg_attribute attr = TupleDescAttr(a->desc, i);
+	Form_pg_attribute attr;
 
+	if (i >= a->desc->natts)	/* by the script of version 1.0 */
+		return true;
+	attr = TupleDescAttr(a->desc, i);
 	if (a->isnull[i] || b->isnull[i])
 		return a->isnull[i] && b->isnull[i];
 	return datum_image_eq(a->values[i], b->values[i],
