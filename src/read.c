@@ -729,10 +729,14 @@ use_source(Reading *reading, const char *index)
 	return source;
 }
 
-/* Has a source begin with the accounts of these providers that are wanted. */
+/*
+ * Has a source begin with the accounts of these providers that are wanted.
+ * What the index allocates meanwhile it keeps for as long as the scan is open.
+ */
 static void
 begin_source(Reading *reading, Source *source, List *providers)
 {
+	MemoryContext caller_context;
 	ScanKeyData keys[MAX_KEYS];
 	int			n = 0;
 
@@ -744,8 +748,11 @@ begin_source(Reading *reading, Source *source, List *providers)
 	for (int i = 0; i < reading->nranges; i++)
 		keys[n++] = reading->ranges[i];
 
+	caller_context =
+		MemoryContextSwitchTo(reading->css.ss.ps.state->es_query_cxt);
 	source->scan->numberOfKeys = n;
 	index_rescan(source->scan, keys, n, NULL, 0);
+	MemoryContextSwitchTo(caller_context);
 }
 
 /* That a column of an index equals one of some texts. */
