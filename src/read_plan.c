@@ -337,7 +337,8 @@ offer_joins(const Offer *begun)
 
 /*
  * Offers a way in the order of its index, forwards and backwards, where the
- * query can use that; or else in no order.
+ * query can use that, and in no order.  By age and in no order only for a
+ * range: READ_ALL is at least as good otherwise.
  */
 static void
 offer_orders(const Offer *offered)
@@ -359,7 +360,8 @@ offer_orders(const Offer *offered)
 		offer(offered, ForwardScanDirection, up);
 	if (down != NIL)
 		offer(offered, BackwardScanDirection, down);
-	offer(offered, NoMovementScanDirection, NIL);
+	if (offered->way != READ_BY_AGE || offered->ranges != NIL)
+		offer(offered, NoMovementScanDirection, NIL);
 }
 
 static void
