@@ -66,6 +66,8 @@ OBJS = \
 	src/import.o \
 	src/sequence.o \
 	src/visible.o \
+	src/read.o \
+	src/read_plan.o \
 	src/view.o \
 	src/awspool.o
 

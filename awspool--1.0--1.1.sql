@@ -17,6 +17,28 @@ ALTER TABLE awspool.provider_role SET ACCESS METHOD heap;
 ALTER TABLE awspool.arrival_count SET ACCESS METHOD heap;
 ALTER TABLE awspool.pool_start SET ACCESS METHOD heap;
 
+-- The accounts of each provider, oldest first: where the views look.
+DROP INDEX awspool.account_provider;
+CREATE INDEX account_provider ON awspool.account (provider, position);
+
+COMMENT ON INDEX awspool.account_provider IS
+  'The accounts of each provider, oldest first: where the views look.';
+
+-- The accounts in progress of each provider, the longest first.
+CREATE INDEX account_in_progress ON awspool.account (provider, claimed_at)
+  WHERE status OPERATOR(pg_catalog.=) 'provisioning_in_progress';
+
+COMMENT ON INDEX awspool.account_in_progress IS
+  'The accounts in progress of each provider, the longest first.';
+
+-- The accounts that failed or are invalid, by the order they were claimed for.
+CREATE INDEX account_failed ON awspool.account (provider, order_id)
+  WHERE status OPERATOR(pg_catalog.=) 'provisioning_failed'
+     OR status OPERATOR(pg_catalog.=) 'invalid';
+
+COMMENT ON INDEX awspool.account_failed IS
+  'The accounts that failed or are invalid, by the order they were claimed for.';
+
 -- What an account was when it was edited, which tells where the edit belongs in
 -- its history.
 ALTER TABLE awspool.account_log ADD COLUMN status text COLLATE "C";
@@ -53,6 +75,60 @@ ALTER TABLE awspool.account_log
 
 COMMENT ON TRIGGER account_log_follow_sequence ON awspool.account_log IS
   'Moves the sequence on to rows that bring their own number.';
+
+--
+-- Views.  No statement changes the collation of a view's column, so this is
+-- done in the catalog: what depends on the views may stay.
+--
+
+UPDATE pg_catalog.pg_attribute
+SET attcollation = (SELECT oid FROM pg_catalog.pg_collation
+                    WHERE collname OPERATOR(pg_catalog.=) 'default'
+                      AND collnamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace)
+WHERE attrelid IN ('awspool.accounts'::pg_catalog.regclass,
+                   'awspool.pool_status'::pg_catalog.regclass,
+                   (SELECT typrelid FROM pg_catalog.pg_type
+                    WHERE oid OPERATOR(pg_catalog.=) 'awspool.account_row'::pg_catalog.regtype))
+  AND attcollation OPERATOR(pg_catalog.=)
+      (SELECT oid FROM pg_catalog.pg_collation
+       WHERE collname OPERATOR(pg_catalog.=) 'C'
+         AND collnamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace);
+
+ALTER TYPE awspool.account_row ADD ATTRIBUTE position bigint;
+
+-- Tells the planner how many accounts there are, and how to read them.
+CREATE FUNCTION awspool.plan_accounts(internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'awspool_plan_accounts' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.plan_accounts(internal) IS
+  'Planner support of awspool.visible_accounts: how many accounts there are, and how to read them.';
+
+-- The accounts of the caller's providers.
+CREATE FUNCTION awspool.visible_accounts()
+RETURNS SETOF awspool.account_row
+AS 'MODULE_PATHNAME', 'awspool_visible_accounts'
+LANGUAGE C STABLE SUPPORT awspool.plan_accounts;
+
+COMMENT ON FUNCTION awspool.visible_accounts() IS
+  'The accounts of the caller''s providers, as view awspool.accounts shows them.';
+
+-- The accounts of the caller's providers; changing it does what the functions do.
+CREATE OR REPLACE VIEW awspool.accounts AS
+  SELECT provider, account_id, marketplace, model, status, order_id,
+         order_model, reason, added_at, added_by, claimed_at, claimed_by,
+         closed_at, closed_by, position
+  FROM awspool.visible_accounts();
+
+COMMENT ON COLUMN awspool.accounts.position IS
+  'Its age: a lower position is an older account, which is claimed first. Unique; what to sort and page by.';
+
+DROP FUNCTION awspool.visible_accounts(text[], text, text, text, text);
+DROP FUNCTION awspool.narrow_accounts(internal);
+
+CREATE OR REPLACE VIEW awspool.pool_status WITH (security_barrier) AS
+  SELECT provider, marketplace, ready, provisioning_in_progress, allocated,
+         provisioning_failed, invalid, oldest_ready_at, claims_24h, claims_7d
+  FROM awspool.count_pools();
 
 --
 -- Lint: also what no backup holds.
@@ -102,7 +178,7 @@ AS $$
     VALUES
       ('account',
        '{provider,account_id,marketplace,model,status,order_id,order_model,reason,added_at,added_by,claimed_at,claimed_by,closed_at,closed_by,position}'::text[],
-       '{account_pkey,account_ready,account_provider,account_order}'::text[],
+       '{account_pkey,account_ready,account_provider,account_in_progress,account_failed,account_order}'::text[],
        '{account_is_well_formed,account_fits_its_status}'::text[]),
       ('account_log', '{log_id,provider,account_id,at,actor,event,detail,used,status}',
        '{account_log_pkey,account_log_account,account_log_used}', '{}'),
@@ -160,7 +236,7 @@ AS $$
   SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
          'it is no security barrier', format('ALTER VIEW %s SET (security_barrier)', c.oid::regclass)
   FROM relation c
-  WHERE c.relkind = 'v' AND c.relname <> 'import'
+  WHERE c.relkind = 'v' AND c.relname NOT IN ('accounts', 'import')
     AND NOT 'security_barrier=true' = ANY (coalesce(c.reloptions, '{}'))
   UNION ALL
   -- The extension's own triggers.
@@ -457,3 +533,5 @@ BEGIN
     EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s', given.kind, given.name, given.grantee);
   END LOOP;
 END $$;
+
+GRANT EXECUTE ON FUNCTION awspool.visible_accounts() TO PUBLIC;

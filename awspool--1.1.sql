@@ -110,11 +110,26 @@ CREATE INDEX account_ready ON awspool.account (provider, marketplace, position)
 COMMENT ON INDEX awspool.account_ready IS
   'The ready accounts of each pool, oldest first: where a claim looks.';
 
--- The accounts of each provider: where the views look.
-CREATE INDEX account_provider ON awspool.account (provider);
+-- The accounts of each provider, oldest first: where the views look.
+CREATE INDEX account_provider ON awspool.account (provider, position);
 
 COMMENT ON INDEX awspool.account_provider IS
-  'The accounts of each provider: where the views look.';
+  'The accounts of each provider, oldest first: where the views look.';
+
+-- The accounts in progress of each provider, the longest first.
+CREATE INDEX account_in_progress ON awspool.account (provider, claimed_at)
+  WHERE status OPERATOR(pg_catalog.=) 'provisioning_in_progress';
+
+COMMENT ON INDEX awspool.account_in_progress IS
+  'The accounts in progress of each provider, the longest first.';
+
+-- The accounts that failed or are invalid, by the order they were claimed for.
+CREATE INDEX account_failed ON awspool.account (provider, order_id)
+  WHERE status OPERATOR(pg_catalog.=) 'provisioning_failed'
+     OR status OPERATOR(pg_catalog.=) 'invalid';
+
+COMMENT ON INDEX awspool.account_failed IS
+  'The accounts that failed or are invalid, by the order they were claimed for.';
 
 -- An order holds one account at a time; who claims again finds it here.
 CREATE UNIQUE INDEX account_order ON awspool.account (provider, order_id)
@@ -350,48 +365,49 @@ COMMENT ON FUNCTION awspool.my_providers() IS
 
 -- A row as the view accounts shows it.
 CREATE TYPE awspool.account_row AS (
-  provider    text COLLATE "C",
-  account_id  text COLLATE "C",
-  marketplace text COLLATE "C",
-  model       text COLLATE "C",
-  status      text COLLATE "C",
-  order_id    text COLLATE "C",
-  order_model text COLLATE "C",
+  provider    text,
+  account_id  text,
+  marketplace text,
+  model       text,
+  status      text,
+  order_id    text,
+  order_model text,
   reason      text,
   added_at    timestamptz,
-  added_by    text COLLATE "C",
+  added_by    text,
   claimed_at  timestamptz,
-  claimed_by  text COLLATE "C",
+  claimed_by  text,
   closed_at   timestamptz,
-  closed_by   text COLLATE "C"
+  closed_by   text,
+  position    bigint
 );
 
 COMMENT ON TYPE awspool.account_row IS
   'A row as the view awspool.accounts shows it.';
 
--- Hands the conditions of a query on view accounts to visible_accounts.
-CREATE FUNCTION awspool.narrow_accounts(internal) RETURNS internal
-AS 'MODULE_PATHNAME', 'awspool_narrow_accounts' LANGUAGE C;
+-- Tells the planner how many accounts there are, and how to read them.
+CREATE FUNCTION awspool.plan_accounts(internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'awspool_plan_accounts' LANGUAGE C;
 
-COMMENT ON FUNCTION awspool.narrow_accounts(internal) IS
-  'Planner support: hands the conditions of a query on awspool.accounts to awspool.visible_accounts.';
+COMMENT ON FUNCTION awspool.plan_accounts(internal) IS
+  'Planner support of awspool.visible_accounts: how many accounts there are, and how to read them.';
 
--- The accounts of the caller's providers; the arguments leave out others.
-CREATE FUNCTION awspool.visible_accounts(account_ids text[] DEFAULT NULL,
-  provider text DEFAULT NULL, marketplace text DEFAULT NULL,
-  status text DEFAULT NULL, order_id text DEFAULT NULL)
+-- The accounts of the caller's providers.
+CREATE FUNCTION awspool.visible_accounts()
 RETURNS SETOF awspool.account_row
 AS 'MODULE_PATHNAME', 'awspool_visible_accounts'
-LANGUAGE C STABLE SUPPORT awspool.narrow_accounts;
+LANGUAGE C STABLE SUPPORT awspool.plan_accounts;
 
-COMMENT ON FUNCTION awspool.visible_accounts(text[], text, text, text, text) IS
-  'The accounts of the caller''s providers, as view awspool.accounts shows them; an argument that is not NULL leaves out all that do not match.';
+COMMENT ON FUNCTION awspool.visible_accounts() IS
+  'The accounts of the caller''s providers, as view awspool.accounts shows them.';
 
 -- The accounts of the caller's providers; changing it does what the functions do.
-CREATE VIEW awspool.accounts WITH (security_barrier) AS
+-- No security barrier: what it reads from has nobody else's rows, and a barrier
+-- would keep joins from reading by an index.
+CREATE VIEW awspool.accounts AS
   SELECT provider, account_id, marketplace, model, status, order_id,
          order_model, reason, added_at, added_by, claimed_at, claimed_by,
-         closed_at, closed_by
+         closed_at, closed_by, position
   FROM awspool.visible_accounts();
 
 COMMENT ON VIEW awspool.accounts IS
@@ -418,6 +434,8 @@ COMMENT ON COLUMN awspool.accounts.claimed_by IS 'The role that claimed it.';
 COMMENT ON COLUMN awspool.accounts.closed_at IS
   'When it became allocated, provisioning_failed or invalid; NULL before.';
 COMMENT ON COLUMN awspool.accounts.closed_by IS 'The role that closed it.';
+COMMENT ON COLUMN awspool.accounts.position IS
+  'Its age: a lower position is an older account, which is claimed first. Unique; what to sort and page by.';
 
 -- Counts the accounts of each pool of the caller's providers.
 CREATE FUNCTION awspool.count_pools()
@@ -432,10 +450,8 @@ COMMENT ON FUNCTION awspool.count_pools() IS
 
 -- The state of each pool: stock, age and demand.
 CREATE VIEW awspool.pool_status WITH (security_barrier) AS
-  SELECT provider COLLATE "C" AS provider,
-         marketplace COLLATE "C" AS marketplace,
-         ready, provisioning_in_progress, allocated, provisioning_failed,
-         invalid, oldest_ready_at, claims_24h, claims_7d
+  SELECT provider, marketplace, ready, provisioning_in_progress, allocated,
+         provisioning_failed, invalid, oldest_ready_at, claims_24h, claims_7d
   FROM awspool.count_pools();
 
 COMMENT ON VIEW awspool.pool_status IS
@@ -757,7 +773,7 @@ AS $$
     VALUES
       ('account',
        '{provider,account_id,marketplace,model,status,order_id,order_model,reason,added_at,added_by,claimed_at,claimed_by,closed_at,closed_by,position}'::text[],
-       '{account_pkey,account_ready,account_provider,account_order}'::text[],
+       '{account_pkey,account_ready,account_provider,account_in_progress,account_failed,account_order}'::text[],
        '{account_is_well_formed,account_fits_its_status}'::text[]),
       ('account_log', '{log_id,provider,account_id,at,actor,event,detail,used,status}',
        '{account_log_pkey,account_log_account,account_log_used}', '{}'),
@@ -815,7 +831,7 @@ AS $$
   SELECT 'error', pg_describe_object('pg_class'::regclass, c.oid, 0),
          'it is no security barrier', format('ALTER VIEW %s SET (security_barrier)', c.oid::regclass)
   FROM relation c
-  WHERE c.relkind = 'v' AND c.relname <> 'import'
+  WHERE c.relkind = 'v' AND c.relname NOT IN ('accounts', 'import')
     AND NOT 'security_barrier=true' = ANY (coalesce(c.reloptions, '{}'))
   UNION ALL
   -- The extension's own triggers.

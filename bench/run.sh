@@ -32,7 +32,7 @@ import_seconds=${IMPORT_SECONDS:-60}
 max_tps=${MAX_TPS:-30000}	# more than the machine can do; decides the stock
 million=${million:-1000000}
 complete=(hot before pools history held crowd roll_back add import connect exhausted
-	allocate close cost file)
+	allocate close cost reads file)
 scenarios=${SCENARIOS:-${complete[*]}}
 
 say()

@@ -291,6 +291,83 @@ scenario_close()
 	compare "limit awspool" fail 8
 }
 
+# Reads by the provider's role through the view; the limit is the same by the
+# owner on the base table, with its indexes.  Provider 1 has a half of all.
+scenario_reads()
+{
+	local n name
+
+	scenario "Reading" \
+		"One client, two providers; behind 50,000 ready accounts and 1,000 in progress lie 0, 1 and 5 million that are closed, one of 20 as failed. The limit is the same query by the owner on the base table. Buffers are those of a warm session, at 5 million."
+	for n in 0 1 5; do
+		stock_reads $n
+	done
+	for name in by_id by_order by_failed_order join_by_order join_by_id oldest newest \
+		next_page ready overdue move_a_thousand count; do
+		for n in 0 1 5; do
+			[[ $name-$n != by_failed_order-0 ]] || continue
+			time_read $name $n
+		done
+		count_read_buffers $name
+	done
+}
+
+# stock_reads MILLIONS
+stock_reads()
+{
+	say "stocking reads-$1"
+	dropdb "reads-$1"
+	createdb -T base "reads-$1"
+	sql -d "reads-$1" -v closed=$(($1 * million)) -f bench/reads.sql
+}
+
+# time_read NAME MILLIONS
+time_read()
+{
+	local round side target="<= 2"
+
+	case $1 in move_a_thousand) target="<= 3" ;; esac
+	line "${1//_/ }, $2 million" ms "$target"
+	for ((round = 1; round <= rounds; round++)); do
+		for side in limit awspool; do
+			send_read "$1" $side "reads-$2" -T "$duration"
+			record $round $side "$(said "$1" 'latency average =')"
+		done
+	done
+}
+
+# send_read NAME SIDE DATABASE OPTIONS...
+send_read()
+{
+	local user=postgres
+
+	[ "$2" = limit ] || user=app
+	"read_$1" "$2" >"$work/$1.$2"
+	in_private pgbench -n -M prepared -U $user -f "$work/$1.$2" -c 1 "${@:4}" "$3" \
+		>"$work/pgbench.$1" 2>&1 || give_up "pgbench failed: $(tail -n 5 "$work/pgbench.$1")"
+}
+
+# The second time in a session: then it knows its catalogs.
+count_read_buffers()
+{
+	local target buffers
+
+	case $1 in
+		by_*) target="<= 8" ;;
+		join_*) target="<= 8000" ;;
+		oldest | newest | next_page | ready) target="<= 12" ;;
+		overdue) target="<= 30" ;;
+		*) return 0 ;;
+	esac
+	buffers=$("read_$1" awspool | sed '/^\\set/d; s/^SELECT/EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) &/
+		s/:id/$$200000777777$$/; s/:order/$$777777$$/; s/:failed/$$777780$$/; s/:position/2500000/' >"$work/explain"
+		in_private psql -XqAt -U app -d reads-5 -f "$work/explain" -f "$work/explain" |
+		sed -n 's/^ *Buffers: shared hit=\([0-9]*\)\( read=\([0-9]*\)\)\{0,1\}.*/\1 \3/p' | tail -n +2 |
+		awk '{ n = $1 + $2; if (n > most) most = n } END { print most }')
+	line "${1//_/ }, buffers" "" "$target"
+	record 1 awspool "$buffers"
+}
+
 # How much one claim writes and reads.  Without full page writes, which depend
 # on when the last checkpoint was.
 scenario_cost()

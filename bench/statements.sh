@@ -157,3 +157,104 @@ script_wait()
 		script_ask "$1"
 	fi
 }
+
+#
+# Reads: read_NAME prints the pgbench script of a side
+#
+
+# Where a side reads, with a condition that only the owner has to give.
+accounts_of()
+{
+	case $1 in
+		limit) echo "awspool.account a WHERE a.provider = '1' AND" ;;
+		*) echo "awspool.accounts a WHERE" ;;
+	esac
+}
+
+joined_accounts_of()
+{
+	case $1 in
+		limit) echo "(SELECT * FROM awspool.account WHERE provider = '1')" ;;
+		*) echo awspool.accounts ;;
+	esac
+}
+
+read_by_id()
+{
+	echo '\set id 200000000000 + 2 * random(1, 20000)'
+	echo "SELECT * FROM $(accounts_of "$1") account_id = :id;"
+}
+
+read_by_order()
+{
+	echo '\set order 2 * random(1, 20000)'
+	case $1 in
+		limit) echo "SELECT * FROM $(accounts_of limit) order_id = :order AND (status = 'provisioning_in_progress' OR status = 'allocated');" ;;
+		*) echo "SELECT * FROM $(accounts_of "$1") order_id = :order;" ;;
+	esac
+}
+
+read_by_failed_order()
+{
+	echo '\set failed 20 * random(1, 20000)'
+	case $1 in
+		limit) echo "SELECT * FROM $(accounts_of limit) order_id = :failed AND (status = 'provisioning_failed' OR status = 'invalid');" ;;
+		*) echo "SELECT * FROM $(accounts_of "$1") order_id = :failed;" ;;
+	esac
+}
+
+read_join_by_order()
+{
+	case $1 in
+		limit) echo "SELECT o.n, a.status FROM bench.orders o JOIN awspool.account a ON a.provider = '1' AND a.order_id = o.order_id AND (a.status = 'provisioning_in_progress' OR a.status = 'allocated');" ;;
+		*) echo "SELECT o.n, a.status FROM bench.orders o JOIN awspool.accounts a ON a.order_id = o.order_id;" ;;
+	esac
+}
+
+read_join_by_id()
+{
+	echo "SELECT o.n, a.status FROM bench.orders o JOIN $(joined_accounts_of "$1") a ON a.account_id = o.account_id;"
+}
+
+read_oldest()
+{
+	echo "SELECT * FROM $(accounts_of "$1") true ORDER BY position LIMIT 20;"
+}
+
+read_newest()
+{
+	echo "SELECT * FROM $(accounts_of "$1") true ORDER BY position DESC LIMIT 20;"
+}
+
+read_next_page()
+{
+	echo '\set position 25000 + random(1, 10000)'
+	echo "SELECT * FROM $(accounts_of "$1") position < :position ORDER BY position DESC LIMIT 20;"
+}
+
+read_ready()
+{
+	echo "SELECT * FROM $(accounts_of "$1") marketplace = 'MP-0000' AND status = 'ready' ORDER BY position LIMIT 20;"
+}
+
+read_overdue()
+{
+	echo "SELECT * FROM $(accounts_of "$1") status = 'provisioning_in_progress' AND claimed_at < now() - interval '30 days';"
+}
+
+read_move_a_thousand()
+{
+	local table=awspool.accounts provider=
+
+	if [ "$1" = limit ]; then
+		table=awspool.account provider="provider = '1' AND"
+	fi
+	echo "BEGIN; UPDATE $table SET marketplace = 'MP-0009' WHERE $provider status = 'ready' AND account_id IN (
+		SELECT account_id FROM $(accounts_of "$1") marketplace = 'MP-0000' AND status = 'ready'
+		ORDER BY position LIMIT 1000);" 'ROLLBACK;'
+}
+
+read_count()
+{
+	echo "SELECT count(*) FROM $(accounts_of "$1") true;"
+}

@@ -37,7 +37,8 @@ PG_FUNCTION_INFO_V1(awspool_is_well_formed);
 const Oid	awspool_account_types[Natts_accounts] =
 {
 	TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-	TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, TEXTOID
+	TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, TEXTOID,
+	INT8OID
 };
 
 static bool is_account_id(const char *value, size_t len);
@@ -330,7 +331,7 @@ awspool_public_row(TupleDesc accounts, TupleTableSlot *account)
 	Datum	   *values = account->tts_values;
 	bool	   *isnull = account->tts_isnull;
 
-	slot_getsomeattrs(account, Natts_accounts);
+	slot_getsomeattrs(account, Min(accounts->natts, Natts_accounts));
 	if (accounts->natts > Natts_accounts)	/* the view was given more */
 	{
 		values = palloc0(accounts->natts * sizeof(Datum));
@@ -354,9 +355,11 @@ awspool_begin_rows(FunctionCallInfo fcinfo, int natts, const Oid *types)
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 
-	/* A later version of the script may return other rows. */
-	fits = rsinfo->setDesc->natts == natts;
-	for (int i = 0; fits && i < natts; i++)
+	/* Another version of the script may return other rows. */
+	fits = rsinfo->setDesc->natts == natts ||
+		(types == awspool_account_types &&
+		 rsinfo->setDesc->natts == NATTS_ACCOUNTS_1_0);
+	for (int i = 0; fits && i < rsinfo->setDesc->natts; i++)
 		fits = TupleDescAttr(rsinfo->setDesc, i)->atttypid == types[i];
 	if (!fits)
 		ereport(ERROR,
@@ -367,14 +370,19 @@ awspool_begin_rows(FunctionCallInfo fcinfo, int natts, const Oid *types)
 }
 
 /*
- * The first columns of a row, whose relation may have been given more.
+ * The first columns of a row, whose relation may have been given more, or, by
+ * the script of another version, fewer; those are null.
  */
 void
 awspool_first_columns(HeapTuple tuple, TupleDesc desc, int n, Datum *values,
 					  bool *isnull)
 {
 	for (int i = 0; i < n; i++)
-		values[i] = heap_getattr(tuple, i + 1, desc, &isnull[i]);
+	{
+		isnull[i] = true;
+		values[i] = i < desc->natts ?
+			heap_getattr(tuple, i + 1, desc, &isnull[i]) : (Datum) 0;
+	}
 }
 
 /*

@@ -24,4 +24,5 @@ _PG_init(void)
 	awspool_init_import();
 	awspool_init_arrivals();
 	awspool_init_head();
+	awspool_init_read_plan();
 }

@@ -28,6 +28,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "nodes/extensible.h"
 #include "nodes/lockoptions.h"
 #include "parser/parse_relation.h"
 #include "storage/buf.h"
@@ -58,8 +59,9 @@
 #define AWSPOOL_NAME_BYTES		(4 * AWSPOOL_NAME_LENGTH)
 
 /*
- * The columns of awspool.account, in the order of the install script.  All
- * but the last are the public row, the columns of view awspool.accounts.
+ * The columns of awspool.account, in the order of the install script.  They
+ * are the public row as well, the columns of view awspool.accounts; in the
+ * script of version 1.0 that had all but the last.
  */
 enum AccountColumn
 {
@@ -81,7 +83,8 @@ enum AccountColumn
 };
 
 #define Natts_account	Anum_account_position
-#define Natts_accounts	(Natts_account - 1)
+#define Natts_accounts	Natts_account
+#define NATTS_ACCOUNTS_1_0	(Natts_account - 1)
 
 /* The arguments and columns that have a form of their own (account.c). */
 typedef enum AccountField
@@ -224,6 +227,53 @@ typedef struct Batch
 	NewAccount *accounts;
 } Batch;
 
+/*
+ * A way to read view accounts, along an index or two (read.c): by id, or by
+ * provider, then a column that has to equal something, then an order.
+ */
+typedef enum ReadWayNumber
+{
+	READ_BY_ID,
+	READ_BY_ORDER,
+	READ_READY,
+	READ_IN_PROGRESS,
+	READ_FAILED,				/* or invalid */
+	READ_BY_AGE,
+	READ_ALL,					/* as they come */
+	READ_WAYS
+} ReadWayNumber;
+
+typedef struct ReadWay
+{
+	const char *label;			/* in EXPLAIN */
+	const char *indexes[2];		/* the second may be NULL */
+	bool		has_provider;	/* as their first column */
+	bool		whole;			/* or the table, for everybody's accounts */
+	int			equals;			/* a column, or 0 */
+	int			order;			/* a column of 64 bits, or 0 */
+	const char *statuses[2];	/* all that is there; NULL: any */
+} ReadWay;
+
+/*
+ * What a plan keeps of it: custom_private is a list of these, and a list of
+ * those for each key, whose values are in custom_exprs.
+ */
+enum ReadPlanPlace
+{
+	READ_PLAN_FUNCTION,			/* visible_accounts */
+	READ_PLAN_WAY,
+	READ_PLAN_DIRECTION			/* NoMovement: in no order */
+};
+
+enum ReadKeyPlace
+{
+	READ_KEY_COLUMN,
+	READ_KEY_OPERATOR,
+	READ_KEY_IS_ARRAY,			/* one of its elements */
+	READ_KEY_STRATEGY,
+	READ_KEY_TYPE				/* of the value */
+};
+
 /* A CSV file that is being read (csv.c). */
 typedef struct CsvFile CsvFile;
 
@@ -331,7 +381,6 @@ extern bool awspool_column_is(TupleTableSlot *account, int column,
 							  const char *value);
 extern bool awspool_find_account(Relation rel, Snapshot snapshot,
 								 const char *account_id, const char *provider,
-								 bool (*may_see) (const char *),
 								 TupleTableSlot *slot);
 extern void awspool_lock_order(AccountTable *table, const char *order_id);
 extern bool awspool_lock_found(AccountTable *table);
@@ -419,6 +468,13 @@ extern void awspool_close_csv(CsvFile *file);
 /* import.c */
 extern void awspool_init_import(void);
 
+/* read.c */
+extern const ReadWay awspool_read_ways[READ_WAYS];
+extern const CustomScanMethods awspool_read_methods;
+
+/* read_plan.c */
+extern void awspool_init_read_plan(void);
+
 /*
  * Server versions.
  */
@@ -476,7 +532,32 @@ extern void awspool_init_import(void);
 	tuplesort_getdatum(sort, true, value, isnull, NULL)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define awspool_expression_pathkey(root, expr, opno, relids) \
+	build_expression_pathkey(root, expr, opno, relids, false)
+#else
+#define awspool_expression_pathkey(root, expr, opno, relids) \
+	build_expression_pathkey(root, expr, NULL, opno, relids, false)
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define awspool_array_length(root, array) estimate_array_length(root, array)
+#else
+#define awspool_array_length(root, array) estimate_array_length(array)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define awspool_is_nullable(var) ((var)->varnullingrels != NULL)
+#define awspool_may_execute(function) \
+	object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE)
+#else
+#define awspool_is_nullable(var) false
+#define awspool_may_execute(function) \
+	pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE)
+#endif
+
 #if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
 #define awspool_ri_constraints ri_CheckConstraintExprs
 #define awspool_is_enforced(check) ((check)->ccenforced)
 #else

@@ -213,7 +213,7 @@ is_there(const char *provider, const char *account_id)
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	bool		found = awspool_find_account(rel, snapshot, account_id,
-											 provider, NULL, slot);
+											 provider, slot);
 
 	ExecDropSingleTupleTableSlot(slot);
 	UnregisterSnapshot(snapshot);

@@ -159,16 +159,14 @@ awspool_column_is(TupleTableSlot *account, int column, const char *value)
 }
 
 /*
- * Finds an account of the provider or, if that is NULL, of any that "may_see"
- * lets the caller see.  False if there is none, or if it is somebody else's:
- * that is the same, also in what it takes to find out.  The entry of the
- * primary key tells whose it is, so the row of somebody else is never looked
- * at.
+ * Finds an account of the provider.  False if there is none, or if it is
+ * somebody else's: that is the same, also in what it takes to find out.  The
+ * entry of the primary key tells whose it is, so the row of somebody else is
+ * never looked at.
  */
 bool
 awspool_find_account(Relation rel, Snapshot snapshot, const char *account_id,
-					 const char *provider, bool (*may_see) (const char *),
-					 TupleTableSlot *slot)
+					 const char *provider, TupleTableSlot *slot)
 {
 	Datum		key = CStringGetTextDatum(account_id);
 	Relation	index = awspool_open_index("account_pkey", AccessShareLock);
@@ -177,13 +175,8 @@ awspool_find_account(Relation rel, Snapshot snapshot, const char *account_id,
 	bool		found = false;
 
 	while (!found && awspool_next_entry(scan))
-	{
-		char	   *whose = awspool_entry_provider(scan);
-
-		found = (provider != NULL ? strcmp(whose, provider) == 0 :
-				 may_see(whose)) &&
+		found = strcmp(awspool_entry_provider(scan), provider) == 0 &&
 			index_fetch_heap(scan, slot);
-	}
 	index_endscan(scan);
 	index_close(index, AccessShareLock);
 	return found;
@@ -440,7 +433,7 @@ see_account(AccountTable *table, const char *account_id)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	bool		seen = awspool_find_account(table->rel, snapshot,
-											account_id, table->provider, NULL,
+											account_id, table->provider,
 											table->found);
 
 	UnregisterSnapshot(snapshot);

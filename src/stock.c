@@ -240,7 +240,7 @@ awspool_store(NewAccount *account)
 		" ON CONFLICT (account_id) DO NOTHING"
 		" RETURNING provider, account_id, marketplace, model, status,"
 		" order_id, order_model, reason, added_at, added_by, claimed_at,"
-		" claimed_by, closed_at, closed_by",
+		" claimed_by, closed_at, closed_by, position",
 		.nargs = 5,
 		.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 	};

@@ -244,8 +244,7 @@ is_changed_here(AccountTable *table, const ViewRow *old)
 
 	if (!awspool_find_account(table->rel, GetActiveSnapshot(),
 							  get(old, Anum_account_account_id),
-							  get(old, Anum_account_provider), NULL,
-							  table->found))
+							  get(old, Anum_account_provider), table->found))
 		return false;
 	header = ((BufferHeapTupleTableSlot *) table->found)->base.tuple->t_data;
 	return !HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) &&
@@ -323,8 +322,11 @@ static bool
 same(const ViewRow *a, const ViewRow *b, int column)
 {
 	int			i = column - 1;
-	Form_pg_attribute attr = TupleDescAttr(a->desc, i);
+	Form_pg_attribute attr;
 
+	if (i >= a->desc->natts)	/* by the script of version 1.0 */
+		return true;
+	attr = TupleDescAttr(a->desc, i);
 	if (a->isnull[i] || b->isnull[i])
 		return a->isnull[i] && b->isnull[i];
 	return datum_image_eq(a->values[i], b->values[i],

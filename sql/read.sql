@@ -1,0 +1,198 @@
+--
+-- How view accounts is read: along which index, and by whom.  The answers are
+-- compared with those of a table by test/t/read.pl.
+--
+
+CREATE ROLE regress_awspool_acme;
+CREATE ROLE regress_awspool_both;
+SELECT awspool.grant_provider('acme', 'regress_awspool_acme');
+SELECT awspool.grant_provider('acme', 'regress_awspool_both');
+SELECT awspool.grant_provider('other', 'regress_awspool_both');
+INSERT INTO awspool.accounts (provider, account_id, marketplace, model)
+SELECT CASE i % 3 WHEN 0 THEN 'other' ELSE 'acme' END, (900000000000 + i)::text, 'MP-000' || i % 2, 'SPAM' FROM generate_series(1, 9) i;
+SELECT account_id FROM awspool.claim_account('acme', 'MP-0001', 'O-1');
+SELECT account_id FROM awspool.claim_account('acme', 'MP-0001', 'O-2');
+SELECT status FROM awspool.fail_account('acme', '900000000005', 'why', 'O-2');
+CREATE TABLE regress_awspool_order (order_id text, account_id text);
+INSERT INTO regress_awspool_order VALUES ('O-1', '900000000001'), ('O-2', '900000000002'), ('O-3', '900000000003');
+ANALYZE regress_awspool_order;
+GRANT SELECT ON regress_awspool_order TO PUBLIC;
+
+-- What a plan says of it, without the rest of the plan, and without what
+-- servers write differently: what a subselect found, and alternatives.
+CREATE FUNCTION pg_temp.read_by(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    IF line ~ 'Read By|Function Scan|Sort$' THEN
+      line := regexp_replace(btrim(line, ' ->'), '^Read By: ', '');
+      line := regexp_replace(line, '\$0|\(InitPlan 1\)\.col1', '(subselect)');
+      RETURN NEXT regexp_replace(line, '(\w+) = (\S+ or \1.*|ANY .*)', '\1 = several');
+    END IF;
+  END LOOP;
+END $$;
+
+-- Enough others, so that it matters how they are read.
+INSERT INTO awspool.account (provider, account_id, marketplace, model, status, closed_at, closed_by)
+SELECT 'third', (800000000000 + i)::text, 'MP-0000', 'SPAM', 'invalid', now(), 'somebody' FROM generate_series(1, 5000) i;
+
+SET ROLE regress_awspool_acme;
+
+--
+-- Along which index
+--
+
+CREATE TEMP TABLE query (n serial, query text);
+INSERT INTO query (query) VALUES
+  ('WHERE account_id = ''900000000001'''),
+  ('WHERE ''900000000001'' = account_id'),
+  ('WHERE account_id IN (''900000000002'', NULL, ''900000000001'')'),
+  ('WHERE account_id = ANY (array_remove(''{900000000001}''::text[], current_user::text))'),
+  ('WHERE account_id = ''900000000001''::varchar'),
+  ('WHERE account_id = NULL::text'),
+  ('WHERE account_id = (SELECT max(account_id) FROM regress_awspool_order)'),
+  ('WHERE account_id = lower(''900000000001'')'),
+  ('WHERE account_id = right(random()::text, 1)'),
+  ('WHERE account_id = order_id'),
+  ('WHERE account_id <= ''900000000002'''),
+  ('WHERE account_id <> ALL (''{900000000001}'')'),
+  ('WHERE account_id = ''900000000001'' OR account_id IN (''900000000004'', ''x'')'),
+  ('WHERE account_id = ''900000000001'' OR order_id = ''O-1'''),
+  ('WHERE NOT account_id = ''900000000001'''),
+  ('WHERE (provider, account_id) IN ((''acme'', ''900000000001''), (''other'', ''900000000003''))'),
+  ('WHERE order_id = ''O-1'''),
+  ('WHERE provider = ''acme'' AND order_id IN (''O-1'', ''O-2'')'),
+  ('WHERE order_id IS NULL'),
+  ('WHERE status = ''ready'' AND marketplace = ''MP-0000'' ORDER BY position LIMIT 5'),
+  ('WHERE status = ''ready'' AND marketplace = ''MP-0000'' ORDER BY position DESC LIMIT 5'),
+  ('WHERE status = ''ready'' AND marketplace IN (''MP-0000'', ''MP-0001'') ORDER BY position LIMIT 5'),
+  ('WHERE status = ''ready'' ORDER BY position LIMIT 5'),
+  ('WHERE status = ''provisioning_in_progress'' AND claimed_at < now() - interval ''1 hour'''),
+  ('WHERE status = ''provisioning_in_progress'' ORDER BY claimed_at LIMIT 5'),
+  ('WHERE status IN (''invalid'', ''provisioning_failed'')'),
+  ('WHERE status IN (''invalid'', ''allocated'')'),
+  ('ORDER BY position LIMIT 5'),
+  ('ORDER BY position DESC LIMIT 5'),
+  ('WHERE position < 1000 ORDER BY position DESC LIMIT 5'),
+  ('WHERE position BETWEEN 1 AND 2'),
+  ('WHERE 7 = position'),
+  ('ORDER BY account_id LIMIT 5'),
+  ('WHERE lower(provider) = ''acme'''),
+  ('');
+SELECT q.n, q.query, r.read_by
+FROM query q, pg_temp.read_by('SELECT * FROM awspool.accounts ' || q.query) WITH ORDINALITY r (read_by, line)
+ORDER BY q.n, r.line;
+
+-- By columns of another table
+SELECT pg_temp.read_by('SELECT * FROM regress_awspool_order o JOIN awspool.accounts a USING (order_id)');
+SELECT pg_temp.read_by('SELECT * FROM regress_awspool_order o LEFT JOIN awspool.accounts a ON a.account_id = o.account_id');
+SELECT pg_temp.read_by('SELECT * FROM regress_awspool_order o JOIN awspool.accounts a ON a.order_id = o.order_id OR a.order_id = o.account_id');
+SELECT pg_temp.read_by('SELECT (SELECT status FROM awspool.accounts a WHERE a.account_id = o.account_id) FROM regress_awspool_order o');
+SELECT o.order_id, a.account_id, a.status FROM regress_awspool_order o LEFT JOIN awspool.accounts a USING (order_id) ORDER BY o.order_id;
+
+-- Only the plain call, in FROM and by itself, is read so.
+SELECT pg_temp.read_by('SELECT * FROM awspool.visible_accounts() WHERE account_id = ''900000000001''');
+SELECT pg_temp.read_by('SELECT * FROM awspool.visible_accounts() WITH ORDINALITY WHERE account_id = ''900000000001''');
+SELECT pg_temp.read_by('SELECT * FROM ROWS FROM (awspool.visible_accounts(), generate_series(1, 2)) WHERE account_id = ''900000000001''');
+SELECT count(*) FROM (SELECT (awspool.visible_accounts()).account_id FROM json_to_recordset('[{"provider": "acme", "account_id": "900000000001"}]') t (provider text, account_id text)
+  WHERE t.account_id = '900000000001') x;
+
+--
+-- Whose accounts: found when the first row is read
+--
+
+PREPARE mine AS SELECT provider, count(*) FROM awspool.accounts GROUP BY provider ORDER BY provider;
+PREPARE oldest(text) AS SELECT provider, account_id FROM awspool.accounts WHERE marketplace = $1 AND status = 'ready' ORDER BY position LIMIT 3;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE mine;
+EXECUTE oldest('MP-0001');
+SET ROLE regress_awspool_both;
+EXECUTE mine;
+EXECUTE oldest('MP-0001');
+RESET ROLE;
+EXECUTE mine;
+EXECUTE oldest('MP-0000');
+SELECT awspool.revoke_provider('other', 'regress_awspool_both');
+SET ROLE regress_awspool_both;
+EXECUTE mine;
+EXECUTE oldest('MP-0001');
+RESET plan_cache_mode;
+
+-- A cursor opened before a revocation, and read after it, has nothing.
+BEGIN;
+DECLARE before_revocation CURSOR FOR SELECT account_id FROM awspool.accounts ORDER BY position;
+RESET ROLE;
+SELECT awspool.revoke_provider('acme', 'regress_awspool_both');
+SET ROLE regress_awspool_both;
+FETCH ALL FROM before_revocation;
+ROLLBACK;
+
+-- Several providers are merged in order, also backwards and page by page.
+RESET ROLE;
+SELECT awspool.grant_provider('other', 'regress_awspool_both');
+SET ROLE regress_awspool_both;
+SELECT provider, account_id FROM awspool.accounts ORDER BY position;
+SELECT account_id FROM awspool.accounts WHERE position < (SELECT position FROM awspool.accounts WHERE account_id = '900000000006') ORDER BY position DESC LIMIT 2;
+-- The row as a whole, and no column at all
+SELECT a FROM (SELECT a.account_id IS NOT NULL AS a FROM awspool.accounts a WHERE a.account_id = '900000000003') x;
+SELECT (a).account_id, a IS NOT NULL AS row FROM awspool.accounts a WHERE status = 'provisioning_in_progress';
+SELECT count(*) FROM awspool.accounts;
+
+-- A cursor WITH HOLD, and backwards if it may scroll
+BEGIN;
+DECLARE held SCROLL CURSOR WITH HOLD FOR SELECT account_id FROM awspool.accounts ORDER BY position LIMIT 3;
+FETCH 2 FROM held;
+FETCH BACKWARD 1 FROM held;
+COMMIT;
+FETCH ALL FROM held;
+CLOSE held;
+
+-- Joins with columns of the application's use its indexes, whatever their collation.
+RESET ROLE;
+CREATE COLLATION regress_awspool_icu (provider = icu, locale = 'und');
+CREATE TABLE regress_awspool_app (plain text, c text COLLATE "C", icu text COLLATE regress_awspool_icu);
+CREATE INDEX ON regress_awspool_app (plain);
+CREATE INDEX ON regress_awspool_app (c);
+CREATE INDEX ON regress_awspool_app (icu);
+INSERT INTO regress_awspool_app VALUES ('900000000001', '900000000001', '900000000001');
+GRANT SELECT ON regress_awspool_app TO PUBLIC;
+SET ROLE regress_awspool_acme;
+SET enable_seqscan = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+EXPLAIN (COSTS OFF) SELECT a.account_id FROM awspool.accounts a JOIN regress_awspool_app p ON p.plain = a.account_id WHERE a.order_id = 'O-1';
+EXPLAIN (COSTS OFF) SELECT a.account_id FROM awspool.accounts a JOIN regress_awspool_app p ON p.c = a.account_id WHERE a.order_id = 'O-1';
+EXPLAIN (COSTS OFF) SELECT a.account_id FROM awspool.accounts a JOIN regress_awspool_app p ON p.icu = a.account_id WHERE a.order_id = 'O-1';
+SELECT a.account_id FROM awspool.accounts a JOIN regress_awspool_app p ON p.icu = a.account_id WHERE a.order_id = 'O-1';
+RESET enable_seqscan;
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+
+-- The function may be withheld, from a kept plan as well.
+PREPARE kept AS SELECT count(*) FROM awspool.accounts;
+EXECUTE kept;
+RESET ROLE;
+REVOKE EXECUTE ON FUNCTION awspool.visible_accounts() FROM PUBLIC;
+SET ROLE regress_awspool_acme;
+\set VERBOSITY sqlstate
+EXECUTE kept;
+\set VERBOSITY default
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION awspool.visible_accounts() TO PUBLIC;
+SET ROLE regress_awspool_acme;
+
+-- Without accounts, and for who may act for nobody
+RESET ROLE;
+SELECT awspool.revoke_provider('acme', 'regress_awspool_acme');
+SET ROLE regress_awspool_acme;
+SELECT count(*) FROM awspool.accounts WHERE provider = 'acme' OR account_id = '900000000001';
+RESET ROLE;
+TRUNCATE awspool.account, awspool.account_log, awspool.provider_role;
+SELECT count(*) FROM awspool.accounts WHERE order_id = 'O-1';
+SELECT * FROM awspool.accounts ORDER BY position;
+
+DEALLOCATE ALL;
+DROP TABLE query, regress_awspool_order, regress_awspool_app;
+DROP COLLATION regress_awspool_icu;
+DROP FUNCTION pg_temp.read_by;
+DROP ROLE regress_awspool_acme, regress_awspool_both;

@@ -1,0 +1,884 @@
+/*-------------------------------------------------------------------------
+ *
+ * read.c
+ *	  How view accounts is read: a scan of our own.
+ *
+ * What the view reads from is a function, visible_accounts(), and the server
+ * cannot look into a function: it would have every account of the caller's
+ * providers read before it throws away what a query did not ask for.  So the
+ * planner is offered ways to read the same rows (read_plan.c), and here is the
+ * scan that goes along them.
+ *
+ * Each way is along an index that begins with the provider, or along the
+ * primary key, whose entries say whose each account is.  So a scan never comes
+ * to a row of somebody else, and what a query costs depends on what it returns
+ * and on the number of the caller's providers alone.
+ *
+ * Nothing is known of the caller when a query is planned, for plans are kept
+ * and roles change, nor when it begins, for a cursor may be read later.  Whose
+ * accounts are read is found when the first row is.
+ *
+ * Without an order one scan of the index reads all providers, one after the
+ * other.  Where the order matters each provider has a scan of its own, and
+ * those are merged.
+ *
+ * All conditions of the query stay conditions of it.  The keys that an index
+ * is given leave out what would not pass; so it does not matter, to
+ * EvalPlanQual for one, that they are not looked at again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/htup_details.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/visibilitymap.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/explain.h"
+#include "lib/binaryheap.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "storage/bufmgr.h"
+#include "storage/predicate.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/ruleutils.h"
+#include "utils/typcache.h"
+
+/* Of an index scan: provider, the column that has to equal, and a range. */
+#define MAX_KEYS	4
+
+/* What an index holds besides, in the order of the columns that it begins with. */
+const ReadWay awspool_read_ways[READ_WAYS] =
+{
+	[READ_BY_ID] = {
+		"id", {"account_pkey"},
+		.equals = Anum_account_account_id
+	},
+	[READ_BY_ORDER] = {
+		"order", {"account_order", "account_failed"}, .has_provider = true,
+		.equals = Anum_account_order_id
+	},
+	[READ_READY] = {
+		"ready", {"account_ready"}, .has_provider = true,
+		.equals = Anum_account_marketplace,
+		.order = Anum_account_position, .statuses = {"ready"}
+	},
+	[READ_IN_PROGRESS] = {
+		"in progress", {"account_in_progress"}, .has_provider = true,
+		.order = Anum_account_claimed_at,
+		.statuses = {"provisioning_in_progress"}
+	},
+	[READ_FAILED] = {
+		"failed or invalid", {"account_failed"}, .has_provider = true,
+		.statuses = {"provisioning_failed", "invalid"}
+	},
+	[READ_BY_AGE] = {
+		"age", {"account_provider"}, .has_provider = true,
+		.order = Anum_account_position
+	},
+	[READ_ALL] = {
+		"provider", {"account_provider"}, .has_provider = true, .whole = true
+	},
+};
+
+/* A scan of an index. */
+typedef struct Source
+{
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;		/* the row that it has come to */
+} Source;
+
+typedef struct Reading
+{
+	CustomScanState css;
+	const ReadWay *way;
+	ScanDirection direction;
+	bool		is_ordered;		/* across providers */
+	List	   *keys;			/* as in the plan: see ReadKeyPlace */
+	List	   *values;			/* ExprStates of the keys */
+	ExprContext *context;		/* for what holds until the next rescan */
+	int			natts;			/* how many columns anybody looks at */
+	TupleDesc	row;			/* of the function */
+
+	/* Found when the first row is read. */
+	bool		open;
+	bool		acts_for_all;
+	List	   *granted;		/* the caller's providers, or everybody's, if
+								 * they had to be found out */
+	Relation	rel;
+	Source	   *sources;
+	int			nsources;		/* opened; how many are in use: see start */
+	TableScanDesc table;		/* everybody's, as they come; or NULL */
+	TupleTableSlot *table_slot;
+	Buffer		visibility;		/* a page of the visibility map */
+	TupleTableSlot *rechecked;	/* for EvalPlanQual */
+
+	/* Since the last rescan. */
+	bool		started;
+	bool		nothing;		/* no row can pass */
+	bool		everybody;		/* whoever it is; then no provider is named */
+	List	   *providers;		/* otherwise: to read, each once */
+	List	   *equals;			/* Datums, one of which that column equals;
+								 * NIL: any */
+	ScanKeyData ranges[2];
+	int			nranges;
+	int			current;		/* source, and how many there are */
+	int			nused;
+	binaryheap *merged;			/* of sources that have a row; or NULL */
+} Reading;
+
+static Node *make_state(CustomScan *plan);
+static void begin_scan(CustomScanState *node, EState *estate, int eflags);
+static TupleTableSlot *exec_scan(CustomScanState *node);
+static void end_scan(CustomScanState *node);
+static void rescan(CustomScanState *node);
+static void explain_scan(CustomScanState *node, List *ancestors,
+						 ExplainState *es);
+static TupleTableSlot *read_next(ScanState *node);
+static bool recheck(ScanState *node, TupleTableSlot *slot);
+static TupleTableSlot *next_account(Reading *reading);
+static TupleTableSlot *next_merged(Reading *reading);
+static void start(Reading *reading);
+static void evaluate(Reading *reading);
+static List *texts_of(Datum value, bool is_array);
+static List *each_once(List *texts);
+static int	compare_texts(const ListCell *a, const ListCell *b);
+static bool is_among(List *texts, Datum text);
+static void open_table(Reading *reading);
+static void choose_providers(Reading *reading, List *wanted);
+static List *all_providers(Reading *reading);
+static void begin_sources(Reading *reading);
+static void begin_table(Reading *reading);
+static Source *use_source(Reading *reading, const char *index);
+static void begin_source(Reading *reading, Source *source, List *providers);
+static void equal_key(ScanKey key, int attno, Relation index, List *values);
+static bool next_of(Reading *reading, Source *source);
+static bool next_of_ids(Reading *reading, Source *source);
+static bool next_uncounted(Reading *reading, Source *source);
+static int	compare_sources(Datum a, Datum b, void *arg);
+static TupleTableSlot *put(Reading *reading, TupleTableSlot *account);
+
+const CustomScanMethods awspool_read_methods =
+{
+	.CustomName = "awspool accounts",
+	.CreateCustomScanState = make_state
+};
+
+static const CustomExecMethods exec_methods =
+{
+	.CustomName = "awspool accounts",
+	.BeginCustomScan = begin_scan,
+	.ExecCustomScan = exec_scan,
+	.EndCustomScan = end_scan,
+	.ReScanCustomScan = rescan,
+	.ExplainCustomScan = explain_scan
+};
+
+/*
+ * The node of a plan that is to be executed.
+ */
+static Node *
+make_state(CustomScan *plan)
+{
+	Reading    *reading = palloc0(sizeof(Reading));
+	List	   *scan = linitial(plan->custom_private);
+
+	NodeSetTag(reading, T_CustomScanState);
+	reading->css.methods = &exec_methods;
+	reading->way = &awspool_read_ways[list_nth_int(scan, READ_PLAN_WAY)];
+	reading->direction = list_nth_int(scan, READ_PLAN_DIRECTION);
+	reading->is_ordered = reading->direction != NoMovementScanDirection;
+	reading->keys = lsecond(plan->custom_private);
+	return (Node *) reading;
+}
+
+/*
+ * Whether the caller may call the function is asked here, as for any
+ * function; whose accounts it may see when the first row is read.
+ */
+static void
+begin_scan(CustomScanState *node, EState *estate, int eflags)
+{
+	Reading    *reading = (Reading *) node;
+	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
+	Oid			function = list_nth_int(linitial(plan->custom_private),
+										READ_PLAN_FUNCTION);
+	Bitmapset  *columns = NULL;
+	int			column = -1;
+	ListCell   *cell;
+
+	if (awspool_may_execute(function) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION,
+					   get_func_name(function));
+
+	foreach(cell, plan->custom_exprs)
+		reading->values = lappend(reading->values,
+								  ExecInitExpr(lfirst(cell), &node->ss.ps));
+
+	pull_varattnos((Node *) plan->scan.plan.targetlist, INDEX_VAR, &columns);
+	pull_varattnos((Node *) plan->scan.plan.qual, INDEX_VAR, &columns);
+	while ((column = bms_next_member(columns, column)) >= 0)
+		reading->natts = column + FirstLowInvalidHeapAttributeNumber;
+
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+	reading->context = CreateExprContext(estate);
+	reading->row = lookup_rowtype_tupdesc_copy(get_func_rettype(function), -1);
+}
+
+static TupleTableSlot *
+exec_scan(CustomScanState *node)
+{
+	return ExecScan(&node->ss, read_next, recheck);
+}
+
+static void
+rescan(CustomScanState *node)
+{
+	((Reading *) node)->started = false;
+	ExecScanReScan(&node->ss);
+}
+
+static void
+end_scan(CustomScanState *node)
+{
+	Reading    *reading = (Reading *) node;
+
+	if (!reading->open)
+		return;
+	if (BufferIsValid(reading->visibility))
+		ReleaseBuffer(reading->visibility);
+	if (reading->table != NULL)
+	{
+		table_endscan(reading->table);
+		ExecDropSingleTupleTableSlot(reading->table_slot);
+	}
+	for (int i = 0; i < reading->nsources; i++)
+	{
+		Source	   *source = &reading->sources[i];
+
+		ExecDropSingleTupleTableSlot(source->slot);
+		index_endscan(source->scan);
+		index_close(source->index, AccessShareLock);
+	}
+	table_close(reading->rel, AccessShareLock);
+}
+
+/*
+ * "Read By: order, order_id = 'x'": the way, and the keys.
+ */
+static void
+explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
+{
+	Reading    *reading = (Reading *) node;
+	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
+	List	   *context = set_deparse_context_plan(es->deparse_cxt,
+												   &plan->scan.plan,
+												   ancestors);
+	Oid			row = get_func_rettype(list_nth_int(linitial(plan->custom_private),
+													READ_PLAN_FUNCTION));
+	StringInfoData text;
+	int			before = 0;
+	ListCell   *key;
+	ListCell   *value;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, reading->way->label);
+	if (reading->direction == BackwardScanDirection)
+		appendStringInfoString(&text, " backward");
+	forboth(key, reading->keys, value, plan->custom_exprs)
+	{
+		List	   *places = lfirst(key);
+		int			column = list_nth_int(places, READ_KEY_COLUMN);
+		bool		is_equality = list_nth_int(places, READ_KEY_STRATEGY) ==
+			BTEqualStrategyNumber;
+
+		appendStringInfoString(&text, is_equality && column == before ?
+							   " or " : ", ");
+		before = column;
+		appendStringInfo(&text,
+						 list_nth_int(places, READ_KEY_IS_ARRAY) ?
+						 "%s %s ANY (%s)" : "%s %s %s",
+						 get_attname(get_typ_typrelid(row), column, false),
+						 get_opname(list_nth_int(places, READ_KEY_OPERATOR)),
+						 deparse_expression(lfirst(value), context, true,
+											false));
+	}
+	ExplainPropertyText("Read By", text.data, es);
+}
+
+static TupleTableSlot *
+read_next(ScanState *node)
+{
+	TupleTableSlot *account = next_account((Reading *) node);
+
+	(void) ExecClearTuple(node->ss_ScanTupleSlot);
+	return account == NULL ? node->ss_ScanTupleSlot :
+		put((Reading *) node, account);
+}
+
+/*
+ * In EvalPlanQual, which looks again at a row that somebody else has changed:
+ * gives the row that was read of this relation before, or none.  The server
+ * calls us for that, and not the node that it has in place of a table, as a
+ * function is none.  What is read anew there, as by a subquery, has no such
+ * row, and is read as ever.
+ */
+static bool
+recheck(ScanState *node, TupleTableSlot *slot)
+{
+	Reading    *reading = (Reading *) node;
+	EPQState   *epq = node->ps.state->es_epq_active;
+	int			i = bms_singleton_member(((CustomScan *) node->ps.plan)->custom_relids) - 1;
+
+	if (epq->relsubs_rowmark[i] == NULL)
+	{
+		(void) read_next(node);
+		return !TupIsNull(slot);
+	}
+	if (epq->relsubs_done[i])
+		return false;
+	epq->relsubs_done[i] = true;
+	if (reading->rechecked == NULL)
+		reading->rechecked = ExecInitExtraTupleSlot(node->ps.state,
+													reading->row,
+													&TTSOpsVirtual);
+	(void) ExecClearTuple(slot);
+	if (!EvalPlanQualFetchRowMark(epq, i + 1, reading->rechecked))
+		return false;
+	(void) put(reading, reading->rechecked);
+	return true;
+}
+
+/*
+ * The next account; NULL if there is none.
+ */
+static TupleTableSlot *
+next_account(Reading *reading)
+{
+	if (!reading->started)
+		start(reading);
+	else if (reading->merged != NULL)
+		return next_merged(reading);
+	if (reading->nothing)
+		return NULL;
+
+	if (reading->merged != NULL)
+		return binaryheap_empty(reading->merged) ? NULL :
+			((Source *) DatumGetPointer(binaryheap_first(reading->merged)))->slot;
+	if (reading->everybody && reading->way->whole)
+		return table_scan_getnextslot(reading->table, ForwardScanDirection,
+									  reading->table_slot) ?
+			reading->table_slot : NULL;
+
+	for (; reading->current < reading->nused; reading->current++)
+	{
+		Source	   *source = &reading->sources[reading->current];
+
+		if (next_of(reading, source))
+			return source->slot;
+	}
+	return NULL;
+}
+
+/* Steps the source on whose row was given last, and gives the next in order. */
+static TupleTableSlot *
+next_merged(Reading *reading)
+{
+	Source	   *source;
+
+	if (binaryheap_empty(reading->merged))
+		return NULL;
+	source = (Source *) DatumGetPointer(binaryheap_first(reading->merged));
+	if (next_of(reading, source))
+		binaryheap_replace_first(reading->merged, PointerGetDatum(source));
+	else
+		(void) binaryheap_remove_first(reading->merged);
+	if (binaryheap_empty(reading->merged))
+		return NULL;
+	source = (Source *) DatumGetPointer(binaryheap_first(reading->merged));
+	return source->slot;
+}
+
+/*
+ * Begins to read what the values of the keys demand now.
+ */
+static void
+start(Reading *reading)
+{
+	MemoryContext caller_context;
+
+	ResetExprContext(reading->context);
+	caller_context =
+		MemoryContextSwitchTo(reading->context->ecxt_per_tuple_memory);
+	reading->started = true;
+	reading->merged = NULL;
+	if (!reading->open)
+		open_table(reading);
+	evaluate(reading);
+	if (!reading->nothing)
+		begin_sources(reading);
+	MemoryContextSwitchTo(caller_context);
+}
+
+/*
+ * Finds the values of the keys.  Several keys of the provider, or of the
+ * column that has to equal something, are alternatives, of one condition.
+ */
+static void
+evaluate(Reading *reading)
+{
+	List	   *wanted = NIL;	/* providers */
+	bool		any_wanted = false;
+	bool		any_equals = false;
+	ListCell   *key;
+	ListCell   *state;
+
+	reading->equals = NIL;
+	reading->nranges = 0;
+	reading->nothing = false;
+	forboth(key, reading->keys, state, reading->values)
+	{
+		List	   *places = lfirst(key);
+		int			column = list_nth_int(places, READ_KEY_COLUMN);
+		bool		is_array = list_nth_int(places, READ_KEY_IS_ARRAY);
+		Oid			operator = list_nth_int(places, READ_KEY_OPERATOR);
+		bool		isnull;
+		Datum		value = ExecEvalExpr(lfirst(state), reading->context,
+										 &isnull);
+		List	   *texts = NIL;
+
+		if (column != reading->way->order && !isnull)
+			texts = texts_of(value, is_array);
+		if (column == Anum_account_provider)
+		{
+			wanted = list_concat(wanted, texts);
+			any_wanted = true;
+		}
+		else if (column == reading->way->equals)
+		{
+			reading->equals = list_concat(reading->equals, texts);
+			any_equals = true;
+		}
+		else if (isnull)
+			reading->nothing = true;
+		else
+			ScanKeyEntryInitialize(&reading->ranges[reading->nranges++], 0,
+								   reading->way->has_provider + (reading->way->equals != 0) + 1,
+								   list_nth_int(places, READ_KEY_STRATEGY),
+								   list_nth_int(places, READ_KEY_TYPE),
+								   InvalidOid, get_opcode(operator), value);
+	}
+	if ((any_wanted && wanted == NIL) ||
+		(any_equals && reading->equals == NIL))
+		reading->nothing = true;
+	if (!reading->nothing)
+		choose_providers(reading, wanted);
+}
+
+/* The text, or the elements of an array of texts, as a list of Datums. */
+static List *
+texts_of(Datum value, bool is_array)
+{
+	Datum	   *elements;
+	bool	   *isnull;
+	int			n;
+	List	   *texts = NIL;
+
+	if (!is_array)
+		return list_make1(DatumGetPointer(value));
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &isnull, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (!isnull[i])
+			texts = lappend(texts, DatumGetPointer(elements[i]));
+	}
+	return texts;
+}
+
+static List *
+each_once(List *texts)
+{
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	list_sort(texts, compare_texts);
+	foreach(cell, texts)
+	{
+		if (result == NIL || compare_texts(list_tail(result), cell) != 0)
+			result = lappend(result, lfirst(cell));
+	}
+	return result;
+}
+
+/* By bytes, as the indexes have them. */
+static int
+compare_texts(const ListCell *a, const ListCell *b)
+{
+	return DatumGetInt32(DirectFunctionCall2Coll(bttextcmp, C_COLLATION_OID,
+												 PointerGetDatum(lfirst(a)),
+												 PointerGetDatum(lfirst(b))));
+}
+
+static bool
+is_among(List *texts, Datum text)
+{
+	ListCell	one = {.ptr_value = DatumGetPointer(text)};
+	ListCell   *cell;
+
+	foreach(cell, texts)
+	{
+		if (compare_texts(cell, &one) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Opens the table, and finds who is asking.  What is kept beyond a rescan
+ * belongs into the memory of the query.
+ */
+static void
+open_table(Reading *reading)
+{
+	MemoryContext caller_context =
+		MemoryContextSwitchTo(reading->css.ss.ps.state->es_query_cxt);
+	ListCell   *cell;
+
+	reading->rel = table_open(awspool_relation("account"), AccessShareLock);
+	reading->open = true;
+	reading->acts_for_all = awspool_acts_for_all();
+	if (!reading->acts_for_all)
+	{
+		foreach(cell, awspool_granted_providers())
+			reading->granted = lappend(reading->granted,
+									   cstring_to_text(lfirst(cell)));
+	}
+	MemoryContextSwitchTo(caller_context);
+}
+
+/*
+ * Decides whose accounts are read: of the providers that are wanted, or of any
+ * if that is NIL, those that are the caller's.
+ */
+static void
+choose_providers(Reading *reading, List *wanted)
+{
+	ListCell   *cell;
+
+	wanted = each_once(wanted);
+	reading->everybody = reading->acts_for_all && wanted == NIL &&
+		(!reading->way->has_provider || reading->way->whole);
+	reading->providers = NIL;
+	if (reading->acts_for_all && wanted != NIL)
+		reading->providers = wanted;
+	else if (reading->acts_for_all && !reading->everybody)
+	{
+		if (reading->granted == NIL)
+			reading->granted = all_providers(reading);
+		reading->providers = reading->granted;
+	}
+	else if (wanted == NIL)
+		reading->providers = reading->granted;
+	else
+	{
+		foreach(cell, wanted)
+		{
+			if (is_among(reading->granted, PointerGetDatum(lfirst(cell))))
+				reading->providers = lappend(reading->providers,
+											 lfirst(cell));
+		}
+	}
+	reading->nothing = !reading->everybody && reading->providers == NIL;
+}
+
+/*
+ * The providers that have an account, as far as anybody can tell: steps along
+ * an index from one to the next.
+ */
+static List *
+all_providers(Reading *reading)
+{
+	EState	   *estate = reading->css.ss.ps.state;
+	MemoryContext caller_context = MemoryContextSwitchTo(estate->es_query_cxt);
+	Relation	index = awspool_open_index("account_provider",
+										   AccessShareLock);
+	IndexScanDesc scan = awspool_index_beginscan(reading->rel, index,
+												 estate->es_snapshot, 1);
+	List	   *providers = NIL;
+	ScanKeyData key;
+
+	scan->xs_want_itup = true;
+	scan->numberOfKeys = 0;
+	index_rescan(scan, &key, 0, NULL, 0);
+	while (awspool_next_entry(scan))
+	{
+		bool		isnull;
+		Datum		provider = datumCopy(index_getattr(scan->xs_itup, 1,
+													   scan->xs_itupdesc,
+													   &isnull), false, -1);
+
+		CHECK_FOR_INTERRUPTS();
+		providers = lappend(providers, DatumGetPointer(provider));
+		ScanKeyEntryInitialize(&key, 0, 1, BTGreaterStrategyNumber,
+							   InvalidOid, index->rd_indcollation[0],
+							   F_TEXT_GT, provider);
+		scan->numberOfKeys = 1;
+		index_rescan(scan, &key, 1, NULL, 0);
+	}
+	index_endscan(scan);
+	index_close(index, AccessShareLock);
+	MemoryContextSwitchTo(caller_context);
+	return providers;
+}
+
+static void
+begin_sources(Reading *reading)
+{
+	const ReadWay *way = reading->way;
+	ListCell   *cell;
+
+	reading->nused = 0;
+	reading->current = 0;
+	if (reading->everybody && way->whole)
+		begin_table(reading);
+	else if (reading->is_ordered)
+	{
+		foreach(cell, reading->providers)
+			begin_source(reading, use_source(reading, way->indexes[0]),
+						 list_make1(lfirst(cell)));
+	}
+	else
+	{
+		for (size_t i = 0; i < lengthof(way->indexes); i++)
+		{
+			if (way->indexes[i] != NULL)
+				begin_source(reading, use_source(reading, way->indexes[i]),
+							 reading->providers);
+		}
+	}
+	if (!reading->is_ordered || reading->nused < 2)
+		return;
+
+	reading->merged = binaryheap_allocate(reading->nused, compare_sources,
+										  reading);
+	for (int i = 0; i < reading->nused; i++)
+	{
+		if (next_of(reading, &reading->sources[i]))
+			binaryheap_add_unordered(reading->merged,
+									 PointerGetDatum(&reading->sources[i]));
+	}
+	binaryheap_build(reading->merged);
+}
+
+/* Everybody's accounts, for who acts for all of them. */
+static void
+begin_table(Reading *reading)
+{
+	EState	   *estate = reading->css.ss.ps.state;
+	MemoryContext caller_context;
+
+	if (reading->table != NULL)
+	{
+		table_rescan(reading->table, NULL);
+		return;
+	}
+	caller_context = MemoryContextSwitchTo(estate->es_query_cxt);
+	reading->table = awspool_table_beginscan(reading->rel,
+											 estate->es_snapshot);
+	reading->table_slot = table_slot_create(reading->rel, NULL);
+	MemoryContextSwitchTo(caller_context);
+}
+
+/* One more source, opened if it was not in use before. */
+static Source *
+use_source(Reading *reading, const char *index)
+{
+	EState	   *estate = reading->css.ss.ps.state;
+	MemoryContext caller_context;
+	Source	   *source;
+
+	if (reading->nused < reading->nsources)
+		return &reading->sources[reading->nused++];
+
+	caller_context = MemoryContextSwitchTo(estate->es_query_cxt);
+	reading->sources = reading->nsources == 0 ? palloc(sizeof(Source)) :
+		repalloc(reading->sources, (reading->nsources + 1) * sizeof(Source));
+	source = &reading->sources[reading->nsources];
+	source->slot = table_slot_create(reading->rel, NULL);
+	source->index = awspool_open_index(index, AccessShareLock);
+	source->scan = awspool_index_beginscan(reading->rel, source->index,
+										   estate->es_snapshot, MAX_KEYS);
+	source->scan->xs_want_itup = !reading->way->has_provider;
+	reading->nsources++;
+	reading->nused++;
+	MemoryContextSwitchTo(caller_context);
+	return source;
+}
+
+/*
+ * Has a source begin with the accounts of these providers that are wanted.
+ * What the index allocates meanwhile it keeps for as long as the scan is open.
+ */
+static void
+begin_source(Reading *reading, Source *source, List *providers)
+{
+	MemoryContext caller_context;
+	ScanKeyData keys[MAX_KEYS];
+	int			n = 0;
+
+	if (reading->way->has_provider)
+		equal_key(&keys[n++], 1, source->index, providers);
+	if (reading->equals != NIL)
+		equal_key(&keys[n++], reading->way->has_provider + 1, source->index,
+				  reading->equals);
+	for (int i = 0; i < reading->nranges; i++)
+		keys[n++] = reading->ranges[i];
+
+	caller_context =
+		MemoryContextSwitchTo(reading->css.ss.ps.state->es_query_cxt);
+	source->scan->numberOfKeys = n;
+	index_rescan(source->scan, keys, n, NULL, 0);
+	MemoryContextSwitchTo(caller_context);
+}
+
+/* That a column of an index equals one of some texts. */
+static void
+equal_key(ScanKey key, int attno, Relation index, List *values)
+{
+	Datum		value = PointerGetDatum(linitial(values));
+	int			flags = 0;
+
+	if (list_length(values) > 1)
+	{
+		Datum	   *elements = palloc(list_length(values) * sizeof(Datum));
+		int			n = 0;
+		ListCell   *cell;
+
+		foreach(cell, values)
+			elements[n++] = PointerGetDatum(lfirst(cell));
+		value = PointerGetDatum(construct_array(elements, n, TEXTOID, -1,
+												false, TYPALIGN_INT));
+		flags = SK_SEARCHARRAY;
+	}
+	ScanKeyEntryInitialize(key, flags, attno, BTEqualStrategyNumber,
+						   InvalidOid, index->rd_indcollation[attno - 1],
+						   F_TEXTEQ, value);
+}
+
+/* Steps to the next row of a source. */
+static bool
+next_of(Reading *reading, Source *source)
+{
+	if (!reading->way->has_provider)
+		return next_of_ids(reading, source);
+	if (reading->natts == 0 && !reading->is_ordered)
+		return next_uncounted(reading, source);
+	return index_getnext_slot(source->scan,
+							  reading->is_ordered ? reading->direction :
+							  ForwardScanDirection, source->slot);
+}
+
+/* Along the primary key: sees from its entry whose an account is. */
+static bool
+next_of_ids(Reading *reading, Source *source)
+{
+	while (awspool_next_entry(source->scan))
+	{
+		bool		isnull;
+		Datum		provider = index_getattr(source->scan->xs_itup, 2,
+											 source->scan->xs_itupdesc,
+											 &isnull);
+
+		CHECK_FOR_INTERRUPTS();
+		if ((reading->everybody || is_among(reading->providers, provider)) &&
+			index_fetch_heap(source->scan, source->slot))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Where nobody looks at any column, as count(*) does not, it is enough to know
+ * that there is a row: as in an index-only scan.
+ */
+static bool
+next_uncounted(Reading *reading, Source *source)
+{
+	Snapshot	snapshot = reading->css.ss.ps.state->es_snapshot;
+	ItemPointer tid;
+
+	while ((tid = index_getnext_tid(source->scan,
+									ForwardScanDirection)) != NULL)
+	{
+		BlockNumber block = ItemPointerGetBlockNumber(tid);
+
+		CHECK_FOR_INTERRUPTS();
+		if (VM_ALL_VISIBLE(reading->rel, block, &reading->visibility))
+		{
+			PredicateLockPage(reading->rel, block, snapshot);
+			return true;
+		}
+		if (index_fetch_heap(source->scan, source->slot))
+			return true;
+	}
+	return false;
+}
+
+/* For a heap that has the greatest on top; both orders are of 64 bits. */
+static int
+compare_sources(Datum a, Datum b, void *arg)
+{
+	Reading    *reading = arg;
+	int			column = reading->way->order;
+	bool		isnull;
+	int64		x = DatumGetInt64(slot_getattr(((Source *) DatumGetPointer(a))->slot,
+											   column, &isnull));
+	int64		y = DatumGetInt64(slot_getattr(((Source *) DatumGetPointer(b))->slot,
+											   column, &isnull));
+	int			order = (x > y) - (x < y);
+
+	return reading->direction == ForwardScanDirection ? -order : order;
+}
+
+/*
+ * Puts an account, of the table or of the function, where the node wants it:
+ * the columns of the function and, behind them, its row as a whole.
+ */
+static TupleTableSlot *
+put(Reading *reading, TupleTableSlot *account)
+{
+	TupleTableSlot *slot = reading->css.ss.ss_ScanTupleSlot;
+	int			whole = reading->row->natts;
+	int			n = Min(reading->natts, Min(whole, Natts_accounts));
+
+	if (n > 0)
+		slot_getsomeattrs(account, n);
+	memcpy(slot->tts_values, account->tts_values, n * sizeof(Datum));
+	memcpy(slot->tts_isnull, account->tts_isnull, n * sizeof(bool));
+	memset(slot->tts_isnull + n, true, (whole + 1 - n) * sizeof(bool));
+	if (reading->natts > whole)
+	{
+		MemoryContext caller_context =
+			MemoryContextSwitchTo(reading->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+		HeapTuple	row = awspool_public_row(reading->row, account);
+
+		slot->tts_values[whole] = heap_copy_tuple_as_datum(row, reading->row);
+		slot->tts_isnull[whole] = false;
+		MemoryContextSwitchTo(caller_context);
+	}
+	return ExecStoreVirtualTuple(slot);
+}

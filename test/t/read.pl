@@ -1,0 +1,358 @@
+# Reading view accounts gives the same answers as a plain table with the caller's
+# rows: very many random queries, by every kind of caller, planned in many ways.
+#
+# QUERIES and SEED in the environment ask for more, or for the same again.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Awspool;
+use DBI;
+use Test::More;
+
+my $queries = $ENV{QUERIES} || 20_000;
+my $seed = $ENV{SEED} || int(rand(1_000_000)) + 1;
+srand $seed;
+note "seed $seed";
+
+my $node = start_pool('read', conf => "jit = off\nlog_min_duration_statement = 300\nstatement_timeout = 20s");
+
+# Every status, with and without an order, of three providers in three pools;
+# positions that are not in the order of ids or times.
+$node->safe_psql('postgres', <<'SQL');
+CREATE ROLE regress_awspool_one LOGIN;
+CREATE ROLE regress_awspool_two LOGIN;
+CREATE ROLE regress_awspool_all LOGIN;
+CREATE ROLE regress_awspool_none LOGIN;
+SELECT awspool.grant_provider('acme', 'regress_awspool_one');
+SELECT awspool.grant_provider('acme', 'regress_awspool_two');
+SELECT awspool.grant_provider('other', 'regress_awspool_two');
+SELECT awspool.grant_provider('*', 'regress_awspool_all');
+
+INSERT INTO awspool.account (provider, account_id, marketplace, model, status,
+	order_id, order_model, reason, added_at, claimed_at, claimed_by, closed_at, closed_by, position)
+SELECT (ARRAY['acme', 'other', 'third'])[1 + i % 3],
+	(900000000000 + i * 7919 % 1000)::text, 'MP-000' || i / 3 % 3,
+	(ARRAY['SPAM', 'ECAM'])[1 + i / 5 % 2], s.status,
+	CASE WHEN s.status <> 'ready' AND i % 7 > 0 THEN 'order-' || i % 150 || CASE WHEN s.n IN (0, 1) THEN '' ELSE '-' || i END END,
+	CASE WHEN s.status <> 'ready' THEN 'SPAM' END,
+	CASE WHEN s.n IN (0, 1) AND i % 2 = 0 THEN 'reason ' || i % 5 END,
+	'2026-01-01'::timestamptz + i / 10 * interval '1 hour',
+	CASE WHEN s.status <> 'ready' THEN '2026-02-01'::timestamptz + i * 31 % 200 * interval '1 minute' END,
+	CASE WHEN s.status <> 'ready' THEN 'somebody' END,
+	CASE WHEN s.n IN (0, 1, 2) THEN '2026-03-01'::timestamptz + i * interval '1 minute' END,
+	CASE WHEN s.n IN (0, 1, 2) THEN 'somebody' END,
+	1 + i * 389 % 1000
+FROM generate_series(1, 600) i,
+	LATERAL (SELECT i % 11 % 5 AS n, CASE i % 11 % 5 WHEN 0 THEN 'provisioning_failed' WHEN 1 THEN 'invalid'
+		WHEN 2 THEN 'allocated' WHEN 3 THEN 'provisioning_in_progress' ELSE 'ready' END AS status) s
+WHERE s.n <> 1 OR i % 7 > 0 OR i % 2 = 0;
+
+CREATE TABLE orders (order_id text, account_id varchar COLLATE "C", provider text, place bigint, at timestamptz, status text);
+INSERT INTO orders SELECT 'order-' || i % 170, (900000000000 + i * 13 % 1000)::text,
+	(ARRAY['acme', 'other', 'third', NULL])[1 + i % 4], i * 17 % 1000,
+	'2026-02-01'::timestamptz + i * interval '3 minutes', 'ready'
+FROM generate_series(1, 60) i;
+INSERT INTO orders VALUES (NULL, NULL, NULL, NULL, NULL, NULL);
+CREATE INDEX ON orders (order_id);
+CREATE INDEX ON orders (account_id);
+GRANT SELECT ON orders TO PUBLIC;
+ANALYZE orders;
+SQL
+
+my %copies;
+for my $role (map { "regress_awspool_$_" } 'one', 'two', 'all', 'none')
+{
+	$node->safe_psql('postgres',
+		"SET ROLE $role; CREATE TEMP TABLE seen AS SELECT * FROM awspool.accounts;
+		 RESET ROLE; CREATE TABLE copy_$role AS SELECT * FROM seen; ANALYZE copy_$role;
+		 GRANT SELECT ON copy_$role TO $role");
+	$copies{$role} = "copy_$role";
+}
+$node->safe_psql('postgres',
+	'CREATE TABLE copy_postgres AS SELECT * FROM awspool.account; ANALYZE copy_postgres');
+$copies{''} = 'copy_postgres';
+
+#
+# Random pieces of a query
+#
+
+sub any { return $_[ rand @_ ]; }
+sub often { return rand() < $_[0]; }
+
+# Values of columns, most of which somebody has
+my %value = (
+	account_id => sub { "'" . (900000000000 + int(rand(1000))) . "'" },
+	order_id => sub { "'order-" . int(rand(160)) . "'" },
+	provider => sub { any("'acme'", "'other'", "'third'", "'nobody'") },
+	marketplace => sub { any("'MP-0000'", "'MP-0001'", "'MP-0002'", "'MP-9999'") },
+	status => sub {
+		any("'ready'", "'provisioning_in_progress'", "'allocated'",
+			"'provisioning_failed'", "'invalid'");
+	},
+	model => sub { any("'SPAM'", "'ECAM'") },
+	position => sub { int(rand(1000)) },
+	claimed_at => sub {
+		"'2026-02-01 " . sprintf('%02d:%02d', rand(4), rand(60)) . "'::timestamptz";
+	},
+	added_at => sub { "'2026-01-0" . int(1 + rand(3)) . "'::timestamptz" },
+	reason => sub { "'reason " . int(rand(5)) . "'" });
+my @texts = ('account_id', 'order_id', 'provider', 'marketplace', 'status');
+my %type = ((map { $_ => 'text' } @texts, 'model', 'reason'),
+	position => 'bigint', claimed_at => 'timestamptz', added_at => 'timestamptz');
+
+# The parameters of the statement that is being made
+my @parameters;
+
+sub value
+{
+	my ($column) = @_;
+	my $value = often(0.04) ? "NULL::$type{$column}" : $value{$column}->();
+
+	return $value if often(0.7);
+	push @parameters, [ $type{$column}, $value ];
+	return '$' . @parameters;
+}
+
+sub array
+{
+	my ($column) = @_;
+	my @values = map { value($column) } 0 .. rand 4;
+
+	return any('ARRAY[' . join(', ', @values) . "]::$type{$column}\[]",
+		"'{}'::$type{$column}\[]")
+	  if often(0.1);
+	return 'ARRAY[' . join(', ', @values) . "]::$type{$column}\[]";
+}
+
+sub comparison
+{
+	my ($a) = @_;
+	my $column = any(@texts, @texts, 'position', 'position', 'claimed_at', keys %type);
+	my $kind = rand;
+
+	return "$a.$column " . any('<', '<=', '>', '>=') . ' ' . value($column)
+	  if $type{$column} ne 'text' && $kind < 0.6;
+	return value($column) . " > $a.$column" if $type{$column} ne 'text' && $kind < 0.7;
+	return "$a.$column = " . value($column) if $kind < 0.45;
+	return value($column) . " = $a.$column" if $kind < 0.5;
+	return "$a.$column IN (" . join(', ', map { value($column) } 0 .. rand 3) . ')'
+	  if $kind < 0.65;
+	return "$a.$column = ANY (" . array($column) . ')' if $kind < 0.75;
+	return "$a.$column <> " . value($column) if $kind < 0.8;
+	return "$a.$column IS " . any('', 'NOT ') . 'NULL' if $kind < 0.85;
+	return "($a.provider, $a.account_id) IN (" . join(', ',
+		map { '(' . value('provider') . ', ' . value('account_id') . ')' } 0 .. rand 3) . ')'
+	  if $kind < 0.92;
+	return "($a.provider, $a.order_id) = (" . value('provider') . ', ' . value('order_id') . ')'
+	  if $kind < 0.95;
+	return "$a.$column = (SELECT max(o.account_id) FROM orders o)" if $column eq 'account_id';
+	return "$a.$column BETWEEN " . value($column) . ' AND ' . value($column);
+}
+
+sub condition
+{
+	my ($a, $depth) = @_;
+	my $kind = rand;
+
+	$depth //= 0;
+	return comparison($a) if $depth > 2 || $kind < 0.4;
+	return condition($a, $depth + 1) . ' AND ' . condition($a, $depth + 1) if $kind < 0.7;
+	return '(' . condition($a, $depth + 1) . ' OR ' . condition($a, $depth + 1) . ')'
+	  if $kind < 0.92;
+	return 'NOT (' . condition($a, $depth + 1) . ')';
+}
+
+sub where { return often(0.85) ? ' WHERE ' . condition($_[0]) : ''; }
+
+sub on
+{
+	my ($a, $o) = @_;
+	my $on = any(
+		"$a.order_id = $o.order_id",
+		"$o.account_id = $a.account_id",
+		"$a.account_id = $o.account_id AND $a.provider = $o.provider",
+		"($a.provider, $a.order_id) = ($o.provider, $o.order_id)",
+		"($a.order_id = $o.order_id OR $a.account_id = $o.account_id)",
+		"$a.position = $o.place",
+		"$a.position < $o.place AND $a.status = $o.status",
+		"$a.account_id IN ($o.account_id, " . value('account_id') . ')');
+
+	return often(0.3) ? "$on AND " . condition($a, 2) : $on;
+}
+
+# What is unique, so that LIMIT leaves no choice
+sub order
+{
+	my ($a) = @_;
+
+	return any(
+		"$a.position", "$a.position DESC", "$a.account_id",
+		"$a.claimed_at, $a.position", "$a.claimed_at DESC, $a.position DESC",
+		"$a.marketplace, $a.position", "$a.added_at, $a.position",
+		"$a.provider, $a.position DESC");
+}
+
+my @columns = ('a.account_id', 'a.order_id, a.status', 'a.*', 'a', 'a.position, a.claimed_at',
+	'1', 'a.account_id, a.reason, a.closed_at', 'a.provider || a.model AS both');
+
+# ACCOUNTS stands for the view or the copy.  The second value is whether the
+# answer has an order.
+sub query
+{
+	my $from = 'FROM ACCOUNTS a';
+	my @shapes = (
+		sub { ('SELECT ' . any(@columns) . " $from" . where('a'), 0) },
+		sub { ("SELECT a.account_id, a.status $from" . where('a') . ' ORDER BY ' . order('a')
+			. any('', ' LIMIT ' . int(rand(30)), ' OFFSET ' . int(rand(20)) . ' LIMIT 5'), 1) },
+		sub { ("SELECT a.* $from WHERE a.status = " . $value{status}->() . ' AND a.marketplace = '
+			. value('marketplace') . ' ORDER BY a.position' . any('', ' DESC') . ' LIMIT ' . int(rand(30)), 1) },
+		sub { ("SELECT a.* $from WHERE a.status = 'provisioning_in_progress' AND a.claimed_at < "
+			. value('claimed_at') . ' ORDER BY a.claimed_at, a.position' . any('', ' LIMIT 5'), 1) },
+		sub { ("SELECT count(*) $from" . where('a'), 0) },
+		sub { ("SELECT a.marketplace, a.status, count(*), min(a.position), max(a.claimed_at) $from" . where('a')
+			. ' GROUP BY 1, 2' . any('', ' HAVING count(*) > 3'), 0) },
+		sub { ('SELECT DISTINCT ' . any('a.status', 'a.provider, a.marketplace') . " $from" . where('a'), 0) },
+		sub { ("SELECT a.account_id, row_number() OVER (PARTITION BY a.marketplace ORDER BY a.position) $from" . where('a'), 0) },
+		sub { ('SELECT o.order_id, o.place, ' . any('a.account_id', 'a.*', 'a') . ' FROM orders o '
+			. any('', 'LEFT ', 'RIGHT ', 'FULL ') . 'JOIN ACCOUNTS a ON ' . any('a.order_id = o.order_id', 'a.account_id = o.account_id',
+				'a.account_id = o.account_id AND a.provider = o.provider') . where(any('a', 'a')), 0) },
+		sub { ('SELECT o.place, a.account_id FROM orders o ' . any('', 'LEFT ') . 'JOIN ACCOUNTS a ON ' . on('a', 'o')
+			. any('', ' WHERE o.place < 500'), 0) },
+		sub { ("SELECT a.account_id $from WHERE " . any('', 'NOT ') . 'EXISTS (SELECT FROM orders o WHERE ' . on('a', 'o') . ')'
+			. any('', ' AND ' . condition('a')), 0) },
+		sub { ("SELECT a.account_id $from WHERE a." . any('order_id', 'account_id') . any(' IN', ' NOT IN')
+			. ' (SELECT o.' . any('order_id', 'account_id') . ' FROM orders o WHERE o.place < ' . int(rand(1000)) . ')', 0) },
+		sub { ('SELECT o.place FROM orders o WHERE o.order_id' . any(' IN', ' NOT IN') . " (SELECT a.order_id $from" . where('a') . ')', 0) },
+		sub { ("SELECT o.place, (SELECT count(*) $from WHERE " . on('a', 'o') . ') FROM orders o', 0) },
+		sub { ("SELECT o.place, x.account_id FROM orders o CROSS JOIN LATERAL (SELECT a.account_id $from WHERE "
+			. on('a', 'o') . ' ORDER BY a.position LIMIT 2) x', 0) },
+		sub { ("SELECT a.account_id, b.account_id $from JOIN ACCOUNTS b ON " . any('b.order_id = a.order_id', 'b.account_id = a.account_id',
+			'b.position = a.position + 1', 'b.provider = a.provider AND b.order_id = a.order_id') . where('a'), 0) },
+		sub { ("SELECT a.account_id $from" . where('a') . any(' UNION ', ' EXCEPT ', ' INTERSECT ', ' UNION ALL ')
+			. "SELECT a.account_id $from" . where('a'), 0) },
+		sub { ('WITH w AS ' . any('', 'MATERIALIZED ') . "(SELECT a.* $from" . where('a') . ') SELECT w.account_id, o.place FROM w LEFT JOIN orders o USING (order_id)', 0) },
+		sub { ("SELECT u.wanted, a.status FROM unnest(" . array('account_id') . ') u (wanted) LEFT JOIN ACCOUNTS a ON a.account_id = u.wanted', 0) },
+		sub { ("SELECT a.account_id $from WHERE a.account_id IN (SELECT b.account_id FROM ACCOUNTS b WHERE b.status = 'ready' AND b.marketplace = "
+			. value('marketplace') . ' ORDER BY b.position LIMIT ' . int(rand(20)) . ')' . any('', " AND a.status = 'ready'"), 0) });
+
+	return any(@shapes)->();
+}
+
+#
+# Asking both
+#
+
+# The answer as text, or the error code.
+sub answer
+{
+	my ($dbh, $how, $sql, $ordered) = @_;
+	my $rows = eval { $how->($dbh, $sql); };
+
+	if (!$rows)
+	{
+		my $state = $dbh->state;
+		$dbh->rollback unless $dbh->{AutoCommit};
+		die $@ unless $state;
+		return "error $state";
+	}
+	my @lines = map {
+		join '|', map { $_ // '~' } @$_
+	} @$rows;
+	return join "\n", $ordered ? @lines : sort @lines;
+}
+
+sub at_once { return $_[0]->selectall_arrayref($_[1]); }
+
+sub prepared
+{
+	my ($dbh, $sql) = @_;
+	my $rows;
+
+	$dbh->do('PREPARE q' . (@parameters ? '(' . join(', ', map { $_->[0] } @parameters) . ')' : '') . " AS $sql");
+	for my $time (1, 2)
+	{
+		$rows = eval {
+			$dbh->selectall_arrayref('EXECUTE q' . (@parameters ? '(' . join(', ', map { $_->[1] } @parameters) . ')' : ''));
+		};
+		last if !$rows;
+	}
+	my $error = $@;
+	my $state = $dbh->state;
+	$dbh->do('DEALLOCATE q');
+	$dbh->set_err(1, $error, $state) if !$rows;
+	return $rows;
+}
+
+sub by_cursor
+{
+	my ($dbh, $sql) = @_;
+	my (@rows, $some);
+
+	$dbh->begin_work;
+	$dbh->do('DECLARE c ' . any('', 'SCROLL ') . "CURSOR FOR $sql");
+	do
+	{
+		$some = $dbh->selectall_arrayref('FETCH ' . any(1, 3, 100) . ' FROM c');
+		push @rows, @$some;
+	} while (@$some);
+	$dbh->commit;
+	return \@rows;
+}
+
+my @settings = map { "enable_$_" } 'hashjoin', 'mergejoin', 'nestloop', 'material', 'memoize', 'sort', 'hashagg';
+my ($same, @differ, %seen) = (0);
+
+for my $role (sort keys %copies)
+{
+	my $dbh = DBI->connect(
+		sprintf('dbi:Pg:host=%s;port=%s;dbname=postgres', $node->host, $node->port),
+		$role || 'postgres', '',
+		{ RaiseError => 1, PrintError => 0, AutoCommit => 1, pg_server_prepare => 0 });
+	# What stands for a parameter is not the driver's.
+	$dbh->{pg_placeholder_dollaronly} = 0;
+	$dbh->{pg_expand_array} = 0;
+
+	for my $i (1 .. $queries / keys %copies)
+	{
+		@parameters = ();
+		my ($sql, $ordered) = query();
+		my $how = @parameters ? \&prepared : any(\&at_once, \&at_once, \&prepared, \&by_cursor);
+
+		if ($i % 10 == 1)
+		{
+			$dbh->do('RESET ALL');
+			$dbh->do("SET $_ = off") for grep { often(0.2) } @settings;
+			$dbh->do('SET plan_cache_mode = ' . any('auto', 'force_generic_plan', 'force_custom_plan'));
+			$dbh->do('SET random_page_cost = ' . any(1, 4, 100));
+		}
+		my ($of_view, $of_copy) = map {
+			my $asked = $sql;
+			$asked =~ s/\bACCOUNTS\b/$_/g;
+			answer($dbh, $how, $asked, $ordered);
+		} 'awspool.accounts', $copies{$role};
+		# The row as a whole has the same text.
+		if ($of_view eq $of_copy)
+		{
+			$same++;
+			$seen{error}++ if $of_view =~ /^error/;
+			$seen{rows}++ if $of_view ne '';
+		}
+		else
+		{
+			push @differ, "$role: $sql\nparameters: "
+			  . join(', ', map { $_->[1] } @parameters)
+			  . "\nview: $of_view\ncopy: $of_copy\n";
+		}
+	}
+	$dbh->disconnect;
+}
+
+is(scalar(@differ), 0, "$same queries have the same answer from the view");
+diag join "\n", @differ[ 0 .. ($#differ > 4 ? 4 : $#differ) ] if @differ;
+cmp_ok($seen{rows}, '>', $queries / 4, 'many of them have rows');
+cmp_ok($seen{error} // 0, '<', $queries / 100, 'hardly any is an error');
+
+done_testing();
