@@ -60,14 +60,12 @@ SELECT results_eq(
       'boolean'),
      ('lint', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('my_providers', '', 'text[]'),
-     ('narrow_accounts', 'internal', 'internal'),
+     ('plan_accounts', 'internal', 'internal'),
      ('replace_account',
       'provider text, account_id text, reason text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
      ('revoke_provider', 'provider text, role_name text', 'void'),
-     ('visible_accounts',
-      'account_ids text[] DEFAULT NULL::text[], provider text DEFAULT NULL::text, marketplace text DEFAULT NULL::text, status text DEFAULT NULL::text, order_id text DEFAULT NULL::text',
-      'SETOF awspool.account_row') $$,
+     ('visible_accounts', '', 'SETOF awspool.account_row') $$,
   'the functions, their arguments and results');
 
 SELECT is_empty(

@@ -60,9 +60,7 @@ my @calls_with_id = (
 	"awspool.fail_account('acme', '%s')",
 	"awspool.invalidate_account('acme', '%s')",
 	"awspool.replace_account('acme', '%s', NULL, 'secret-order')",
-	"awspool.account_history('acme', '%s')",
-	"awspool.visible_accounts('{%s}')",
-	"awspool.visible_accounts('{%s}', 'acme')");
+	"awspool.account_history('acme', '%s')");
 
 # All calls that name a provider; %s is it.
 my @calls_with_provider = (
@@ -78,24 +76,37 @@ my @calls_with_provider = (
 	"awspool.fail_account('%s', '$taken')",
 	"awspool.invalidate_account('%s', '$taken')",
 	"awspool.replace_account('%s', '$taken', NULL)",
-	"awspool.account_history('%s', '$taken')",
-	"awspool.visible_accounts(NULL, '%s')",
-	"awspool.visible_accounts('{$taken}', '%s')");
+	"awspool.account_history('%s', '$taken')");
 
-# Statements on the views that look for an account, or for a provider.
+# Statements on the views that look for an account, a provider or an order.
 my @statements_with_id = (
 	"SELECT * FROM awspool.accounts WHERE account_id = '%s'",
 	"SELECT * FROM awspool.accounts WHERE account_id = ANY ('{%s}')",
 	"SELECT * FROM awspool.accounts WHERE account_id >= '%s' LIMIT 1",
+	"SELECT * FROM awspool.accounts WHERE account_id = '%s' OR account_id = 'x'",
+	"SELECT * FROM awspool.accounts WHERE (provider, account_id) IN (('acme', '%s'), ('victim', '%s'))",
+	"SELECT * FROM awspool.accounts WHERE account_id = '%s' ORDER BY position LIMIT 1",
+	"SELECT * FROM (VALUES ('%s')) v (id) LEFT JOIN awspool.accounts a ON a.account_id = v.id",
+	"SELECT * FROM awspool.accounts a JOIN awspool.accounts b ON b.account_id = a.order_id OR b.account_id = '%s'",
 	"UPDATE awspool.accounts SET model = 'ECAM' WHERE account_id = '%s'",
 	"DELETE FROM awspool.accounts WHERE account_id = '%s'");
 my @statements_with_provider = (
 	"SELECT * FROM awspool.accounts WHERE provider = '%s'",
 	"SELECT * FROM awspool.accounts WHERE provider = '%s' AND marketplace = 'MP-7777'",
 	"SELECT * FROM awspool.accounts WHERE provider = '%s' AND order_id = 'secret-order'",
+	"SELECT * FROM awspool.accounts WHERE provider = '%s' AND marketplace = 'MP-7777' AND status = 'ready' ORDER BY position LIMIT 1",
+	"SELECT * FROM awspool.accounts WHERE provider = '%s' AND status = 'provisioning_in_progress' ORDER BY claimed_at",
+	"SELECT * FROM awspool.accounts WHERE provider IN ('acme', '%s') ORDER BY position DESC LIMIT 100",
+	"SELECT * FROM (VALUES ('%s')) v (p) LEFT JOIN awspool.accounts a ON a.provider = v.p AND a.order_id = 'secret-order'",
 	"SELECT * FROM awspool.pool_status WHERE provider = '%s'",
 	"UPDATE awspool.accounts SET model = 'ECAM' WHERE provider = '%s'",
 	"DELETE FROM awspool.accounts WHERE provider = '%s'");
+
+my @statements_with_order = (
+	"SELECT * FROM awspool.accounts WHERE order_id = '%s'",
+	"SELECT * FROM awspool.accounts WHERE order_id = ANY ('{%s,mine}')",
+	"SELECT * FROM (VALUES ('%s')) v (o) LEFT JOIN awspool.accounts a ON a.order_id = v.o",
+	"SELECT * FROM awspool.accounts WHERE status = 'provisioning_failed' AND order_id = '%s'");
 
 my $victims = "SELECT md5(string_agg(a::text, ' ' ORDER BY account_id)) FROM awspool.account a WHERE provider = 'victim'";
 my $before = $node->safe_psql('postgres', $victims);
@@ -376,7 +387,7 @@ UPDATE awspool.accounts SET status = 'invalid', reason = 'x' WHERE account_id OP
 DELETE FROM awspool.accounts WHERE marketplace OPERATOR(pg_catalog.=) 'MP-0009' AND status OPERATOR(pg_catalog.=) 'ready';
 SELECT account_id FROM awspool.accounts;
 SELECT marketplace, ready, claims_24h FROM awspool.pool_status;
-SELECT account_id FROM awspool.visible_accounts(NULL, 'acme');
+SELECT account_id FROM awspool.visible_accounts();
 SQL
 	my $tables = join ' ', map {
 		"CREATE TEMP TABLE $_ (LIKE mine.row); CREATE TABLE mine.$_ (LIKE mine.row);"
@@ -489,8 +500,10 @@ sub other_queries
 		'ONLY' => 'SELECT * FROM ONLY awspool.accounts',
 		'a function on the table' => 'SELECT currtid2(\'awspool.account\', \'(0,1)\')',
 		'a DO block' => "DO \$\$ BEGIN RAISE NOTICE '%', (SELECT account_id FROM awspool.account LIMIT 1); END \$\$",
-		'arguments that widen' => join('; ', map { "SELECT * FROM awspool.visible_accounts($_)" }
-			  "NULL, 'victim'", "NULL, '*'", "NULL, '%'", "NULL, ''", "'{770000000001,770000000004,NULL}'", "NULL, NULL, 'MP-7777'", "NULL, NULL, NULL, 'ready'", "NULL, NULL, NULL, NULL, 'secret-order'"),
+		'conditions that widen' => join('; ', map { "SELECT * FROM awspool.accounts WHERE $_ ORDER BY position" }
+			  "provider = 'victim'", "provider IN ('*', '%', '', NULL, 'victim')", "account_id IN ('770000000001', NULL)", "marketplace = 'MP-7777' AND status = 'ready'",
+			"status = 'provisioning_in_progress' AND claimed_at < now()", "status IN ('invalid', 'provisioning_failed')", "order_id = 'secret-order'", "position > 0"),
+		'the function with arguments' => "SELECT * FROM awspool.visible_accounts(NULL, 'victim')",
 		'a parallel worker' => 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SELECT * FROM awspool.accounts a JOIN pg_class ON true WHERE a.provider <> \'acme\'',
 		'a large object' => "SELECT lo_import('base'), loid FROM pg_largeobject",
 		'a file of the server' => "SELECT pg_read_binary_file(pg_relation_filepath('awspool.account'))",
@@ -530,7 +543,7 @@ SQL
 	is($node->safe_psql('postgres', "SET ROLE $victim; SELECT count(*) FROM mine.through"), '6', 'which shows each their own');
 
 	# An application's function that reads for its owner acts for no other.
-	told($victim, "CREATE FUNCTION mine.count_mine(p text) RETURNS bigint LANGUAGE sql SECURITY DEFINER AS \$\$ SELECT count(*) FROM awspool.visible_accounts(NULL, p) \$\$;");
+	told($victim, "CREATE FUNCTION mine.count_mine(p text) RETURNS bigint LANGUAGE sql SECURITY DEFINER AS \$\$ SELECT count(*) FROM awspool.accounts a WHERE a.provider = p \$\$;");
 	told($victim, "CREATE FUNCTION mine.cursor() RETURNS refcursor LANGUAGE plpgsql SECURITY DEFINER AS \$\$ DECLARE c refcursor := 'c'; BEGIN OPEN c FOR SELECT * FROM awspool.accounts; RETURN c; END \$\$;");
 	is(told($stranger, "SELECT mine.count_mine('victim'), mine.count_mine('acme')"), "6|0\n", 'ask a function of somebody else for a third provider');
 	unlike_secret(told($stranger, "BEGIN; SELECT mine.cursor(); FETCH ALL FROM c; ROLLBACK"), 'read a cursor that somebody else\'s function opened');
@@ -556,10 +569,9 @@ sub explained
 	};
 	my @pairs = (
 		[ [ $taken, $missing ], map { $explained->($_) } @statements_with_id,
-			"SELECT * FROM awspool.delete_accounts('acme', '{%s}')",
-			"SELECT * FROM awspool.visible_accounts('{%s}')" ],
-		[ [ 'victim', 'nobody' ], map { $explained->($_) } @statements_with_provider,
-			"SELECT * FROM awspool.visible_accounts(NULL, '%s')" ]);
+			"SELECT * FROM awspool.delete_accounts('acme', '{%s}')" ],
+		[ [ 'victim', 'nobody' ], map { $explained->($_) } @statements_with_provider ],
+		[ [ 'secret-order', 'no-order' ], map { $explained->($_) } @statements_with_order ]);
 
 	for my $pair (@pairs)
 	{
@@ -613,6 +625,7 @@ END $$;
 SQL
 	my @pairs = (
 		(map { [ $_, $taken, $missing ], [ $_, $claimed, $missing ] } @statements_with_id, map { "SELECT $_" } @calls_with_id),
+		(map { [ $_, 'secret-order', 'no-order' ] } @statements_with_order),
 		(map { [ $_, 'victim', 'nobody' ] } @statements_with_provider, map { "SELECT $_" } @calls_with_provider),
 		# the ids between two
 		[ "SELECT awspool.check_csv('acme', E'000000000000;MP-0001;SPAM\\n%s0;MP-0001;SPAM\\n%s9;MP-0001;SPAM')", '77000000000', '88000000000' ]);
@@ -1124,7 +1137,7 @@ sub too_much
 		  "claim_account(repeat('x', 1000000), 'MP-0001')", "claim_account('acme', repeat('x', 1000000))",
 		"claim_account('acme', 'MP-0001', repeat('x', 1000000))", "delete_account('acme', repeat('9', 1000000))");
 	refused($acme, '00000',
-		'ask for a million ids at once' => "SELECT count(*) FROM awspool.visible_accounts(array_fill('$taken'::text, '{1000000}'))",
+		'ask for a million ids at once' => "SELECT count(*) FROM awspool.accounts WHERE account_id = ANY (array_fill('$taken'::text, '{1000000}'))",
 		'look for a million bytes' => "SELECT count(*) FROM awspool.accounts WHERE account_id = repeat('7', 1000000)",
 		'check a line of 10 million bytes' => "SELECT count(*) FROM awspool.check_csv('acme', repeat('x', 10000000))",
 		'check a field of 10 million lines' => "SELECT count(*) FROM awspool.check_csv('acme', '\"' || repeat(E'\\n', 10000000) || '\"')");

@@ -209,7 +209,6 @@ my %arguments = (
 	import_csv => "'acme', '900000000002;MP-0001;SPAM', false",
 	check_csv => "'acme', '900000000002;MP-0001;SPAM'",
 	account_history => "'acme', '900000000001'",
-	visible_accounts => "NULL, 'acme', NULL, NULL, NULL",
 	count_pools => '');
 
 add_accounts($node, '900000000001', '900000000003');

@@ -369,7 +369,7 @@ BEGIN
 		SELECT proname, (SELECT string_agg('NULL::' || t::regtype, ', ') FROM unnest(proargtypes) t) AS arguments
 		FROM pg_proc
 		WHERE pronamespace = 'awspool'::regnamespace AND prorettype <> 'trigger'::regtype
-			AND proname NOT IN ('is_well_formed', 'account_events', 'visible_accounts', 'count_pools', 'narrow_accounts')
+			AND proname NOT IN ('is_well_formed', 'account_events', 'visible_accounts', 'count_pools', 'narrow_accounts', 'plan_accounts')
 	LOOP
 		EXECUTE format('CREATE FUNCTION my_%1$s() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM awspool.%1$I(%2$s); END',
 			called.proname, called.arguments);
