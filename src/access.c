@@ -116,7 +116,7 @@ static struct
 {
 	uint64		heard;
 	Oid			role;
-	char		provider[AWSPOOL_NAME_LENGTH + 1];
+	char		provider[AWSPOOL_NAME_BYTES + 1];
 }			last_yes;
 
 static void define_setting(void);

@@ -632,8 +632,8 @@ learn(Pool *pool, const Walk *walk)
 }
 
 /*
- * Keeps what a long walk has found for backends to come: nothing can be
- * claimed before what is in doubt, or was reserved, or is not settled.
+ * Keeps what was learnt from a long walk for backends to come: nothing can be
+ * claimed before the oldest doubt, what was reserved, and what is not settled.
  */
 static void
 keep(const Pool *pool, const Walk *walk)
@@ -641,8 +641,7 @@ keep(const Pool *pool, const Walk *walk)
 	const Start *start = &pool->start;
 	int64		position = Min(walk->clear_to, settled + 1);
 
-	if (walk->ndoubts > 0)
-		position = Min(position, walk->doubts[0].first);
+	/* All doubts of the walk are there, or those that there was room for. */
 	if (start->ndoubts > 0)
 		position = Min(position, start->doubts[0].first);
 	awspool_keep_start(pool->key.provider, pool->key.marketplace, position,
