@@ -103,7 +103,10 @@ AS 'MODULE_PATHNAME', 'awspool_plan_accounts' LANGUAGE C;
 COMMENT ON FUNCTION awspool.plan_accounts(internal) IS
   'Planner support of awspool.visible_accounts: how many accounts there are, and how to read them.';
 
--- The accounts of the caller's providers.
+-- The accounts of the caller's providers.  Beside a function whose arguments
+-- may all be left out, a call without any would not be unique.
+ALTER FUNCTION awspool.visible_accounts(text[], text, text, text, text)
+  RENAME TO visible_accounts_before;
 CREATE FUNCTION awspool.visible_accounts()
 RETURNS SETOF awspool.account_row
 AS 'MODULE_PATHNAME', 'awspool_visible_accounts'
@@ -122,7 +125,7 @@ CREATE OR REPLACE VIEW awspool.accounts AS
 COMMENT ON COLUMN awspool.accounts.position IS
   'Its age: a lower position is an older account, which is claimed first. Unique; what to sort and page by.';
 
-DROP FUNCTION awspool.visible_accounts(text[], text, text, text, text);
+DROP FUNCTION awspool.visible_accounts_before(text[], text, text, text, text);
 DROP FUNCTION awspool.narrow_accounts(internal);
 
 CREATE OR REPLACE VIEW awspool.pool_status WITH (security_barrier) AS

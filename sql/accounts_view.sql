@@ -59,7 +59,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
   RETURN CASE SQLSTATE WHEN 'DONE0' THEN result ELSE SQLSTATE END;
 END $$;
-SELECT who, pg_temp.stored_for(who, '') AS none, pg_temp.stored_for(who, 'acme') AS acme, pg_temp.stored_for(who, 'other') AS other, pg_temp.stored_for(who, '*') AS star
+SELECT CASE who WHEN current_user THEN 'a superuser' ELSE who END AS who, pg_temp.stored_for(who, '') AS none, pg_temp.stored_for(who, 'acme') AS acme, pg_temp.stored_for(who, 'other') AS other, pg_temp.stored_for(who, '*') AS star
 FROM (VALUES (current_user::text), ('regress_awspool_one'), ('regress_awspool_two'), ('regress_awspool_all'), ('regress_awspool_none')) r (who) ORDER BY who <> current_user, who;
 SET ROLE regress_awspool_two;
 INSERT INTO awspool.accounts (account_id, marketplace, model) VALUES ('300000000009', 'MP-0000', 'SPAM');

@@ -344,6 +344,25 @@ awspool_public_row(TupleDesc accounts, TupleTableSlot *account)
 }
 
 /*
+ * A public row with as many columns as "accounts" describes: view
+ * awspool.accounts has one less by the script of version 1.0, and may have been
+ * given more.
+ */
+HeapTuple
+awspool_fit_row(TupleDesc accounts, HeapTuple row)
+{
+	Datum	   *values;
+	bool	   *isnull;
+
+	if (HeapTupleHeaderGetNatts(row->t_data) == accounts->natts)
+		return row;
+	values = palloc(accounts->natts * sizeof(Datum));
+	isnull = palloc(accounts->natts * sizeof(bool));
+	heap_deform_tuple(row, accounts, values, isnull);
+	return heap_form_tuple(accounts, values, isnull);
+}
+
+/*
  * Prepares to return rows of "natts" columns of these types; they go to
  * setResult of what is returned, and setDesc there describes them.
  */

@@ -336,6 +336,7 @@ extern char *awspool_order_argument(FunctionCallInfo fcinfo, int n);
 extern Datum awspool_text_datum(const char *value);
 extern HeapTuple awspool_public_row(TupleDesc accounts,
 									TupleTableSlot *account);
+extern HeapTuple awspool_fit_row(TupleDesc accounts, HeapTuple row);
 extern void awspool_first_columns(HeapTuple tuple, TupleDesc desc, int n,
 								  Datum *values, bool *isnull);
 extern ReturnSetInfo *awspool_begin_rows(FunctionCallInfo fcinfo, int natts,
@@ -436,7 +437,7 @@ extern void awspool_log_taken(const char *provider, const char *account_id,
 							  int64 n);
 extern void awspool_refuse_malformed(const char *problem);
 extern void awspool_refuse_stored(const NewAccount *account);
-extern HeapTuple awspool_add(NewAccount *account);
+extern HeapTuple awspool_add(TupleDesc accounts, NewAccount *account);
 extern HeapTuple awspool_edit(TupleDesc accounts, AccountTable *table,
 							  const char *marketplace, const char *model);
 

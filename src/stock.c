@@ -77,7 +77,8 @@ awspool_add_account(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
 											   awspool_account_types);
 
-	tuplestore_puttuple(rsinfo->setResult, awspool_add(&account));
+	tuplestore_puttuple(rsinfo->setResult,
+						awspool_add(rsinfo->setDesc, &account));
 	return (Datum) 0;
 }
 
@@ -196,7 +197,7 @@ awspool_delete_accounts(PG_FUNCTION_ARGS)
  * 23505 or WS005.  Returns its public row.
  */
 HeapTuple
-awspool_add(NewAccount *account)
+awspool_add(TupleDesc accounts, NewAccount *account)
 {
 	char	   *problem = awspool_problems(account);
 	HeapTuple	row;
@@ -206,7 +207,7 @@ awspool_add(NewAccount *account)
 	row = awspool_store(account);
 	if (row == NULL)
 		awspool_refuse_stored(account);
-	return row;
+	return awspool_fit_row(accounts, row);
 }
 
 /*

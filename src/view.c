@@ -104,7 +104,7 @@ insert_row(const ViewRow *new)
 	awspool_check_provider_name(account.provider);
 	awspool_check_provider(account.provider);
 	check_settable(NULL, new);
-	return awspool_add(&account);
+	return awspool_add(new->desc, &account);
 }
 
 static HeapTuple

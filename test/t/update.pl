@@ -344,7 +344,9 @@ sub privileges
 {
 	my ($dbname) = @_;
 
-	return join "\n", sort grep { /^(GRANT|REVOKE) / } split "\n", dump_text($dbname);
+	# Two functions of the machinery are others now.
+	return join "\n", sort grep { /^(GRANT|REVOKE) / && !/awspool\.(narrow|visible)_accounts/ }
+	  split "\n", dump_text($dbname);
 }
 
 create_database('built_upon', 'old', <<'SQL');
@@ -359,8 +361,8 @@ CREATE TRIGGER my_trigger BEFORE UPDATE ON awspool.account FOR EACH ROW EXECUTE 
 CREATE VIEW my_accounts AS SELECT * FROM awspool.accounts;
 CREATE VIEW my_pool_status AS SELECT * FROM awspool.pool_status;
 CREATE VIEW my_import AS SELECT * FROM awspool.import;
-CREATE FUNCTION my_claim() RETURNS SETOF awspool.accounts LANGUAGE sql
-	BEGIN ATOMIC SELECT * FROM awspool.claim_account('acme', 'MP-0001'); END;
+CREATE FUNCTION my_claim() RETURNS TABLE (account_id text, status text) LANGUAGE sql
+	BEGIN ATOMIC SELECT account_id, status FROM awspool.claim_account('acme', 'MP-0001'); END;
 DO $$
 DECLARE
 	called record;
@@ -441,15 +443,17 @@ SQL
 
 my ($number, $oldest) = (0, 0);
 
+# What a prepared statement returns may not change, and texts of the views have
+# another collation since 1.1: those that leave it to the view are prepared anew.
 sub start_session
 {
 	my $session = $node->background_psql('sessions');
 
 	$session->query_safe(<<'SQL');
 SET ROLE regress_awspool_seller;
-PREPARE claim AS SELECT account_id FROM awspool.claim_account('acme', 'MP-0004');
-PREPARE look (text) AS SELECT model, status FROM awspool.accounts WHERE account_id = $1;
-PREPARE edit (text) AS UPDATE awspool.accounts SET model = 'ECAM' WHERE account_id = $1 RETURNING model;
+PREPARE claim AS SELECT account_id COLLATE "C" FROM awspool.claim_account('acme', 'MP-0004');
+PREPARE look (text) AS SELECT model COLLATE "C", status COLLATE "C" FROM awspool.accounts WHERE account_id = $1;
+PREPARE edit (text) AS UPDATE awspool.accounts SET model = 'ECAM' WHERE account_id = $1 RETURNING model COLLATE "C";
 PREPARE count AS SELECT ready + provisioning_in_progress FROM awspool.pool_status WHERE marketplace = 'MP-0004';
 PREPARE import (text) AS INSERT INTO awspool.import (account_id, marketplace_id, account_model) VALUES ($1, 'MP-0005', 'SPAM');
 SQL
@@ -472,6 +476,8 @@ sub serve
 }
 
 my @sessions = map { start_session() } 1 .. 2;
+my $unaware = $node->background_psql('sessions', on_error_stop => 0);
+$unaware->query_safe('PREPARE texts AS SELECT account_id FROM awspool.accounts; EXECUTE texts');
 for my $time (1 .. 7)
 {
 	serve($_, "a session of 1.0, for time $time") for @sessions;
@@ -498,6 +504,9 @@ for my $time (1 .. 7)
 {
 	serve($_, "a session that goes on, for time $time") for @sessions;
 }
+is( $unaware->query('EXECUTE texts'), '', 'a statement whose texts have another collation now');
+like($unaware->{stderr}, qr/cached plan must not change result type/, 'is to be prepared anew');
+$unaware->quit;
 push @sessions, start_session();
 serve($sessions[2], 'a session that begins');
 $_->quit for @sessions;
