@@ -317,10 +317,10 @@ FROM json_to_recordset('[{"provider":"acme","account_id":"900000000001"}]') t (p
 WHERE t.account_id = '900000000001' ORDER BY 1;
 SELECT (awspool.visible_accounts()).account_id, a.account_id AS read
 FROM awspool.visible_accounts() a WHERE a.account_id = '900000000001' ORDER BY 1;
-SELECT a.account_id, n FROM awspool.visible_accounts() WITH ORDINALITY a (provider, account_id, marketplace, model, status, order_id,
-  order_model, reason, added_at, added_by, claimed_at, claimed_by, closed_at, closed_by, n)
+SELECT a.account_id, n > 0 AS numbered FROM awspool.visible_accounts() WITH ORDINALITY a (provider, account_id, marketplace, model, status, order_id,
+  order_model, reason, added_at, added_by, claimed_at, claimed_by, closed_at, closed_by, position, n)
 WHERE a.account_id = '900000000008';
-SELECT b, a.account_id FROM ROWS FROM (generate_series(1, 3), awspool.visible_accounts()) a (b, provider, account_id)
+SELECT a.account_id FROM ROWS FROM (generate_series(1, 3), awspool.visible_accounts()) a (b, provider, account_id)
 WHERE a.account_id = '900000000004';
 SELECT count(*) FROM awspool.accounts a WHERE a.account_id = '900000000001'
   AND a.account_id IN (SELECT account_id FROM awspool.accounts WHERE provider = 'acme');
