@@ -231,7 +231,7 @@ compare()
 compare_one()
 {
 	run "$4" "$1" "$2" -T "$duration"
-	record "$3" "${4/before/limit}" "$tps"
+	record "$3" "$4" "$tps"
 }
 
 # The copy keeps every dead row from now on.
@@ -248,7 +248,7 @@ hold_snapshot()
 }
 
 # scenario TITLE HOW, then line TEXT UNIT [TARGET], then record ROUND SIDE VALUE
-# for each.  A target such as ">= 0.95" is for awspool's ratio to the limit, or
+# for each; "before" is the limit of its scenario.  A target such as ">= 0.95" is for awspool's ratio to the limit, or
 # for the figure itself if that is a ratio (unit "").
 scenario()
 {
@@ -268,7 +268,7 @@ line()
 
 record()
 {
-	printf '%s\t%s\t%s\t%s\t%s\n' "$title" "$text" "$1" "$2" "$3" >>"$work/figures"
+	printf '%s\t%s\t%s\t%s\t%s\n' "$title" "$text" "$1" "${2/before/limit}" "$3" >>"$work/figures"
 	say "  $text, round $1, $2: $3"
 }
 

@@ -32,6 +32,7 @@ scenario_before()
 	stock "before awspool" $((max_tps * duration))
 	for_1_8_32 "before awspool" claim "" "0.95 0.95 0.95"
 	for_1_8_32 "before awspool" claim_for_order ", with an order id" "0.95 0.95 0.95"
+	count_work_of "before awspool"
 }
 
 scenario_pools()
@@ -372,14 +373,20 @@ count_read_buffers()
 # on when the last checkpoint was.
 scenario_cost()
 {
-	local rounds=1
-
 	scenario "The work of one claim" \
 		"One client, 10,000 claims after 100 to warm up; WAL as the server counts it, with full_page_writes off, and buffers looked at, the catalogs' included."
+	count_work_of "limit awspool skip"
+}
+
+# count_work_of "SIDES"
+count_work_of()
+{
+	local rounds=1
+
 	sql -d postgres -c "ALTER SYSTEM SET full_page_writes = off" -c "SELECT pg_reload_conf()" >/dev/null
-	stock "limit awspool skip" 20000
-	each_in_turn "limit awspool skip" count_work claim ""
-	each_in_turn "limit awspool skip" count_work claim_for_order ", with an order id"
+	stock "$1" 20000
+	each_in_turn "$1" count_work claim ""
+	each_in_turn "$1" count_work claim_for_order ", with an order id"
 	sql -d postgres -c "ALTER SYSTEM RESET full_page_writes" -c "SELECT pg_reload_conf()" >/dev/null
 }
 
