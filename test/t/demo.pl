@@ -143,8 +143,8 @@ set -euo pipefail
 . test/lib.sh
 make_private_place
 start_server
-echo "ready in $work"
-sleep 1000
+# From here on a command is running: ^C before it would wait for its end.
+bash -c 'echo "ready in $1"; exec sleep 1000' - "$work"
 SH
 
 foreach my $case (
