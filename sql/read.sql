@@ -88,6 +88,11 @@ SELECT pg_temp.read_by('SELECT * FROM regress_awspool_order o JOIN awspool.accou
 SELECT pg_temp.read_by('SELECT * FROM regress_awspool_order o LEFT JOIN awspool.accounts a ON a.account_id = o.account_id');
 SELECT pg_temp.read_by('SELECT * FROM regress_awspool_order o JOIN awspool.accounts a ON a.order_id = o.order_id OR a.order_id = o.account_id');
 SELECT pg_temp.read_by('SELECT (SELECT status FROM awspool.accounts a WHERE a.account_id = o.account_id) FROM regress_awspool_order o');
+-- of several tables, too
+SELECT o.order_id, a.account_id, b.status FROM regress_awspool_order o JOIN regress_awspool_order p USING (order_id)
+  JOIN awspool.accounts a USING (order_id) JOIN awspool.accounts b USING (order_id) ORDER BY o.order_id;
+SELECT o.order_id, p.order_id, a.account_id FROM regress_awspool_order o JOIN regress_awspool_order p ON p.order_id > o.order_id
+  JOIN awspool.accounts a ON a.order_id = o.order_id AND a.order_id = least(o.order_id, p.order_id) AND a.account_id = ANY (ARRAY[o.account_id, p.account_id]) ORDER BY 1, 2;
 SELECT o.order_id, a.account_id, a.status FROM regress_awspool_order o LEFT JOIN awspool.accounts a USING (order_id) ORDER BY o.order_id;
 
 -- Only the plain call, in FROM and by itself, is read so.
@@ -180,6 +185,14 @@ EXECUTE kept;
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION awspool.visible_accounts() TO PUBLIC;
 SET ROLE regress_awspool_acme;
+
+-- Without the index that it needs: the function says which one.
+RESET ROLE;
+BEGIN;
+DROP INDEX awspool.account_provider;
+SET ROLE regress_awspool_acme;
+SELECT count(*) FROM awspool.accounts;
+ROLLBACK;
 
 -- Without accounts, and for who may act for nobody
 RESET ROLE;

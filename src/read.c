@@ -166,6 +166,7 @@ static void begin_source(Reading *reading, Source *source, List *providers);
 static void equal_key(ScanKey key, int attno, Relation index, List *values);
 static bool next_of(Reading *reading, Source *source);
 static bool next_of_ids(Reading *reading, Source *source);
+static bool is_uncounted(const Reading *reading);
 static bool next_uncounted(Reading *reading, Source *source);
 static int	compare_sources(Datum a, Datum b, void *arg);
 static TupleTableSlot *put(Reading *reading, TupleTableSlot *account);
@@ -722,7 +723,8 @@ use_source(Reading *reading, const char *index)
 	source->index = awspool_open_index(index, AccessShareLock);
 	source->scan = awspool_index_beginscan(reading->rel, source->index,
 										   estate->es_snapshot, MAX_KEYS);
-	source->scan->xs_want_itup = !reading->way->has_provider;
+	source->scan->xs_want_itup = !reading->way->has_provider ||
+		is_uncounted(reading);
 	reading->nsources++;
 	reading->nused++;
 	MemoryContextSwitchTo(caller_context);
@@ -785,7 +787,7 @@ next_of(Reading *reading, Source *source)
 {
 	if (!reading->way->has_provider)
 		return next_of_ids(reading, source);
-	if (reading->natts == 0 && !reading->is_ordered)
+	if (is_uncounted(reading))
 		return next_uncounted(reading, source);
 	return index_getnext_slot(source->scan,
 							  reading->is_ordered ? reading->direction :
@@ -814,6 +816,21 @@ next_of_ids(Reading *reading, Source *source)
 /*
  * Where nobody looks at any column, as count(*) does not, it is enough to know
  * that there is a row: as in an index-only scan.
+ */
+static bool
+is_uncounted(const Reading *reading)
+{
+	return reading->way->has_provider && reading->natts == 0 &&
+		!reading->is_ordered;
+}
+
+/*
+ * Steps to the next row, and fetches it only where the visibility map does not
+ * say that all of its page is visible.  For that the scan has to want entries,
+ * if it looks at them or not: then it keeps the page of the index pinned until
+ * it has done with its entries.  Otherwise VACUUM could remove entries that
+ * were read, and rows that this snapshot does not show, and then call their
+ * pages all visible.
  */
 static bool
 next_uncounted(Reading *reading, Source *source)

@@ -107,6 +107,7 @@ static List *equalled_by_any(const Offer *offer, List *arms, int column);
 static void demand_range(Offer *offer, int column);
 static bool match(const Offer *offer, Node *clause, int column, Key *key);
 static bool fits_index(Oid operator, Oid collation, Oid column_type, Key *key);
+static bool is_seen(List *seen, Relids outer);
 static bool is_column(Node *node, Index rti, int column);
 static bool is_our_column(PlannerInfo *root, RelOptInfo *rel,
 						  EquivalenceClass *ec, EquivalenceMember *member,
@@ -178,6 +179,7 @@ offer_ways(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	FuncExpr   *call;
 	Offer		begun = {.root = root, .rel = rel};
 	bool		by_status = false;
+	List	   *others;
 
 	if (next_pathlist_hook != NULL)
 		next_pathlist_hook(root, rel, rti, rte);
@@ -185,6 +187,7 @@ offer_ways(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	if (call == NULL || IS_DUMMY_REL(rel))
 		return;
 
+	others = rel->pathlist;
 	rel->pathlist = NIL;
 	begun.function = call->funcid;
 	begun.outer = rel->lateral_relids;
@@ -203,6 +206,10 @@ offer_ways(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 			continue;
 		offer_way(&begun);
 	}
+
+	/* An index is missing; the function says which. */
+	if (rel->pathlist == NIL)
+		rel->pathlist = others;
 }
 
 /*
@@ -327,12 +334,26 @@ offer_joins(const Offer *begun)
 		offered.outer = bms_union(condition->clause_relids,
 								  rel->lateral_relids);
 		offered.outer = bms_del_member(offered.outer, rel->relid);
-		if (bms_is_empty(offered.outer) || list_member(seen, offered.outer))
+		if (bms_is_empty(offered.outer) || is_seen(seen, offered.outer))
 			continue;
 		seen = lappend(seen, offered.outer);
 		offered.keys = list_concat_copy(begun->keys, keys);
 		offer(&offered, NoMovementScanDirection, NIL);
 	}
+}
+
+/* Before server 16 a set is no node, and list_member() is for nodes. */
+static bool
+is_seen(List *seen, Relids outer)
+{
+	ListCell   *cell;
+
+	foreach(cell, seen)
+	{
+		if (bms_equal(lfirst(cell), outer))
+			return true;
+	}
+	return false;
 }
 
 /*
