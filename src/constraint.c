@@ -139,7 +139,10 @@ prepare_constraints(const TupleConstr *constr, EState *estate)
 	return constraints;
 }
 
-/* Returns how many predicates there are to keep. */
+/*
+ * Returns how many predicates there are to keep.  What is prepared refers to
+ * the expression's constants, so it needs a copy of its own.
+ */
 static int
 prepare_predicates(const ResultRelInfo *result, EState *estate,
 				   Predicate *predicates)
@@ -157,7 +160,7 @@ prepare_predicates(const ResultRelInfo *result, EState *estate,
 			continue;
 		predicates[n].index =
 			RelationGetRelid(result->ri_IndexRelationDescs[i]);
-		predicates[n++].state = ExecPrepareQual(predicate, estate);
+		predicates[n++].state = ExecPrepareQual(copyObject(predicate), estate);
 	}
 	return n;
 }

@@ -58,7 +58,7 @@
 /* Of an index scan: provider, the column that has to equal, and a range. */
 #define MAX_KEYS	4
 
-/* What an index holds besides, in the order of the columns that it begins with. */
+/* See ReadWay. */
 const ReadWay awspool_read_ways[READ_WAYS] =
 {
 	[READ_BY_ID] = {
@@ -288,8 +288,8 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 	List	   *context = set_deparse_context_plan(es->deparse_cxt,
 												   &plan->scan.plan,
 												   ancestors);
-	Oid			row = get_func_rettype(list_nth_int(linitial(plan->custom_private),
-													READ_PLAN_FUNCTION));
+	List	   *scan = linitial(plan->custom_private);
+	Oid			row = get_func_rettype(list_nth_int(scan, READ_PLAN_FUNCTION));
 	StringInfoData text;
 	int			before = 0;
 	ListCell   *key;
@@ -342,7 +342,8 @@ recheck(ScanState *node, TupleTableSlot *slot)
 {
 	Reading    *reading = (Reading *) node;
 	EPQState   *epq = node->ps.state->es_epq_active;
-	int			i = bms_singleton_member(((CustomScan *) node->ps.plan)->custom_relids) - 1;
+	CustomScan *plan = (CustomScan *) node->ps.plan;
+	int			i = bms_singleton_member(plan->custom_relids) - 1;
 
 	if (epq->relsubs_rowmark[i] == NULL)
 	{
@@ -394,7 +395,7 @@ next_account(Reading *reading)
 	return NULL;
 }
 
-/* Steps the source on whose row was given last, and gives the next in order. */
+/* Steps on the source whose row was given last, and gives the next in order. */
 static TupleTableSlot *
 next_merged(Reading *reading)
 {
@@ -447,6 +448,9 @@ evaluate(Reading *reading)
 	ListCell   *key;
 	ListCell   *state;
 
+	int			range = reading->way->has_provider +
+		(reading->way->equals != 0) + 1;
+
 	reading->equals = NIL;
 	reading->nranges = 0;
 	reading->nothing = false;
@@ -477,7 +481,7 @@ evaluate(Reading *reading)
 			reading->nothing = true;
 		else
 			ScanKeyEntryInitialize(&reading->ranges[reading->nranges++], 0,
-								   reading->way->has_provider + (reading->way->equals != 0) + 1,
+								   range,
 								   list_nth_int(places, READ_KEY_STRATEGY),
 								   list_nth_int(places, READ_KEY_TYPE),
 								   InvalidOid, get_opcode(operator), value);
@@ -862,10 +866,10 @@ compare_sources(Datum a, Datum b, void *arg)
 	Reading    *reading = arg;
 	int			column = reading->way->order;
 	bool		isnull;
-	int64		x = DatumGetInt64(slot_getattr(((Source *) DatumGetPointer(a))->slot,
-											   column, &isnull));
-	int64		y = DatumGetInt64(slot_getattr(((Source *) DatumGetPointer(b))->slot,
-											   column, &isnull));
+	Source	   *first = (Source *) DatumGetPointer(a);
+	Source	   *second = (Source *) DatumGetPointer(b);
+	int64		x = DatumGetInt64(slot_getattr(first->slot, column, &isnull));
+	int64		y = DatumGetInt64(slot_getattr(second->slot, column, &isnull));
 	int			order = (x > y) - (x < y);
 
 	return reading->direction == ForwardScanDirection ? -order : order;
@@ -889,8 +893,9 @@ put(Reading *reading, TupleTableSlot *account)
 	memset(slot->tts_isnull + n, true, (whole + 1 - n) * sizeof(bool));
 	if (reading->natts > whole)
 	{
+		ExprContext *context = reading->css.ss.ps.ps_ExprContext;
 		MemoryContext caller_context =
-			MemoryContextSwitchTo(reading->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+			MemoryContextSwitchTo(context->ecxt_per_tuple_memory);
 		HeapTuple	row = awspool_public_row(reading->row, account);
 
 		slot->tts_values[whole] = heap_copy_tuple_as_datum(row, reading->row);

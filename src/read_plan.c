@@ -179,7 +179,6 @@ offer_ways(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	FuncExpr   *call;
 	Offer		begun = {.root = root, .rel = rel};
 	bool		by_status = false;
-	List	   *others;
 
 	if (next_pathlist_hook != NULL)
 		next_pathlist_hook(root, rel, rti, rte);
@@ -187,7 +186,9 @@ offer_ways(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	if (call == NULL || IS_DUMMY_REL(rel))
 		return;
 
-	others = rel->pathlist;
+	/* If an index is missing that all can be read by, the function says so. */
+	if (!has_indexes(&awspool_read_ways[READ_ALL]))
+		return;
 	rel->pathlist = NIL;
 	begun.function = call->funcid;
 	begun.outer = rel->lateral_relids;
@@ -206,10 +207,6 @@ offer_ways(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 			continue;
 		offer_way(&begun);
 	}
-
-	/* An index is missing; the function says which. */
-	if (rel->pathlist == NIL)
-		rel->pathlist = others;
 }
 
 /*
