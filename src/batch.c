@@ -39,9 +39,9 @@
  * Triggers do not fire on this path.  The extension's own on INSERT are done
  * for here: what refuse_used_account does, by looking at the log after the
  * rows were stored, noting what arrives, and refusing what a snapshot would
- * show twice.  If there is any other, or the table has been altered, or the batch is too
- * small to be worth a subtransaction, the accounts are stored one by one
- * (stock.c).
+ * show twice.  If there is any other, or the table has been altered, or the
+ * batch is too small to be worth a subtransaction, the accounts are stored one
+ * by one (stock.c).
  *
  * Whoever imports for a provider does so alone, until the end of the
  * transaction.  Two imports of one file would wait for each other's rows in
