@@ -76,8 +76,8 @@ awspool_log_account_change(PG_FUNCTION_ARGS)
 }
 
 /*
- * Trigger: for each account, after it was inserted.  Also tells head.c of it,
- * and moves the sequence on to its position (sequence.c).
+ * Trigger: for each account, after it was inserted.  Also notes that it
+ * arrived (arrival.c), and moves the sequence on to its position (sequence.c).
  */
 Datum
 awspool_refuse_used_account(PG_FUNCTION_ARGS)
@@ -105,7 +105,10 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	if (!awspool_look_up_used(&accounts, 1))
 	{
-		awspool_check_shown_once(trigdata->tg_relation, trigdata->tg_trigslot);
+		/* Who adds by a function is asked there: here the owner does it. */
+		if (!awspool_is_storing())
+			awspool_check_shown_once(trigdata->tg_relation,
+									 trigdata->tg_trigslot);
 		return PointerGetDatum(NULL);
 	}
 

@@ -11,7 +11,6 @@
  */
 #include "awspool.h"
 
-
 PG_FUNCTION_INFO_V1(awspool_allocate_account);
 PG_FUNCTION_INFO_V1(awspool_fail_account);
 PG_FUNCTION_INFO_V1(awspool_invalidate_account);

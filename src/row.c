@@ -463,9 +463,9 @@ could_not_serialize(void)
 
 /*
  * Raises 40001 if the transaction has one snapshot for all its commands that
- * shows another row of the account in the slot, which is to be taken or was
- * just stored: the account would appear twice, as it was and as it is.  It was
- * edited, or deleted and added again, since.
+ * shows the caller another row of the account in the slot, which is to be taken
+ * or was just stored: the account would appear twice, as it was and as it is.
+ * It was edited, or deleted and added again, also for another provider, since.
  *
  * Looks at every row of the account and asks the snapshot of each.  To search
  * with the snapshot would leave traces for serializable transactions to
@@ -494,8 +494,10 @@ awspool_check_shown_once(Relation rel, TupleTableSlot *account)
 	scan = awspool_begin_index_scan(rel, index, SnapshotAny, 1, &key, true);
 	while (!twice && awspool_next_entry(scan))
 	{
-		/* Somebody else's row is nobody's business, and not shown either. */
-		if (strcmp(awspool_entry_provider(scan), provider) != 0)
+		char	   *whose = awspool_entry_provider(scan);
+
+		/* What the caller may not see is none of their business. */
+		if (strcmp(whose, provider) != 0 && !awspool_acts_for(whose))
 			continue;
 		while (!twice && index_fetch_heap(scan, slot))
 		{

@@ -52,6 +52,7 @@ typedef struct Deletion
 } Deletion;
 
 static bool is_anothers(const NewAccount *account);
+static void check_shown_once(const NewAccount *account);
 static Deletion *deletions_asked_for(ArrayType *ids, int *n);
 static bool is_referenced(Relation rel);
 static void delete_if_possible(AccountTable *table, bool referenced,
@@ -276,6 +277,8 @@ awspool_store(NewAccount *account)
 
 		if (account->outcome == STORE_PENDING)
 			awspool_look_up(&account, 1);
+		else
+			check_shown_once(account);
 	}
 	return row;
 }
@@ -298,6 +301,30 @@ is_anothers(const NewAccount *account)
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
 	return found;
+}
+
+/*
+ * Raises 40001 if the caller's snapshot shows the account that was just stored
+ * as it was before (row.c).
+ */
+static void
+check_shown_once(const NewAccount *account)
+{
+	Datum		key = CStringGetTextDatum(account->account_id);
+	Relation	rel;
+	Relation	index;
+	TupleTableSlot *slot;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	rel = table_open(awspool_relation("account"), AccessShareLock);
+	index = awspool_open_index("account_pkey", AccessShareLock);
+	slot = table_slot_create(rel, NULL);
+	if (awspool_find_present(rel, index, 1, &key, NULL, slot, NULL))
+		awspool_check_shown_once(rel, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
 }
 
 /*
