@@ -291,6 +291,18 @@ AS $$
   FROM relation c JOIN pg_sequence s ON s.seqrelid = c.oid
   WHERE (s.seqincrement, s.seqcache, s.seqcycle) <> (1, 1, false)
   UNION ALL
+  -- What is drawn next.  A sequence does not follow numbers of the upper half.
+  SELECT 'error', 'sequence awspool.' || s.name, 'it is behind numbers that are in use',
+         format('SELECT setval(%L, %s)', 'awspool.' || s.name, s.used)
+  FROM (SELECT 'account_position', last_value,
+               (SELECT max(position) FROM ONLY awspool.account WHERE position < 4611686018427387904)
+        FROM awspool.account_position
+        UNION ALL
+        SELECT 'account_log_log_id_seq', last_value,
+               (SELECT max(log_id) FROM ONLY awspool.account_log WHERE log_id < 4611686018427387904)
+        FROM awspool.account_log_log_id_seq) s (name, last_value, used)
+  WHERE s.used > s.last_value
+  UNION ALL
   SELECT 'warning', pg_describe_object('pg_class'::regclass, h.inhrelid, 0),
          format('it inherits from %s, and its rows do not count', c.oid::regclass),
          format('ALTER TABLE %s NO INHERIT %s', h.inhrelid::regclass, c.oid::regclass)

@@ -66,5 +66,17 @@ VALUES (:last + 100, 'acme', '700000000001', now(), 'me', 'edited'), (:last + 50
 SELECT account_id FROM awspool.edit_account('acme', '700000000001', model => 'ECAM');
 SELECT log_id - :last AS number, actor = 'me' AS mine FROM awspool.account_log ORDER BY log_id;
 
+-- What nobody follows is a sequence that is set back, as by a dump of a smaller
+-- pool that is loaded into this one: lint() tells.
+BEGIN;
+SELECT FROM setval('awspool.account_position', 1);
+SELECT FROM setval('awspool.account_log_log_id_seq', 1);
+SELECT severity, object, problem, regexp_replace(action, '\d+\)', '...)') AS action FROM awspool.lint() WHERE object LIKE 'sequence %';
+SELECT account_id FROM awspool.add_account('acme', '700000000051', 'MP-0000', 'SPAM');
+ROLLBACK;
+SELECT FROM setval('awspool.account_position', (SELECT max(position) FROM awspool.account WHERE position < 10000));
+SELECT FROM setval('awspool.account_log_log_id_seq', (SELECT max(log_id) FROM awspool.account_log));
+SELECT count(*) FROM awspool.lint() WHERE object LIKE 'sequence %';
+
 TRUNCATE awspool.account, awspool.account_log;
 DROP VIEW by_age;
