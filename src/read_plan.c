@@ -28,7 +28,9 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -90,6 +92,7 @@ static get_relation_stats_hook_type next_stats_hook = NULL;
 static void offer_ways(PlannerInfo *root, RelOptInfo *rel, Index rti,
 					   RangeTblEntry *rte);
 static FuncExpr *our_call(const RangeTblEntry *rte);
+static bool is_our_function(Oid function);
 static bool has_indexes(const ReadWay *way);
 static void offer_way(const Offer *begun);
 static void offer_joins(const Offer *begun);
@@ -217,7 +220,6 @@ static FuncExpr *
 our_call(const RangeTblEntry *rte)
 {
 	FuncExpr   *call;
-	char	   *name;
 	ListCell   *cell;
 
 	if (rte->rtekind != RTE_FUNCTION || rte->funcordinality ||
@@ -225,11 +227,7 @@ our_call(const RangeTblEntry *rte)
 		return NULL;
 	call = (FuncExpr *) linitial_node(RangeTblFunction,
 									  rte->functions)->funcexpr;
-	if (!IsA(call, FuncExpr) ||
-		get_func_namespace(call->funcid) != get_namespace_oid("awspool", true))
-		return NULL;
-	name = get_func_name(call->funcid);
-	if (name == NULL || strcmp(name, "visible_accounts") != 0)
+	if (!IsA(call, FuncExpr) || !is_our_function(call->funcid))
 		return NULL;
 	foreach(cell, call->args)
 	{
@@ -237,6 +235,29 @@ our_call(const RangeTblEntry *rte)
 			return NULL;
 	}
 	return call;
+}
+
+/*
+ * Whether a function is visible_accounts, of the extension.  Where the library
+ * is preloaded, but the extension was not created, anybody may have a schema
+ * of that name, with whatever they like in it.  But only superusers make
+ * functions in C.
+ */
+static bool
+is_our_function(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc row;
+	bool		is_ours;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	row = (Form_pg_proc) GETSTRUCT(tuple);
+	is_ours = row->prolang == ClanguageId &&
+		strcmp(NameStr(row->proname), "visible_accounts") == 0 &&
+		row->pronamespace == get_namespace_oid("awspool", true);
+	ReleaseSysCache(tuple);
+	return is_ours;
 }
 
 /*

@@ -144,6 +144,27 @@ for my $setting ('session_preload_libraries', 'shared_preload_libraries')
 	use_pool($setting);
 }
 
+# Where it is preloaded, it may not take for the extension's what somebody else
+# made under its names.
+$node->safe_psql('postgres',
+	'CREATE ROLE regress_awspool_acme LOGIN; CREATE DATABASE pool OWNER regress_awspool_acme');
+is( $node->safe_psql(
+		'pool', <<'SQL', extra_params => [ '-U', 'regress_awspool_acme' ]),
+CREATE SCHEMA awspool;
+CREATE TABLE awspool.account (provider int, position int, account_id int,
+  CONSTRAINT account_pkey PRIMARY KEY (account_id));
+CREATE INDEX account_provider ON awspool.account (provider, position);
+INSERT INTO awspool.account VALUES (1, 2, 3);
+CREATE TYPE awspool.account_row AS (provider text, account_id text);
+CREATE FUNCTION awspool.visible_accounts() RETURNS SETOF awspool.account_row
+LANGUAGE plpgsql AS $$ BEGIN RETURN NEXT ('theirs'::text, '1'::text); END $$;
+SELECT provider FROM awspool.visible_accounts() WHERE account_id = '1';
+SQL
+	'theirs',
+	'a function of that name without the extension is what it is');
+$node->safe_psql('postgres',
+	'DROP DATABASE pool; DROP ROLE regress_awspool_acme');
+
 # The functions that the library offers to SQL, and those that SQL uses: with the
 # script of today, or with an old one that was not updated yet
 my ($library_dir) = run_command([ 'pg_config', '--pkglibdir' ]);
