@@ -163,7 +163,8 @@ SELECT results_eq(
             ('order_model', 'text'), ('reason', 'text'),
             ('added_at', 'timestamp with time zone'), ('added_by', 'text'),
             ('claimed_at', 'timestamp with time zone'), ('claimed_by', 'text'),
-            ('closed_at', 'timestamp with time zone'), ('closed_by', 'text') $$,
+            ('closed_at', 'timestamp with time zone'), ('closed_by', 'text'),
+            ('position', 'bigint') $$,
   'view accounts: the public row');
 
 SELECT results_eq(
@@ -244,12 +245,14 @@ SELECT results_eq(
      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
      WHERE c.relnamespace = 'awspool'::regnamespace
      ORDER BY c.relname COLLATE "C" $$,
-  $$ VALUES ('awspool.account_log_account', false, ARRAY['provider', 'account_id'], false),
+  $$ VALUES ('awspool.account_failed', false, ARRAY['provider', 'order_id'], true),
+            ('awspool.account_in_progress', false, ARRAY['provider', 'claimed_at'], true),
+            ('awspool.account_log_account', false, ARRAY['provider', 'account_id'], false),
             ('awspool.account_log_pkey', true, ARRAY['log_id'], false),
             ('awspool.account_log_used', true, ARRAY['account_id'], true),
             ('awspool.account_order', true, ARRAY['provider', 'order_id'], true),
             ('awspool.account_pkey', true, ARRAY['account_id'], false),
-            ('awspool.account_provider', false, ARRAY['provider'], false),
+            ('awspool.account_provider', false, ARRAY['provider', '"position"'], false),
             ('awspool.account_ready', false, ARRAY['provider', 'marketplace', '"position"'], true),
             ('awspool.pool_start_pkey', true, ARRAY['provider', 'marketplace'], false),
             ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false) $$,

@@ -183,9 +183,12 @@ SELECT is_empty(
   'every base table has row security');
 SELECT is_empty(
   $$ SELECT relname FROM pg_class
-     WHERE relnamespace = 'awspool'::regnamespace AND relkind = 'v' AND relname <> 'import'
+     WHERE relnamespace = 'awspool'::regnamespace AND relkind = 'v' AND relname NOT IN ('accounts', 'import')
        AND reloptions IS DISTINCT FROM '{security_barrier=true}' $$,
-  'every view that shows rows is a security barrier, and none is read as its reader');
+  'every view that hides rows is a security barrier, and none is read as its reader');
+SELECT is(
+  pg_get_viewdef('awspool.accounts'::regclass) LIKE '%FROM awspool.visible_accounts()%', true,
+  'view accounts hides none: it reads from the caller''s alone');
 
 --
 -- What happens: rows or none, or an error; "may" is anything but 42501.
