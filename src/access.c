@@ -461,10 +461,10 @@ read_grants(void)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "awspool grants",
 												  ALLOCSET_SMALL_SIZES);
-	MemoryContext caller_context = MemoryContextSwitchTo(context);
+	MemoryContext caller_context;
 	int			max = 16;
 	int			n = 0;
-	Grant	   *grants = palloc(max * sizeof(Grant));
+	Grant	   *grants = MemoryContextAlloc(context, max * sizeof(Grant));
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
@@ -478,16 +478,17 @@ read_grants(void)
 			grants = repalloc(grants, (max *= 2) * sizeof(Grant));
 		awspool_first_columns(tuple, RelationGetDescr(rel), Natts_grant,
 							  values, isnull);
+		caller_context = MemoryContextSwitchTo(context);	/* not for the scan */
 		grants[n].provider = TextDatumGetCString(values[Anum_grant_provider - 1]);
 		grants[n].role = TextDatumGetCString(values[Anum_grant_role - 1]);
 		grants[n++].role_oid = DatumGetObjectId(values[Anum_grant_role_oid - 1]);
+		MemoryContextSwitchTo(caller_context);
 	}
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	table_close(rel, AccessShareLock);
 	qsort(grants, n, sizeof(Grant), compare_roles);
 
-	MemoryContextSwitchTo(caller_context);
 	MemoryContextSetParent(context, TopMemoryContext);
 	if (kept_context != NULL)
 		MemoryContextDelete(kept_context);
