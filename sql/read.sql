@@ -26,7 +26,7 @@ BEGIN
   FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
     IF line ~ 'Read By|Function Scan|Sort$' THEN
       line := regexp_replace(btrim(line, ' ->'), '^Read By: ', '');
-      line := regexp_replace(line, '\$0|\(InitPlan 1\)\.col1', '(subselect)');
+      line := regexp_replace(line, '\$0|\(InitPlan [^)]*\)\.col1', '(subselect)');
       RETURN NEXT regexp_replace(line, '(\w+) = (\S+ or \1.*|ANY .*)', '\1 = several');
     END IF;
   END LOOP;

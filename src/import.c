@@ -409,7 +409,7 @@ awspool_import_row(PG_FUNCTION_ARGS)
 	Batch	   *batch = import->batch;
 	Datum		values[Natts_import];
 	bool		isnull[Natts_import];
-	char	   *fields[Natts_import];
+	char	   *fields[Natts_import] = {NULL};
 	NewAccount	account = {0};
 	MemoryContext caller_context;
 
