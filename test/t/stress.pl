@@ -319,7 +319,7 @@ sub round
 	my ($number) = @_;
 	my ($stdin, $stdout, $stderr) = ('', '', '');
 	my @terminate = (
-		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgbench' AND xact_start IS NOT NULL ORDER BY md5(pid::text) LIMIT 1"
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgbench' AND xact_start IS NOT NULL AND query <> '' ORDER BY md5(pid::text) LIMIT 1"
 	) x TERMINATED;
 	my @odd;
 
