@@ -488,7 +488,8 @@ awspool_check_shown_once(Relation rel, TupleTableSlot *account)
 
 	snapshot = GetTransactionSnapshot();
 	key = slot_getattr(account, Anum_account_account_id, &isnull);
-	provider = awspool_column(account, Anum_account_provider);
+	provider = TextDatumGetCString(slot_getattr(account, Anum_account_provider,
+												&isnull));
 	index = awspool_open_index("account_pkey", AccessShareLock);
 	slot = table_slot_create(rel, NULL);
 	scan = awspool_begin_index_scan(rel, index, SnapshotAny, 1, &key, true);
