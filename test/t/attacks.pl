@@ -804,7 +804,8 @@ sub hostile_names
 	my $provider = "ac\"m'e; --\\";
 
 	# Since server 19 no role has a line end in its name.
-	@roles = grep { !/\n/ } @roles if $node->pg_version >= 19;
+	@roles = grep { !/\n/ } @roles
+	  if $node->safe_psql('postgres', 'SHOW server_version_num') >= 190000;
 	for my $role (@roles)
 	{
 		my ($name, $shown) = (($role =~ s/"/""/gr), ($role =~ s/[^ -~]/?/gr));
