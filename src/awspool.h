@@ -389,7 +389,6 @@ extern bool awspool_try_lock_found(AccountTable *table);
 extern bool awspool_lock_account(AccountTable *table, const char *account_id,
 								 bool with_order);
 extern void awspool_need_account(AccountTable *table, const char *account_id);
-extern void awspool_check_snapshot(AccountTable *table);
 extern void awspool_check_shown_once(Relation rel, TupleTableSlot *account);
 extern void awspool_no_such_account(const char *provider,
 									const char *account_id);

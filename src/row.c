@@ -42,6 +42,7 @@
 
 static void ask_again(const AccountTable *table);
 static void begin_command(AccountTable *table);
+static void check_snapshot(AccountTable *table);
 static bool see_account(AccountTable *table, const char *account_id);
 static bool lock_found(AccountTable *table, LockWaitPolicy wait, int flags);
 static void could_not_serialize(void);
@@ -275,7 +276,7 @@ awspool_lock_account(AccountTable *table, const char *account_id,
 		}
 		if (locked)
 		{
-			awspool_check_snapshot(table);
+			check_snapshot(table);
 			return true;
 		}
 
@@ -444,8 +445,8 @@ see_account(AccountTable *table, const char *account_id)
  * Raises 40001 if the transaction has one snapshot for all its commands and
  * that does not show the row in "found" as it is.
  */
-void
-awspool_check_snapshot(AccountTable *table)
+static void
+check_snapshot(AccountTable *table)
 {
 	if (IsolationUsesXactSnapshot() &&
 		!table_tuple_satisfies_snapshot(table->rel, table->found,
