@@ -485,6 +485,27 @@ $$;
 COMMENT ON FUNCTION awspool.lint() IS
   'Owner only: a row for each thing that weakens the walls between providers or the durability of claims, or that no backup holds, with severity error or warning, and what to do; none when all is well.';
 
+-- @tally-update
+
+
+-- @viewer-update
+
+
+-- @pool-update
+
+
+-- @batch-update
+
+
+-- @reconcile-update
+
+
+-- @verify-update
+
+
+-- @freeze-update
+
+
 --
 -- What is new belongs to whom the accounts belong to, whichever superuser runs
 -- the update, and nobody has anything of it but what is given below, whatever
@@ -550,3 +571,25 @@ BEGIN
 END $$;
 
 GRANT EXECUTE ON FUNCTION awspool.visible_accounts() TO PUBLIC;
+
+-- @tally-grant
+
+
+-- @viewer-grant
+
+
+-- @pool-grant
+
+
+-- @batch-grant
+
+
+-- @reconcile-grant
+
+
+-- @verify-grant
+
+
+-- @freeze-grant
+
+

@@ -220,6 +220,27 @@ CREATE UNLOGGED TABLE awspool.pool_start (
 COMMENT ON TABLE awspool.pool_start IS
   'Where to start looking in a pool, kept for sessions to come: a mere hint, worth nothing once arrival_count has gone up. Empty after a crash, and not dumped.';
 
+-- @tally-table
+
+
+-- @viewer-table
+
+
+-- @pool-table
+
+
+-- @batch-table
+
+
+-- @reconcile-table
+
+
+-- @verify-table
+
+
+-- @freeze-table
+
+
 -- No samples of the values: the server shows those to roles that read all data.
 ALTER TABLE awspool.account
   ALTER provider SET STATISTICS 0, ALTER account_id SET STATISTICS 0,
@@ -474,6 +495,27 @@ COMMENT ON COLUMN awspool.pool_status.claims_24h IS
 COMMENT ON COLUMN awspool.pool_status.claims_7d IS
   'Accounts claimed in the last 7 days and not deleted since.';
 
+-- @tally-view
+
+
+-- @viewer-view
+
+
+-- @pool-view
+
+
+-- @batch-view
+
+
+-- @reconcile-view
+
+
+-- @verify-view
+
+
+-- @freeze-view
+
+
 --
 -- Stock: adding, editing and deleting accounts.
 --
@@ -724,6 +766,27 @@ AS 'MODULE_PATHNAME', 'awspool_revoke_provider' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.revoke_provider(text, text) IS
   'Owner only: takes back what grant_provider gave, at once, also from a role that was dropped or renamed since. Nothing to take back is no error. 42501: not the owner.';
+
+-- @tally-function
+
+
+-- @viewer-function
+
+
+-- @pool-function
+
+
+-- @batch-function
+
+
+-- @reconcile-function
+
+
+-- @verify-function
+
+
+-- @freeze-function
+
 
 --
 -- Lint: what the walls cannot see to themselves.
@@ -1128,6 +1191,27 @@ GRANT EXECUTE ON FUNCTION
   awspool.count_pools, awspool.is_well_formed
 TO PUBLIC;
 
+-- @tally-grant
+
+
+-- @viewer-grant
+
+
+-- @pool-grant
+
+
+-- @batch-grant
+
+
+-- @reconcile-grant
+
+
+-- @verify-grant
+
+
+-- @freeze-grant
+
+
 --
 -- Dump marks: a backup holds the accounts, their order and the grants.
 --
@@ -1143,3 +1227,25 @@ SELECT pg_catalog.pg_extension_config_dump('awspool.provider_role',
 -- Marked like the others, but nothing of them is dumped.
 SELECT pg_catalog.pg_extension_config_dump('awspool.arrival_count', 'WHERE false');
 SELECT pg_catalog.pg_extension_config_dump('awspool.pool_start', 'WHERE false');
+
+-- @tally-dump
+
+
+-- @viewer-dump
+
+
+-- @pool-dump
+
+
+-- @batch-dump
+
+
+-- @reconcile-dump
+
+
+-- @verify-dump
+
+
+-- @freeze-dump
+
+

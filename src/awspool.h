@@ -374,6 +374,9 @@ extern const char *awspool_named_provider(const char *given);
 extern char *awspool_default_provider(void);
 extern List *awspool_granted_providers(void);
 
+/* @tally */
+
+
 /* row.c */
 extern AccountTable *awspool_open_account_table(const char *provider);
 extern void awspool_close_account_table(AccountTable *table);
@@ -421,6 +424,9 @@ extern int64 awspool_read_start(const char *provider, const char *marketplace,
 extern void awspool_keep_start(const char *provider, const char *marketplace,
 							   int64 position, int64 arrivals);
 
+/* @pool */
+
+
 /* head.c */
 extern void awspool_init_head(void);
 extern bool awspool_reserve_oldest(AccountTable *table, const char *provider,
@@ -446,6 +452,9 @@ extern HeapTuple awspool_take_reserved(TupleDesc accounts,
 									   AccountTable *table,
 									   const char *order_id);
 
+/* @batch */
+
+
 /* order.c */
 extern HeapTuple awspool_close_account(TupleDesc accounts,
 									   AccountTable *table,
@@ -467,6 +476,9 @@ extern void awspool_close_csv(CsvFile *file);
 
 /* import.c */
 extern void awspool_init_import(void);
+
+/* @reconcile */
+
 
 /* read.c */
 extern const ReadWay awspool_read_ways[READ_WAYS];
