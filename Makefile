@@ -51,12 +51,12 @@ OBJS = \
 	src/status.o \
 	src/query.o \
 	src/access.o \
-	src/row.o \
 	src/arrival.o \
+	src/lifecycle.o \
+	src/row.o \
 	src/pool_start.o \
 	src/head.o \
 	src/lookup.o \
-	src/lifecycle.o \
 	src/stock.o \
 	src/history.o \
 	src/claim.o \

@@ -122,6 +122,7 @@ typedef struct AccountTable
 	TupleTableSlot *found;
 	TupleTableSlot *changed;
 	Bitmapset **updated;		/* columns set since the row was found */
+	bool		does_transition;	/* ourselves, not by the trigger */
 } AccountTable;
 
 /* When a trigger fires, and on which operations (a set of bits). */
@@ -377,6 +378,24 @@ extern List *awspool_granted_providers(void);
 /* @tally */
 
 
+/* arrival.c */
+extern void awspool_init_arrivals(void);
+extern void awspool_begin_storing(void);
+extern void awspool_end_storing(void);
+extern bool awspool_is_storing(void);
+extern int	awspool_pool_count(const char *provider, const char *marketplace);
+extern void awspool_note_arrival(const char *provider, const char *marketplace,
+								 int64 position);
+extern void awspool_note_arrival_anywhere(void);
+extern bool awspool_has_arrived(int pool_count);
+extern void awspool_open_arrivals(ArrivalCounts *counts);
+extern void awspool_close_arrivals(ArrivalCounts *counts);
+extern int64 awspool_arrivals(const ArrivalCounts *counts, int pool_count);
+
+/* lifecycle.c */
+extern void awspool_pass_transition(Relation rel, TupleTableSlot *old,
+									TupleTableSlot *new);
+
 /* row.c */
 extern AccountTable *awspool_open_account_table(const char *provider);
 extern void awspool_close_account_table(AccountTable *table);
@@ -403,20 +422,6 @@ extern void awspool_update_status(AccountTable *table, AccountStatus status);
 extern void awspool_delete_row(AccountTable *table);
 extern void awspool_prevented_by_trigger(void);
 extern void awspool_changed_by_command(void);
-
-/* arrival.c */
-extern void awspool_init_arrivals(void);
-extern void awspool_begin_storing(void);
-extern void awspool_end_storing(void);
-extern bool awspool_is_storing(void);
-extern int	awspool_pool_count(const char *provider, const char *marketplace);
-extern void awspool_note_arrival(const char *provider, const char *marketplace,
-								 int64 position);
-extern void awspool_note_arrival_anywhere(void);
-extern bool awspool_has_arrived(int pool_count);
-extern void awspool_open_arrivals(ArrivalCounts *counts);
-extern void awspool_close_arrivals(ArrivalCounts *counts);
-extern int64 awspool_arrivals(const ArrivalCounts *counts, int pool_count);
 
 /* pool_start.c */
 extern int64 awspool_read_start(const char *provider, const char *marketplace,

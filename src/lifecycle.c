@@ -18,6 +18,10 @@
  * it lets them pass, and only notes what head.c has to know.  It is the worker
  * that counts, not session_replication_role, which a superuser may set.
  *
+ * What our own functions change does not need a trigger for that: row.c has
+ * the same done to the row in its hands, as long as there is no other trigger
+ * that is to see the row before or after it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
@@ -66,17 +70,18 @@ typedef struct RowVersion
 {
 	Datum	   *values;
 	bool	   *isnull;
-	char	   *account_id;
 	AccountStatus status;
 } RowVersion;
 
 static RowVersion take_apart(HeapTuple tuple, TupleDesc desc);
+static RowVersion row_version(TupleDesc desc, Datum *values, bool *isnull);
+static char *account_id(const RowVersion *row);
+static bool judge_update(Relation rel, const RowVersion *old, RowVersion *new);
 static void note_arrival(Relation rel, const RowVersion *new);
 static void check_columns(TupleDesc desc, const RowVersion *old,
 						  const RowVersion *new);
 static void refuse_column(TupleDesc desc, int column, const RowVersion *old);
-static HeapTuple stamp_claim(HeapTuple tuple, TupleDesc desc, Datum model);
-static HeapTuple stamp_closing(HeapTuple tuple, TupleDesc desc);
+static void stamp(RowVersion *row, int at, int by);
 static void check_delete(const RowVersion *old);
 
 /*
@@ -91,7 +96,7 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
 	RowVersion	old = take_apart(trigdata->tg_trigtuple, desc);
 	RowVersion	new;
-	HeapTuple	tuple;
+	bool	   *all;
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 	{
@@ -100,38 +105,48 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	}
 
-	tuple = trigdata->tg_newtuple;
-	new = take_apart(tuple, desc);
-	if (new.status == STATUS_READY)
-		note_arrival(trigdata->tg_relation, &new);
-	if (IsLogicalWorker())
-		return PointerGetDatum(tuple);
+	new = take_apart(trigdata->tg_newtuple, desc);
+	if (!judge_update(trigdata->tg_relation, &old, &new))
+		return PointerGetDatum(trigdata->tg_newtuple);
 
-	if (new.status != old.status)
-		awspool_check_transition(old.account_id, old.status, new.status);
-	check_columns(desc, &old, &new);
+	all = palloc(desc->natts * sizeof(bool));
+	memset(all, true, desc->natts * sizeof(bool));
+	return PointerGetDatum(heap_modify_tuple(trigdata->tg_newtuple, desc,
+											 new.values, new.isnull, all));
+}
 
-	if (new.status == old.status)
-		return PointerGetDatum(tuple);
-	if (new.status == STATUS_IN_PROGRESS)
-		tuple = stamp_claim(tuple, desc,
-							new.values[Anum_account_model - 1]);
-	else
-		tuple = stamp_closing(tuple, desc);
-	return PointerGetDatum(tuple);
+/*
+ * Does what the trigger would to a row that is about to be updated: both
+ * slots hold all columns, those of the new one may be set.
+ */
+void
+awspool_pass_transition(Relation rel, TupleTableSlot *old,
+						TupleTableSlot *new)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	RowVersion	from = row_version(desc, old->tts_values, old->tts_isnull);
+	RowVersion	to = row_version(desc, new->tts_values, new->tts_isnull);
+
+	(void) judge_update(rel, &from, &to);
 }
 
 static RowVersion
 take_apart(HeapTuple tuple, TupleDesc desc)
 {
+	Datum	   *values = palloc(desc->natts * sizeof(Datum));
+	bool	   *isnull = palloc(desc->natts * sizeof(bool));
+
+	heap_deform_tuple(tuple, desc, values, isnull);
+	return row_version(desc, values, isnull);
+}
+
+static RowVersion
+row_version(TupleDesc desc, Datum *values, bool *isnull)
+{
 	static const int needed[] = {
 		Anum_account_account_id, Anum_account_status, Anum_account_model
 	};
-	RowVersion	row;
-
-	row.values = palloc(desc->natts * sizeof(Datum));
-	row.isnull = palloc(desc->natts * sizeof(bool));
-	heap_deform_tuple(tuple, desc, row.values, row.isnull);
+	RowVersion	row = {.values = values, .isnull = isnull};
 
 	/* A BEFORE trigger runs before NOT NULL is checked. */
 	for (size_t i = 0; i < lengthof(needed); i++)
@@ -148,10 +163,44 @@ take_apart(HeapTuple tuple, TupleDesc desc)
 										NameStr(TupleDescAttr(desc, column)->attname))));
 	}
 
-	row.account_id =
-		TextDatumGetCString(row.values[Anum_account_account_id - 1]);
 	row.status = awspool_status_from_text(row.values[Anum_account_status - 1]);
 	return row;
+}
+
+static char *
+account_id(const RowVersion *row)
+{
+	return TextDatumGetCString(row->values[Anum_account_account_id - 1]);
+}
+
+/*
+ * Raises an error if an account may not become that, or stamps it.  Returns
+ * whether anything was stamped.
+ */
+static bool
+judge_update(Relation rel, const RowVersion *old, RowVersion *new)
+{
+	if (new->status == STATUS_READY)
+		note_arrival(rel, new);
+	if (IsLogicalWorker())
+		return false;
+
+	if (new->status != old->status)
+		awspool_check_transition(account_id(old), old->status, new->status);
+	check_columns(RelationGetDescr(rel), old, new);
+
+	if (new->status == old->status)
+		return false;
+	if (new->status == STATUS_IN_PROGRESS)
+	{
+		stamp(new, Anum_account_claimed_at, Anum_account_claimed_by);
+		new->values[Anum_account_order_model - 1] =
+			new->values[Anum_account_model - 1];
+		new->isnull[Anum_account_order_model - 1] = false;
+	}
+	else
+		stamp(new, Anum_account_closed_at, Anum_account_closed_by);
+	return true;
 }
 
 /*
@@ -227,7 +276,7 @@ refuse_column(TupleDesc desc, int column, const RowVersion *old)
 		ereport(ERROR,
 				(errcode(ERRCODE_AWSPOOL_IN_USE),
 				 errmsg("cannot move account \"%s\" to another marketplace",
-						old->account_id),
+						account_id(old)),
 				 errdetail("Only an account that is and stays \"ready\" can be moved; this one is \"%s\".",
 						   awspool_status_name(old->status))));
 
@@ -235,7 +284,7 @@ refuse_column(TupleDesc desc, int column, const RowVersion *old)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("cannot change column \"%s\" of account \"%s\"",
 					NameStr(TupleDescAttr(desc, column - 1)->attname),
-					old->account_id),
+					account_id(old)),
 			 column_rules[column] == NEVER ?
 			 errdetail("It never changes.") :
 			 errdetail("It is set when the account is %s, and never changes.",
@@ -243,35 +292,14 @@ refuse_column(TupleDesc desc, int column, const RowVersion *old)
 					   "claimed" : "closed")));
 }
 
-static Datum
-current_role_name(void)
+/* Enters when an account is moved, and by whom. */
+static void
+stamp(RowVersion *row, int at, int by)
 {
-	return CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
-}
-
-static HeapTuple
-stamp_claim(HeapTuple tuple, TupleDesc desc, Datum model)
-{
-	int			columns[] = {Anum_account_claimed_at,
-		Anum_account_claimed_by, Anum_account_order_model};
-	Datum		values[] = {TimestampTzGetDatum(GetCurrentTimestamp()),
-	current_role_name(), model};
-	bool		isnull[] = {false, false, false};
-
-	return heap_modify_tuple_by_cols(tuple, desc, lengthof(columns),
-									 columns, values, isnull);
-}
-
-static HeapTuple
-stamp_closing(HeapTuple tuple, TupleDesc desc)
-{
-	int			columns[] = {Anum_account_closed_at, Anum_account_closed_by};
-	Datum		values[] = {TimestampTzGetDatum(GetCurrentTimestamp()),
-	current_role_name()};
-	bool		isnull[] = {false, false};
-
-	return heap_modify_tuple_by_cols(tuple, desc, lengthof(columns),
-									 columns, values, isnull);
+	row->values[at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	row->values[by - 1] =
+		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
+	row->isnull[at - 1] = row->isnull[by - 1] = false;
 }
 
 static void
@@ -280,7 +308,7 @@ check_delete(const RowVersion *old)
 	if (old->status == STATUS_IN_PROGRESS)
 		ereport(ERROR,
 				(errcode(ERRCODE_AWSPOOL_IN_USE),
-				 errmsg("cannot delete account \"%s\"", old->account_id),
+				 errmsg("cannot delete account \"%s\"", account_id(old)),
 				 errdetail("An order is using it."),
 				 errhint("Allocate, fail or invalidate it first.")));
 }

@@ -34,6 +34,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_trigger.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -41,6 +42,8 @@
 #include "utils/snapmgr.h"
 
 static void ask_again(const AccountTable *table);
+static bool take_over_transition(ResultRelInfo *result);
+static bool any_trigger_after(const AccountTable *table);
 static void begin_command(AccountTable *table);
 static void check_snapshot(AccountTable *table);
 static bool see_account(AccountTable *table, const char *account_id);
@@ -78,6 +81,8 @@ awspool_open_account_table(const char *provider)
 	/* where AFTER triggers look for it */
 	table->estate->es_opened_result_relations =
 		lappend(table->estate->es_opened_result_relations, table->result);
+
+	table->does_transition = take_over_transition(table->result);
 
 	begin_command(table);
 	ExecOpenIndices(table->result, false);
@@ -118,6 +123,64 @@ ask_again(const AccountTable *table)
 {
 	if (table->provider != NULL)
 		awspool_check_provider_again(table->provider);
+}
+
+/*
+ * For the one trigger that usually fires before an update, our own, the server
+ * would lock and copy the row once more.  So as long as there is no other,
+ * what it does is done without it (lifecycle.c).  The descriptor of the
+ * triggers is a copy, ours to change.
+ */
+static bool
+take_over_transition(ResultRelInfo *result)
+{
+	TriggerDesc *triggers = result->ri_TrigDesc;
+	bool		found = false;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if (!TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW,
+								  TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_UPDATE))
+			continue;
+		if (strcmp(trigger->tgname, "account_transition") != 0 ||
+			trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
+			return false;
+		found = true;
+	}
+	if (found)
+		triggers->trig_update_before_row = false;
+	return found;
+}
+
+/*
+ * Whether any trigger is to fire after this update.  The server would fetch
+ * the old row before it sees that none is for these columns.
+ */
+static bool
+any_trigger_after(const AccountTable *table)
+{
+	const TriggerDesc *triggers = table->result->ri_TrigDesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (!TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW,
+								  TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE))
+			continue;
+		if (trigger->tgnattr == 0)
+			return true;
+		for (int j = 0; j < trigger->tgnattr; j++)
+		{
+			if (bms_is_member(trigger->tgattr[j] -
+							  FirstLowInvalidHeapAttributeNumber,
+							  *table->updated))
+				return true;
+		}
+	}
+	return false;
 }
 
 /*
@@ -391,6 +454,11 @@ void
 awspool_update_row(AccountTable *table)
 {
 	begin_command(table);
+	if (table->does_transition)
+		awspool_pass_transition(table->rel, table->found, table->changed);
+	if (table->result->ri_TrigDesc != NULL)
+		table->result->ri_TrigDesc->trig_update_after_row =
+			any_trigger_after(table);
 	ItemPointerSetInvalid(&table->changed->tts_tid);
 	ExecSimpleRelationUpdate(table->result, table->estate, &table->epq,
 							 table->found, table->changed);
