@@ -41,6 +41,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
+#include "optimizer/plancat.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "utils/array.h"
@@ -57,7 +58,6 @@ PG_FUNCTION_INFO_V1(awspool_narrow_accounts);
 #define PROVIDERS			2
 #define MARKETPLACES		20
 #define MODELS				2
-#define STATUSES			5
 
 /* What a row costs that has to be fetched from anywhere, or from near by. */
 #define FAR_PAGES			1.0
@@ -101,6 +101,8 @@ static void offer(const Offer *offer, ScanDirection direction, List *pathkeys);
 static Cost cost_of(const Offer *offer);
 static double count_values(const Offer *offer, int column);
 static double share_of(const Offer *offer, int column, double distinct);
+static double share_of_statuses(const ReadWay *way, double accounts);
+static double count_entries(const char *name);
 static List *packed_keys(const Offer *offer, List **values);
 static bool demand_status(const Offer *offer);
 static bool is_offered_status(const Offer *offer, const Key *key);
@@ -120,7 +122,9 @@ static Plan *make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path,
 					   List *tlist, List *clauses, List *custom_plans);
 static bool describe_column(PlannerInfo *root, RangeTblEntry *rte,
 							AttrNumber column, VariableStatData *vardata);
-static HeapTuple statistics(AttrNumber column, float4 distinct);
+static HeapTuple statistics(AttrNumber column, float4 distinct,
+							Datum frequencies, Datum most_common);
+static HeapTuple status_statistics(void);
 
 static const CustomPathMethods path_methods =
 {
@@ -453,7 +457,7 @@ cost_of(const Offer *offered)
 		rows = rel->tuples *
 			share_of(offered, Anum_account_provider, PROVIDERS) *
 			share_of(offered, Anum_account_marketplace, MARKETPLACES) *
-			(way->statuses[0] != NULL ? 1.0 / STATUSES : 1) *
+			share_of_statuses(way, rel->tuples) *
 			clauselist_selectivity(offered->root, offered->ranges, rel->relid,
 								   JOIN_INNER, NULL);
 	if (way->indexes[1] != NULL)
@@ -487,6 +491,34 @@ share_of(const Offer *offered, int column, double distinct)
 	double		n = count_values(offered, column);
 
 	return n > 0 && n < distinct ? n / distinct : 1;
+}
+
+/* Which part of all accounts has a status that the indexes of a way hold. */
+static double
+share_of_statuses(const ReadWay *way, double accounts)
+{
+	return way->statuses[0] == NULL ? 1 :
+		Min(count_entries(way->indexes[0]) / Max(accounts, 1), 1);
+}
+
+/*
+ * How many entries an index has, of all providers together, as its size tells;
+ * none if there is no such index, in the script of version 1.0.
+ */
+static double
+count_entries(const char *name)
+{
+	Relation	index;
+	BlockNumber pages;
+	double		entries;
+	double		all_visible;
+
+	if (!OidIsValid(awspool_find_relation(name)))
+		return 0;
+	index = awspool_open_index(name, AccessShareLock);
+	estimate_rel_size(index, NULL, &pages, &entries, &all_visible);
+	index_close(index, AccessShareLock);
+	return entries;
 }
 
 /* The keys as read.c expects them in a plan, and their values. */
@@ -827,20 +859,25 @@ describe_column(PlannerInfo *root, RangeTblEntry *rte, AttrNumber column,
 			distinct = MARKETPLACES;
 			break;
 		case Anum_account_status:
-			distinct = STATUSES;
+			distinct = 0;
 			break;
 		default:
 			return true;
 	}
-	vardata->statsTuple = statistics(column, distinct);
+	vardata->statsTuple = distinct == 0 ? status_statistics() :
+		statistics(column, distinct, 0, 0);
 	vardata->freefunc = heap_freetuple;
 	vardata->acl_ok = true;
 	return true;
 }
 
-/* A row of pg_statistic that tells how many values there are, and no more. */
+/*
+ * A row of pg_statistic that tells how many values there are, and if given,
+ * how frequent the most common ones are.
+ */
 static HeapTuple
-statistics(AttrNumber column, float4 distinct)
+statistics(AttrNumber column, float4 distinct, Datum frequencies,
+		   Datum most_common)
 {
 	Datum		values[Natts_pg_statistic] = {0};
 	bool		isnull[Natts_pg_statistic] = {0};
@@ -852,7 +889,61 @@ statistics(AttrNumber column, float4 distinct)
 	values[Anum_pg_statistic_staattnum - 1] = Int16GetDatum(column);
 	values[Anum_pg_statistic_stawidth - 1] = Int32GetDatum(10);
 	values[Anum_pg_statistic_stadistinct - 1] = Float4GetDatum(distinct);
+	if (frequencies != 0)
+	{
+		values[Anum_pg_statistic_stakind1 - 1] =
+			Int16GetDatum(STATISTIC_KIND_MCV);
+		values[Anum_pg_statistic_stanumbers1 - 1] = frequencies;
+		values[Anum_pg_statistic_stavalues1 - 1] = most_common;
+		isnull[Anum_pg_statistic_stanumbers1 - 1] = false;
+		isnull[Anum_pg_statistic_stavalues1 - 1] = false;
+	}
 	tuple = heap_form_tuple(RelationGetDescr(catalog), values, isnull);
 	table_close(catalog, AccessShareLock);
 	return tuple;
+}
+
+/*
+ * How frequent each status is, as the sizes of the indexes tell: nearly all
+ * accounts are allocated, sooner or later.
+ */
+static HeapTuple
+status_statistics(void)
+{
+	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
+	double		closed = count_entries("account_failed") / 2;
+	double		entries[] = {
+		[STATUS_READY] = count_entries("account_ready"),
+		[STATUS_IN_PROGRESS] = count_entries("account_in_progress"),
+		[STATUS_FAILED] = closed,
+		[STATUS_INVALID] = closed
+	};
+	Datum		frequencies[lengthof(entries)];
+	Datum		most_common[lengthof(entries)];
+	BlockNumber pages;
+	double		accounts;
+	double		rest;
+	double		all_visible;
+
+	table_relation_estimate_size(rel, NULL, &pages, &accounts, &all_visible);
+	table_close(rel, AccessShareLock);
+
+	rest = accounts = Max(accounts, 1);
+	for (size_t i = 0; i < lengthof(entries); i++)
+		rest -= entries[i];
+	entries[STATUS_ALLOCATED] = Max(rest, 1);
+	for (size_t i = 0; i < lengthof(entries); i++)
+	{
+		frequencies[i] = Float4GetDatum(Min(entries[i] / accounts, 1));
+		most_common[i] = awspool_text_datum(awspool_status_name(i));
+	}
+	return statistics(Anum_account_status, lengthof(entries),
+					  PointerGetDatum(construct_array(frequencies,
+													  lengthof(entries),
+													  FLOAT4OID, 4, true,
+													  TYPALIGN_INT)),
+					  PointerGetDatum(construct_array(most_common,
+													  lengthof(entries),
+													  TEXTOID, -1, false,
+													  TYPALIGN_INT)));
 }
