@@ -348,7 +348,7 @@ send_read()
 		>"$work/pgbench.$1" 2>&1 || give_up "pgbench failed: $(tail -n 5 "$work/pgbench.$1")"
 }
 
-# The second time in a session: then it knows its catalogs.
+# Of executing it the second time in a session: then it knows its catalogs.
 count_read_buffers()
 {
 	local target buffers
@@ -360,11 +360,13 @@ count_read_buffers()
 		overdue) target="<= 30" ;;
 		*) return 0 ;;
 	esac
-	buffers=$("read_$1" awspool | sed '/^\\set/d; s/^SELECT/EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) &/
-		s/:id/$$200000777777$$/; s/:order/$$777777$$/; s/:failed/$$777780$$/; s/:position/2500000/' >"$work/explain"
-		in_private psql -XqAt -U app -d reads-5 -f "$work/explain" -f "$work/explain" |
-		sed -n 's/^ *Buffers: shared hit=\([0-9]*\)\( read=\([0-9]*\)\)\{0,1\}.*/\1 \3/p' | tail -n +2 |
-		awk '{ n = $1 + $2; if (n > most) most = n } END { print most }')
+	"read_$1" awspool | sed '/^\\set/d; s/^SELECT/EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) &/
+		s/:id/$$200000777777$$/; s/:order/$$777777$$/; s/:failed/$$777780$$/; s/:position/2500000/' \
+		>"$work/explain"
+	buffers=$(in_private psql -XqAt -U app -d reads-5 -f "$work/explain" -c '\echo again' -f "$work/explain" |
+		awk '/^again/ { again = 1 }
+			again && /Buffers: shared/ && !n { gsub(/[^0-9]+/, " "); n = $1 + $2 }
+			END { print n }')
 	line "${1//_/ }, buffers" "" "$target"
 	record 1 awspool "$buffers"
 }
