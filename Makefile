@@ -69,6 +69,7 @@ OBJS = \
 	src/read.o \
 	src/read_plan.o \
 	src/view.o \
+	src/verify.o \
 	src/awspool.o
 
 EXTENSION = awspool
