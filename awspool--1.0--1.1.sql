@@ -510,7 +510,7 @@ RETURNS TABLE (severity text, object text, problem text, action text)
 AS 'MODULE_PATHNAME', 'awspool_verify_indexes' LANGUAGE C STABLE;
 
 COMMENT ON FUNCTION awspool.verify_indexes() IS
-  'Owner only, part of awspool.verify: whether each index of accounts and of their log has an entry for each row that belongs there, and no other. 42501: not the owner.';
+  'Part of awspool.verify, for the owner: whether each index of accounts and of their log has an entry for each row that belongs there, and no other.';
 
 -- Whether the notes of where to start looking in a pool hold.
 CREATE FUNCTION awspool.verify_pool_starts()
@@ -518,7 +518,7 @@ RETURNS TABLE (severity text, object text, problem text, action text)
 AS 'MODULE_PATHNAME', 'awspool_verify_pool_starts' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.verify_pool_starts() IS
-  'Owner only, part of awspool.verify: whether the notes of where to start looking in a pool hold. 42501: not the owner.';
+  'Part of awspool.verify, for the owner: whether the notes of where to start looking in a pool hold.';
 
 -- What is wrong with the data.  Reads the tables as a whole: what an index lacks
 -- must not be lacking here; nor may constraints be taken for granted.

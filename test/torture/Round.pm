@@ -307,7 +307,7 @@ sub verify
 {
 	my ($self) = @_;
 
-	return map { "verify: @$_" } @{ $self->{dbh}->selectall_arrayref(
+	return map { "verify: @$_" } @{ $self->dbh->selectall_arrayref(
 		'SELECT severity, object, problem FROM awspool.verify()') };
 }
 
