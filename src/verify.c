@@ -132,7 +132,8 @@ static void gather_entries(VerifiedIndex *index, Tuplesortstate *places);
 static Tuplesortstate *begin_places(void);
 static void put_place(Tuplesortstate *places, ItemPointer place);
 static uint64 next_place(Tuplesortstate *places);
-static void note_fault(Fault *fault, const char *row);
+static bool count_fault(Fault *fault);
+static void name_row(Fault *fault, const char *row);
 static void clear_fault(Fault *fault);
 static char *row_name(const VerifiedTable *table);
 static char *row_name_at(const VerifiedTable *table, uint64 place);
@@ -410,15 +411,16 @@ next_right_entry(VerifiedIndex *index, IndexScanDesc scan)
 		CHECK_FOR_INTERRUPTS();
 		ResetPerTupleExprContext(table->estate);
 		if (is_beyond_end(table, &place))
-			note_fault(&index->lost, NULL);
+			(void) count_fault(&index->lost);
 		else if (index_fetch_heap(scan, table->slot))
 		{
 			if (is_right(index, scan))
 				return true;
-			note_fault(&index->wrong, row_name(table));
+			if (count_fault(&index->wrong))
+				name_row(&index->wrong, row_name(table));
 		}
 		else if (is_free(table->rel, &place))
-			note_fault(&index->lost, NULL);
+			(void) count_fault(&index->lost);
 		scan->kill_prior_tuple = false;
 	}
 	return false;
@@ -520,12 +522,13 @@ compare_places(VerifiedIndex *index)
 		CHECK_FOR_INTERRUPTS();
 		if (row < entry)
 		{
-			note_fault(&index->missing, row_name_at(index->table, row));
+			if (count_fault(&index->missing))
+				name_row(&index->missing, row_name_at(index->table, row));
 			row = next_place(rows);
 			continue;
 		}
-		if (entry == before)
-			note_fault(&index->twice, row_name_at(index->table, entry));
+		if (entry == before && count_fault(&index->twice))
+			name_row(&index->twice, row_name_at(index->table, entry));
 		before = entry;
 		if (row == entry)
 			row = next_place(rows);
@@ -591,14 +594,17 @@ next_place(Tuplesortstate *places)
 		DatumGetUInt64(value) : NO_PLACE;
 }
 
-static void
-note_fault(Fault *fault, const char *row)
+/* Returns whether the row is to be named. */
+static bool
+count_fault(Fault *fault)
 {
-	fault->n++;
-	if (row == NULL || fault->n > MAX_EXAMPLES + 1)
-		return;
-	appendStringInfo(&fault->examples, ", %s",
-					 fault->n > MAX_EXAMPLES ? "..." : row);
+	return ++fault->n <= MAX_EXAMPLES;
+}
+
+static void
+name_row(Fault *fault, const char *row)
+{
+	appendStringInfo(&fault->examples, ", %s", row);
 }
 
 static void
@@ -653,8 +659,10 @@ report_fault(const VerifiedIndex *index, const Fault *fault, const char *what)
 	if (fault->n > 0)
 		report(index->table->rsinfo, "error",
 			   psprintf("index awspool.%s", name),
-			   psprintf("%s: %llu%s", what, (unsigned long long) fault->n,
-						fault->examples.data),
+			   psprintf("%s: %llu%s%s", what, (unsigned long long) fault->n,
+						fault->examples.data,
+						fault->n > MAX_EXAMPLES && fault->examples.len > 0 ?
+						", ..." : ""),
 			   psprintf("REINDEX INDEX awspool.%s", name));
 }
 

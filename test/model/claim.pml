@@ -268,7 +268,7 @@ inline get_pool()
 #else
 	:: pool_arrivals != arrivals || !known || arrived ->
 #endif
-		pool_arrivals = arrivals; known = 1; settled = 0;
+		pool_arrivals = arrivals; known = 1;
 		start = VERY_START; ndoubts = 0; clear_doubts(); forget_before();
 		if
 #ifdef NOTE_OF_ANY_COUNT
@@ -446,7 +446,7 @@ claim:
 		ADD_TO(running, BIT(X_OWN)); ADD_TO(mine, BIT(X_OWN)); arrived = 1; wrote = 1 }
 	fi;
 #endif
-	d_step {
+	atomic { skip; d_step {
 		tries = 1; owed[s] = 0; touched[s] = 0;
 		for (v : 0 .. VERSIONS - 1) {
 			if :: IS_FREE(v) -> ADD_TO(owed[s], ACCOUNT(v)) :: else fi
@@ -454,11 +454,11 @@ claim:
 		v = 0;
 		if :: draining -> me = X_DRAIN :: else fi;
 		get_pool()
-	}
+	} }
 	goto look_at_doubts;
 
 try_again:
-	d_step { tries++; get_pool() }
+	atomic { skip; d_step { tries++; get_pool() } }
 
 look_at_doubts:
 	if
@@ -485,7 +485,7 @@ next_doubt:
 #endif
 	fi;
 doubt_walked:
-	d_step {
+	atomic { skip; d_step {
 		if
 		:: clear_to == VERY_END && wndoubts == 1 -> first[i] = w_first[0]; last[i] = w_last[0]; xid[i] = w_xid[0]
 		:: else
@@ -499,20 +499,21 @@ doubt_walked:
 		:: else
 		fi;
 		i++
-	}
+	} }
 	goto next_doubt;
 doubts_done:
-	d_step { ndoubts = kept; clear_doubts(); i = 0; kept = 0; snapshot = 0; doubtful = 0 }
+	atomic { skip; d_step { ndoubts = kept; clear_doubts(); i = 0; kept = 0; snapshot = 0; doubtful = 0 } }
 	if :: reserved != NO_VERSION -> goto take_reserved :: else fi;
 
 walk_from_start:
+	atomic { skip; d_step {
 #ifndef SETTLE_AFTER_WALK
-	d_step { if :: start >= settled -> settle() :: else fi }
+		if :: start >= settled -> settle() :: else fi;
 #endif
-	d_step { from = start; to = VERY_END }
+		from = start; to = VERY_END } }
 
 walk:
-	d_step { begin_walk(); read_page() }
+	atomic { skip; d_step { begin_walk(); read_page() } }
 next_row:
 	if
 	:: page == 0 && page_from < VERSIONS -> d_step { read_page() } goto next_row
@@ -533,7 +534,7 @@ next_row:
 	d_step { shown = 0; try_lock(); q = 0 }
 	if :: reserved == NO_VERSION -> goto next_row :: else fi;
 walked:
-	d_step { page = 0; page_from = 0; v = 0; from = 0; to = 0; q = 0; y = 0; gave_up = 0; shown = 0 }
+	atomic { skip; d_step { page = 0; page_from = 0; v = 0; from = 0; to = 0; q = 0; y = 0; gave_up = 0; shown = 0 } }
 	if :: doubtful -> goto doubt_walked :: else fi;
 #ifdef SETTLE_AFTER_WALK
 	d_step { if :: start >= settled -> settle() :: else fi }
@@ -561,15 +562,15 @@ walked:
 	if :: draining -> goto done :: else -> goto claimed fi;
 
 take_reserved:
-	d_step { changed_by[reserved] = me; locked_by[reserved] = 0; reserved = NO_VERSION;
+	atomic { skip; d_step { changed_by[reserved] = me; locked_by[reserved] = 0; reserved = NO_VERSION;
 		clear_to = 0; wndoubts = 0;
 		for (j : 0 .. MAX_DOUBTS - 1) { w_first[j] = 0; w_last[j] = 0; w_xid[j] = 0 }
 		if :: draining -> forget_before() :: else -> wrote = 1; me++ fi;
-		j = 0 }
+		j = 0 } }
 	if :: draining -> goto claim :: else fi;
 
 claimed:
-	d_step { owed[s] = 0; touched[s] = 0; tries = 0; claims-- }
+	atomic { skip; d_step { owed[s] = 0; touched[s] = 0; tries = 0; claims-- } }
 	if
 	:: claims > 0				/* goes on in this transaction */
 	:: claims > 0 && HAS(mine, me - 1) -> d_step {	/* takes the last claim back */
@@ -603,7 +604,7 @@ claimed:
 
 over:
 	/* One of the two gets all that is left when nobody else does anything. */
-	d_step { unfinished--; me = 0 }
+	atomic { skip; d_step { unfinished--; me = 0 } }
 	if
 	:: drainer == s -> unfinished == 0; draining = 1; goto claim
 	:: else
