@@ -93,7 +93,7 @@ hurry()
 
 start_exporter()
 {
-	in_private env DATA_SOURCE_NAME="host=$work user=awspool_monitor dbname=postgres" \
+	in_private env DATA_SOURCE_NAME="host=$work user=awspool_monitor dbname=postgres sslmode=disable" \
 		"$work/usr/bin/prometheus-postgres-exporter" \
 		--web.listen-address="127.0.0.1:$exporter_port" --disable-default-metrics \
 		--disable-settings-metrics --extend.query-path="$folder/queries.yaml" \

@@ -579,6 +579,12 @@ claimed:
 		unlearn()
 #endif
 		}
+	:: claims > 0 && mine != 0 && !arrived -> d_step {	/* takes all of them back */
+		TAKE_FROM(running, mine); mine = 0;
+#ifndef NO_UNLEARN_SAVEPOINT
+		unlearn()
+#endif
+		}
 	:: arrived -> arrivals++;	/* commits, or prepares, what it moved in */
 		if
 		:: d_step { ADD_TO(committed, mine); TAKE_FROM(running, mine); mine = 0 }
