@@ -7,9 +7,9 @@
  * A query reads along an index or the table, as the planner likes.  So we read
  * both with one snapshot.  A row that it shows has had its entry since before
  * it was committed, and nobody may remove that as long as there is the
- * snapshot; so whatever others do meanwhile, and nobody waits for us, both ways
- * have to lead to the same versions of rows.  They are at the same places, too:
- * a version never moves, unless the whole table is written anew.
+ * snapshot.  So whatever others do meanwhile, and nobody waits for us, both
+ * ways have to lead to the same versions of rows.  They are at the same places,
+ * too: a version never moves, unless the whole table is written anew.
  *
  * The table is read once for all its indexes.  For each the rows that belong
  * there are counted, and the hashes of their places summed up.  Then the index
@@ -397,7 +397,8 @@ begin_entries(VerifiedIndex *index)
 
 /*
  * Steps to the next entry that is as it should be, of a row that the snapshot
- * shows, and puts that into the table's slot.  Notes what is wrong with others.
+ * shows, and puts that into the table's slot.  Notes what is wrong with
+ * others.
  */
 static bool
 next_right_entry(VerifiedIndex *index, IndexScanDesc scan)
@@ -685,8 +686,8 @@ is_valid(const char *index_name)
 }
 
 /*
- * Whether the note of a pool holds.  Not if something arrives meanwhile, or has
- * in this transaction, which counts that only at its end.
+ * Whether the note of a pool holds.  Not if something arrives meanwhile, or
+ * has in this transaction, which counts that only at its end.
  */
 static void
 verify_start(ReturnSetInfo *rsinfo, ArrivalCounts *counts,
@@ -709,8 +710,8 @@ verify_start(ReturnSetInfo *rsinfo, ArrivalCounts *counts,
 }
 
 /*
- * The oldest account of a pool that is ready and committed at present, if it is
- * before a position; or NULL.
+ * The oldest account of a pool that is ready and committed at present, if it
+ * is before a position; or NULL.
  */
 static char *
 ready_before(int64 position, const char *provider, const char *marketplace)
