@@ -21,6 +21,8 @@
 #	make asserts       every test on a server built with assertions; likewise
 #	                   make asan, valgrind, discard: see test/checked.sh
 #	make coverage      which lines the tests reach
+#	make model         a model of the claim, with each safeguard and without
+#	make test-monitoring  whether contrib/monitoring tells of trouble
 #	make soak          ten million calls in a session, or CALLS: what memory grows
 #	make lint          what gcc and clang have to say, as errors
 #
@@ -29,7 +31,7 @@
 # make are kept, in .servers and .fuzz.
 CHECKED = asserts asan valgrind discard
 SCRIPTED = demo demo-psql test test-servers test-upgrade fuzz torture \
-	torture-bugs bench analyze $(CHECKED) coverage soak
+	torture-bugs bench analyze $(CHECKED) coverage soak model test-monitoring
 
 # Where the project is: as PGXS has it, in VPATH or else with this file.
 here := $(patsubst %/,%,$(or $(VPATH),$(dir $(lastword $(MAKEFILE_LIST)))))
@@ -69,6 +71,7 @@ OBJS = \
 	src/read.o \
 	src/read_plan.o \
 	src/view.o \
+	src/verify.o \
 	src/awspool.o
 
 EXTENSION = awspool
@@ -151,5 +154,11 @@ coverage:
 
 soak:
 	@CALLS=$(or $(CALLS),10000000) PROVE_TESTS=test/t/memory.pl bash $(here)/test/run.sh
+
+model:
+	@MODEL="$(MODEL)" bash $(here)/test/model.sh
+
+test-monitoring:
+	@bash $(here)/test/monitoring.sh
 
 .PHONY: lint $(SCRIPTED)

@@ -782,7 +782,202 @@ COMMENT ON FUNCTION awspool.revoke_provider(text, text) IS
 -- @reconcile-function
 
 
--- @verify-function
+--
+-- Verify: what the data cannot see to themselves.
+--
+
+-- Whether each index of accounts and of their log has what the table has.
+CREATE FUNCTION awspool.verify_indexes()
+RETURNS TABLE (severity text, object text, problem text, action text)
+AS 'MODULE_PATHNAME', 'awspool_verify_indexes' LANGUAGE C STABLE;
+
+COMMENT ON FUNCTION awspool.verify_indexes() IS
+  'Part of awspool.verify, for the owner: whether each index of accounts and of their log has an entry for each row that belongs there, and no other.';
+
+-- Whether the notes of where to start looking in a pool hold.
+CREATE FUNCTION awspool.verify_pool_starts()
+RETURNS TABLE (severity text, object text, problem text, action text)
+AS 'MODULE_PATHNAME', 'awspool_verify_pool_starts' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.verify_pool_starts() IS
+  'Part of awspool.verify, for the owner: whether the notes of where to start looking in a pool hold.';
+
+-- What is wrong with the data.  Reads the tables as a whole: what an index lacks
+-- must not be lacking here; nor may constraints be taken for granted.
+CREATE FUNCTION awspool.verify()
+RETURNS TABLE (severity text, object text, problem text, action text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  SET enable_seqscan = on SET enable_indexscan = off
+  SET enable_indexonlyscan = off SET enable_bitmapscan = off
+  SET constraint_exclusion = off SET jit = off
+AS $$
+  WITH stored AS NOT MATERIALIZED (
+    SELECT a.*, format('account %s of provider "%s"', a.account_id, a.provider) AS name
+    FROM ONLY awspool.account a
+  ), sequence (name, drawn) AS (
+    SELECT 'account_position', last_value - (NOT is_called)::int FROM awspool.account_position
+    UNION ALL
+    SELECT 'account_log_log_id_seq', last_value - (NOT is_called)::int FROM awspool.account_log_log_id_seq
+  ), used AS (        -- the ids that nobody may add again
+    SELECT l.account_id, count(*) AS deletions
+    FROM ONLY awspool.account_log l WHERE l.used GROUP BY 1
+  ), logged AS NOT MATERIALIZED (
+    SELECT l.*, format('log_id %s, account %s of provider "%s"', l.log_id, l.account_id, l.provider) AS name
+    FROM ONLY awspool.account_log l
+  ), step AS (        -- of lives that have ended, which are in the log as a whole
+    SELECT l.*, lag(l.event) OVER w AS before, lead(l.event) OVER w AS after
+    FROM logged l
+    WHERE l.event IN ('added', 'claimed', 'allocated', 'failed', 'invalidated', 'deleted')
+    WINDOW w AS (PARTITION BY l.provider, l.account_id ORDER BY l.log_id)
+  )
+  -- Rows by themselves, whatever became of the constraints.
+  SELECT 'error', a.name, 'a column is null that must not be', 'see what the account is, and mend or delete the row'
+  FROM stored a
+  WHERE num_nulls(a.provider, a.account_id, a.marketplace, a.model, a.status,
+                  a.added_at, a.added_by, a.position) > 0
+  UNION ALL
+  SELECT 'error', a.name, 'a value does not have its form', 'see what the account is, and mend or delete the row'
+  FROM stored a
+  WHERE NOT awspool.is_well_formed(a.provider, a.account_id, a.marketplace, a.model, a.order_id)
+  UNION ALL
+  SELECT 'error', a.name, format('its status is "%s", and other columns do not fit that', a.status),
+         'see what the account is, and mend the row; if in doubt, make it invalid'
+  FROM stored a
+  WHERE NOT CASE a.status
+    WHEN 'ready' THEN
+      num_nonnulls(a.order_id, a.order_model, a.reason, a.claimed_at, a.claimed_by, a.closed_at, a.closed_by) = 0
+    WHEN 'provisioning_in_progress' THEN
+      num_nulls(a.order_model, a.claimed_at, a.claimed_by) = 0
+      AND num_nonnulls(a.reason, a.closed_at, a.closed_by) = 0
+    WHEN 'allocated' THEN
+      num_nulls(a.order_model, a.claimed_at, a.claimed_by, a.closed_at, a.closed_by) = 0
+      AND num_nonnulls(a.reason) = 0
+    WHEN 'provisioning_failed' THEN
+      num_nulls(a.order_model, a.claimed_at, a.claimed_by, a.closed_at, a.closed_by) = 0
+    WHEN 'invalid' THEN
+      num_nulls(a.closed_at, a.closed_by) = 0
+      AND (num_nulls(a.order_model, a.claimed_at, a.claimed_by) = 0
+           OR num_nonnulls(a.order_id, a.order_model, a.claimed_at, a.claimed_by) = 0)
+    ELSE false END
+  UNION ALL
+  -- Accounts among each other.
+  SELECT 'error', format('account %s', a.account_id),
+         format('it is stored %s times, by provider "%s"', count(*), string_agg(a.provider, '", "' ORDER BY a.provider)),
+         'see who sold it, keep that row, and delete the others'
+  FROM stored a
+  GROUP BY a.account_id HAVING count(*) > 1
+  UNION ALL
+  SELECT 'error', format('order "%s" of provider "%s"', a.order_id, a.provider),
+         format('it holds %s accounts: %s', count(*), string_agg(a.account_id, ', ' ORDER BY a.account_id)),
+         'see which one was delivered; the others are used, make them invalid'
+  FROM stored a
+  WHERE a.order_id IS NOT NULL AND a.status IN ('provisioning_in_progress', 'allocated')
+  GROUP BY a.provider, a.order_id HAVING count(*) > 1
+  UNION ALL
+  SELECT 'error', format('position %s', a.position),
+         format('%s accounts have it: %s', count(*),
+                array_to_string((array_agg(a.account_id ORDER BY a.account_id))[1:3], ', ') || CASE WHEN count(*) > 3 THEN ', ...' ELSE '' END),
+         'delete all but one while they are ready, and add them again'
+  FROM stored a
+  GROUP BY a.position HAVING count(*) > 1 AND num_nulls(a.position) = 0
+  UNION ALL
+  SELECT 'error', a.name, format('it is stored, though its id is used up; it is "%s"', a.status),
+         CASE a.status WHEN 'ready' THEN format('SELECT awspool.invalidate_account(%L, %L)', a.provider, a.account_id)
+                       ELSE 'it may have been sold twice: see account_history' END
+  FROM stored a JOIN used u ON u.account_id = a.account_id
+  UNION ALL
+  SELECT 'error', format('account %s', u.account_id), format('it was used up and deleted %s times', u.deletions),
+         'it may have been sold twice: see account_history'
+  FROM used u
+  WHERE u.deletions > 1
+  UNION ALL
+  -- What is drawn next.  A sequence does not follow numbers of the upper half.
+  SELECT 'error', 'sequence awspool.' || s.name,
+         format('it is behind %s numbers that are in use, up to %s', count(*), max(n.number)),
+         format('SELECT setval(%L, %s)', 'awspool.' || s.name, max(n.number))
+  FROM sequence s JOIN (
+      SELECT 'account_position', a.position FROM stored a
+      UNION ALL
+      SELECT 'account_log_log_id_seq', l.log_id FROM logged l) n (name, number)
+    ON n.name = s.name AND n.number > s.drawn AND n.number <= 4611686018427387903
+  GROUP BY s.name
+  UNION ALL
+  SELECT 'warning', a.name, 'its position is out of all proportion: it stays the youngest of its pool',
+         'delete it while it is ready, and add it again'
+  FROM stored a
+  WHERE a.position > 4611686018427387903
+  UNION ALL
+  -- The log: what it holds, and whether each life in it is whole.
+  SELECT 'error', l.name, 'a column is null that must not be, or a value does not have its form',
+         'see account_history, and mend or delete the row'
+  FROM logged l
+  WHERE num_nulls(l.log_id, l.provider, l.account_id, l.at, l.actor, l.event, l.used) > 0
+     OR NOT awspool.is_well_formed(l.provider, l.account_id, NULL, NULL, NULL)
+  UNION ALL
+  SELECT 'error', format('log_id %s', l.log_id), format('%s rows of the log have it', count(*)),
+         'give all but one a new one, drawn from sequence awspool.account_log_log_id_seq'
+  FROM logged l
+  GROUP BY l.log_id HAVING count(*) > 1 AND num_nulls(l.log_id) = 0
+  UNION ALL
+  SELECT 'error', l.name, 'it says that the id is used up, but not that the account was deleted',
+         'see account_history, and mend the row'
+  FROM logged l
+  WHERE l.used AND l.event <> 'deleted'
+  UNION ALL
+  SELECT 'error', l.name, 'a used account was deleted, and its id can be added again',
+         format('UPDATE awspool.account_log SET used = true WHERE log_id = %s', l.log_id)
+  FROM logged l
+  WHERE NOT l.used AND l.event = 'deleted' AND NOT l.detail LIKE 'ready,%'
+  UNION ALL
+  SELECT 'warning', l.name, 'an account was deleted while it was ready, and its id cannot be added again',
+         format('UPDATE awspool.account_log SET used = false WHERE log_id = %s', l.log_id)
+  FROM logged l
+  WHERE l.used AND l.event = 'deleted' AND l.detail LIKE 'ready,%'
+  UNION ALL
+  SELECT 'error', s.name, format('"%s" %s', s.event, CASE
+           WHEN s.before IS NULL THEN 'is the first that is known of the account'
+           ELSE format('comes after "%s"', s.before) END),
+         'rows of the log are missing or out of place: restore them from a backup'
+  FROM step s
+  WHERE NOT CASE s.event
+    WHEN 'added' THEN coalesce(s.before, 'deleted') = 'deleted'
+    WHEN 'claimed' THEN coalesce(s.before, '') = 'added'
+    WHEN 'invalidated' THEN coalesce(s.before, '') IN ('added', 'claimed')
+    WHEN 'deleted' THEN coalesce(s.before, '') NOT IN ('', 'claimed', 'deleted')
+    ELSE coalesce(s.before, '') = 'claimed' END
+  UNION ALL
+  SELECT 'error', s.name, 'the deletion that has to follow is missing',
+         'rows of the log are missing or out of place: restore them from a backup'
+  FROM step s
+  WHERE s.after IS NULL AND s.event <> 'deleted'
+  UNION ALL
+  SELECT 'error', format('account %s of provider "%s"', l.account_id, l.provider),
+         'it was edited, and is gone; the log does not tell of a deletion',
+         'see in a backup what it was; if it was used, its id must not be added again'
+  FROM (SELECT l.provider, l.account_id, max(l.log_id) AS last,
+               max(l.log_id) FILTER (WHERE l.event = 'edited') AS edited
+        FROM logged l GROUP BY 1, 2) l
+  WHERE l.edited = l.last
+    AND NOT EXISTS (SELECT FROM stored a WHERE a.provider = l.provider AND a.account_id = l.account_id)
+  UNION ALL
+  -- The counts of arrivals: all that is read is on the first page.
+  SELECT 'warning', 'table awspool.arrival_count', 'its rows are not those that the install script made, where it made them',
+         'TRUNCATE it and awspool.pool_start, insert the rows as the install script does, and have all sessions connect anew'
+  FROM (SELECT c.arrivals, c.ctid < '(1,0)'::tid AS is_read,
+               greatest(row_number() OVER (ORDER BY c.ctid) - 2, 0) * 1099511627776 AS base
+        FROM ONLY awspool.arrival_count c) c
+  HAVING count(*) FILTER (WHERE c.is_read AND c.arrivals - c.base BETWEEN 0 AND 1099511627775) <> 202
+      OR count(*) <> 202
+  UNION ALL
+  SELECT i.severity, i.object, i.problem, i.action FROM awspool.verify_indexes() i
+  UNION ALL
+  SELECT n.severity, n.object, n.problem, n.action FROM awspool.verify_pool_starts() n
+  -- @tally-verify: UNION ALL, a row for each pool whose counts differ from a recount
+  ORDER BY 1, 2, 3
+$$;
+
+COMMENT ON FUNCTION awspool.verify() IS
+  'Owner only: a row for each thing that is wrong with the data, with severity error or warning, and what to do; none when all is well. Checks the accounts, their orders, positions and log, and each index against its table, as the snapshot shows them; locks nobody out.';
 
 
 -- @freeze-function

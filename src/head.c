@@ -58,6 +58,15 @@
  * Before a pool is called empty it is walked from the very start, at a
  * limited rate.
  *
+ * test/model/claim.pml is a model of all this but that last walk, and "make
+ * model" searches it.  Each safeguard is a switch there, and is found missing:
+ * 1. NO_LOOK_AGAIN, DROP_RESERVED_DOUBT, NO_STAY_BEFORE_LOCKED and
+ * STAY_BEHIND_RESERVED, 2. NO_UNLEARN_ABORT, _SAVEPOINT and _PREPARE, 3.
+ * LEARN_UNSETTLED, SETTLE_AFTER_WALK and LOCK_AFTER_DRAWING, 4. NO_COUNT,
+ * COUNT_BEFORE_ENTRY, COUNT_AFTER_COMMIT and NO_OWN_FORGET.  What is looked at
+ * once more: NO_COUNT_BEFORE_LOCK, NO_RETRY.  What is kept for others: those
+ * that begin with NOTE.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"

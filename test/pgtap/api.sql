@@ -65,6 +65,9 @@ SELECT results_eq(
       'provider text, account_id text, reason text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
      ('revoke_provider', 'provider text, role_name text', 'void'),
+     ('verify', '', 'TABLE(severity text, object text, problem text, action text)'),
+     ('verify_indexes', '', 'TABLE(severity text, object text, problem text, action text)'),
+     ('verify_pool_starts', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('visible_accounts', '', 'SETOF awspool.account_row') $$,
   'the functions, their arguments and results');
 
@@ -95,13 +98,15 @@ SELECT results_eq(
             ('is_well_formed', 'i', 's'),
             ('lint', 's', 'u'),
             ('my_providers', 's', 'u'),
+            ('verify', 's', 'u'),
+            ('verify_indexes', 's', 'u'),
             ('visible_accounts', 's', 'u') $$,
   'only these functions are not volatile and parallel unsafe');
 
 -- They judge the caller, so they must know the caller; NULL is an argument.
--- Only lint has a search path of its own.
+-- Only lint and verify have a search path of their own, and verify more.
 SELECT is_empty(
-  $$ SELECT proname FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND proname <> 'lint'
+  $$ SELECT proname FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND proname NOT IN ('lint', 'verify')
      AND (prosecdef OR proisstrict OR proleakproof OR proconfig IS NOT NULL
           OR provariadic <> 0 OR prokind <> 'f') $$,
   'no function is security definer, strict, leakproof or has settings');
@@ -110,8 +115,8 @@ SELECT results_eq(
   $$ SELECT p.proname::text COLLATE "default" FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
      WHERE p.pronamespace = 'awspool'::regnamespace AND l.lanname <> 'c'
      ORDER BY p.proname COLLATE "C" $$,
-  ARRAY['account_events', 'lint'],
-  'all but two are in C');
+  ARRAY['account_events', 'lint', 'verify'],
+  'all but three are in C');
 
 SELECT is_empty(
   $$ SELECT p.proname, p.prosrc, p.probin

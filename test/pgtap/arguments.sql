@@ -35,6 +35,9 @@ INSERT INTO call VALUES
   ('my_providers', '{}', '{}'),
   ('replace_account', '{acme,900000000001,broken,order}', '{provider,account,any,held order}'),
   ('revoke_provider', '{acme,regress_awspool_acme}', '{granted provider,old role}'),
+  ('verify', '{}', '{}'),
+  ('verify_indexes', '{}', '{}'),
+  ('verify_pool_starts', '{}', '{}'),
   ('visible_accounts', '{}', '{}');
 
 -- Trigger functions follow below; nobody can call what takes an "internal".

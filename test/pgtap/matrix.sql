@@ -83,6 +83,9 @@ INSERT INTO object VALUES
   ('function', 'replace_account', '{EXECUTE}'),
   ('function', 'resolve_provider_role', '{}'),
   ('function', 'revoke_provider', '{}'),
+  ('function', 'verify', '{}'),
+  ('function', 'verify_indexes', '{}'),
+  ('function', 'verify_pool_starts', '{}'),
   ('function', 'visible_accounts', '{EXECUTE}');
 
 -- The members of the extension and their schema.  The types of rows and of
@@ -272,6 +275,9 @@ INSERT INTO attempt VALUES
   ('function', 'my_providers', 'SELECT FROM unnest(%s()) p WHERE p = ''acme''', 'rows', 'rows', 'none', 'none', 'none'),
   ('function', 'replace_account', 'SELECT %s(''acme'', ''900000000001'', NULL)', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'revoke_provider', 'SELECT %s(''acme'', ''regress_awspool_member'')', 'rows', '42501', '42501', '42501', '42501'),
+  ('function', 'verify', 'SELECT %s()', 'may', '42501', '42501', '42501', '42501'),
+  ('function', 'verify_indexes', 'SELECT %s()', 'may', '42501', '42501', '42501', '42501'),
+  ('function', 'verify_pool_starts', 'SELECT %s()', 'may', '42501', '42501', '42501', '42501'),
   ('function', 'visible_accounts', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none');
 -- What only the server may call
 INSERT INTO attempt

@@ -318,6 +318,7 @@ SELECT awspool.add_account('acme', '900000000001', 'MP-0001', 'SPAM');
 SELECT awspool.claim_account('acme', 'MP-0001', 'order');
 SELECT awspool.account_history('acme', '900000000001');
 SELECT awspool.lint();
+SELECT awspool.verify();
 SELECT awspool.grant_provider('acme', '$stranger');
 INSERT INTO awspool.account (provider, account_id, marketplace, model) VALUES ('acme', '900000000002', 'MP-0001', 'SPAM');
 SQL

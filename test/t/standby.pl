@@ -54,6 +54,8 @@ is( $standby->safe_psql('postgres',
 	),
 	"900000000001|present\n900000000009|added",
 	'check_csv works');
+is($standby->safe_psql('postgres', 'SELECT * FROM awspool.verify()'),
+	'', 'verify finds nothing');
 
 # Writing.  A read-only transaction on the primary is refused alike.
 my @calls = (

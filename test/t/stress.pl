@@ -280,7 +280,7 @@ SQL
 sub odd
 {
 	return $reader->query_safe(
-		"BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM pg_temp.odd(); COMMIT;"
+		"BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM pg_temp.odd(); COMMIT; SELECT * FROM awspool.verify();"
 	);
 }
 

@@ -289,7 +289,8 @@ sub judge_it
 	my ($self) = @_;
 
 	$self->{judged} = read_history($self->{dir});
-	my @broken = judge($self->{judged}, $self->state);
+	my @broken =
+	  (judge($self->{judged}, $self->state), $self->verify);
 
 	$self->{dbh}->disconnect;
 	$self->{pooler}->stop if $self->{pooler};
@@ -299,6 +300,15 @@ sub judge_it
 		@{ $self->{killed} })
 	  for $self->nodes;
 	return @broken;
+}
+
+# What verify() has against the data, now that nobody changes them.
+sub verify
+{
+	my ($self) = @_;
+
+	return map { "verify: @$_" } @{ $self->dbh->selectall_arrayref(
+		'SELECT severity, object, problem FROM awspool.verify()') };
 }
 
 sub nodes

@@ -1,0 +1,64 @@
+#!/bin/bash
+# Have spin look at everything that the model of a claim can do, with each of its
+# safeguards and without (test/model/claim.pml, runs), and end with "N passed,
+# N failed".  A run that is to hold passes if the search was complete and found
+# nothing; one that is to fail, if it found a violation.
+#
+# Works in a folder of its own, which it removes.  MODEL names some runs alone:
+#
+#	make model MODEL="claims no_retry"
+
+SERVER=none					# there is none
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. test/lib.sh
+
+# search SWITCH...: build the search and let it run, at most ten minutes and
+# within two gigabytes.
+search()
+{
+	spin -a "$@" "$top/test/model/claim.pml" &&
+		gcc -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=2000 -o pan pan.c &&
+		timeout 600 ./pan -m100000 -w22
+}
+
+# judge EXPECTED LOG: whether the search ended as it was to.
+judge()
+{
+	case $1 in
+		holds) grep -q 'errors: 0$' "$2" && ! grep -q 'Search not completed' "$2" &&
+			! grep -q 'max search depth too small' "$2" ;;
+		fails) grep -q '^pan:1: assertion violated' "$2" ;;
+	esac
+}
+
+# run NAME EXPECTED SWITCH...
+run()
+{
+	local folder=$work/$1 start=$SECONDS result=ok
+
+	mkdir "$folder"
+	(cd "$folder" && search "${@:3}") >"$folder.log" 2>&1 || true
+	if judge "$2" "$folder.log"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		result="not ok: see below"
+	fi
+	printf '%-24s %-6s %8s states %4d s  %s\n' "$1" "$2" \
+		"$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' "$folder.log")" \
+		$((SECONDS - start)) "$result"
+	[ "$result" = ok ] || tail -n 40 "$folder.log"
+	rm -r "$folder"
+}
+
+install_missing spin gcc libc6-dev
+work=/tmp/$place
+mkdir -m 700 "$work"
+while read -r name expected switches; do
+	[[ -z $name || $name = \#* ]] && continue
+	[[ -z ${MODEL-} || " $MODEL " = *" $name "* ]] || continue
+	run "$name" "$expected" $switches
+done <test/model/runs
+finish
