@@ -223,7 +223,27 @@ COMMENT ON TABLE awspool.pool_start IS
 -- @tally-table
 
 
--- @viewer-table
+-- Which database roles may look at a provider, and change nothing.
+CREATE TABLE awspool.provider_viewer (
+  provider text COLLATE "C" NOT NULL,
+  role     text COLLATE "C" NOT NULL,
+  role_oid oid NOT NULL,
+  CONSTRAINT provider_viewer_pkey PRIMARY KEY (provider, role),
+  CONSTRAINT provider_viewer_is_well_formed CHECK (
+    provider OPERATOR(pg_catalog.=) '*'
+    OR awspool.is_well_formed(provider, '000000000000', 'MP-0000', 'SPAM',
+         NULL))
+) USING heap;
+
+COMMENT ON TABLE awspool.provider_viewer IS
+  'Which database roles may look at a provider, and change nothing; "*" stands for every provider. Changed only by awspool.grant_viewer and awspool.revoke_viewer.';
+COMMENT ON COLUMN awspool.provider_viewer.role_oid IS
+  'The role that had this name when it was granted, or restored. A role counts only while it has both.';
+
+ALTER TABLE awspool.provider_viewer
+  ALTER provider SET STATISTICS 0, ALTER role SET STATISTICS 0,
+  ALTER role_oid SET STATISTICS 0;
+ALTER TABLE awspool.provider_viewer ENABLE ROW LEVEL SECURITY;
 
 
 -- @pool-table
@@ -498,7 +518,16 @@ COMMENT ON COLUMN awspool.pool_status.claims_7d IS
 -- @tally-view
 
 
--- @viewer-view
+-- Lets the grants of viewers find their roles as those of providers do.
+CREATE TRIGGER provider_viewer_resolve
+  BEFORE INSERT OR UPDATE OR DELETE ON awspool.provider_viewer
+  FOR EACH ROW EXECUTE FUNCTION awspool.resolve_provider_role();
+
+ALTER TABLE awspool.provider_viewer
+  ENABLE ALWAYS TRIGGER provider_viewer_resolve;
+
+COMMENT ON TRIGGER provider_viewer_resolve ON awspool.provider_viewer IS
+  'Finds the role of a name, so that grants survive a restore elsewhere, and has every session read the grants anew.';
 
 
 -- @pool-view
@@ -770,7 +799,21 @@ COMMENT ON FUNCTION awspool.revoke_provider(text, text) IS
 -- @tally-function
 
 
--- @viewer-function
+-- Lets a database role look at a provider, and change nothing.
+CREATE FUNCTION awspool.grant_viewer(provider text, role_name text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_grant_viewer' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.grant_viewer(text, text) IS
+  'Owner only: lets a database role, and who has its privileges, look at a provider and change nothing; "*" means every provider. 42704: no such role; 22023: a malformed provider; 42501: not the owner.';
+
+-- Takes back what grant_viewer gave.
+CREATE FUNCTION awspool.revoke_viewer(provider text, role_name text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_revoke_viewer' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.revoke_viewer(text, text) IS
+  'Owner only: takes back what grant_viewer gave, at once, also from a role that was dropped or renamed since; what grant_provider gave stays. Nothing to take back is no error. 42501: not the owner.';
 
 
 -- @pool-function
@@ -828,10 +871,13 @@ AS $$
     FROM object o, aclexplode(o.acl) a
     WHERE a.grantee <> o.owner
       AND NOT (o.classid = 'pg_namespace'::regclass AND a.privilege_type = 'USAGE')
-  ), given AS (       -- who may act for a provider, as the owner granted it
-    SELECT g.provider, g.role, r.oid
-    FROM ONLY awspool.provider_role g LEFT JOIN pg_roles r
-      ON r.oid = g.role_oid AND r.rolname = g.role::name
+  ), given AS (       -- who may act for a provider, or look at it, as the owner granted it
+    SELECT g.provider, g.role, g.acts, r.oid
+    FROM (SELECT provider, role, role_oid, true FROM ONLY awspool.provider_role
+          UNION ALL
+          SELECT provider, role, role_oid, false FROM ONLY awspool.provider_viewer
+         ) g (provider, role, role_oid, acts)
+      LEFT JOIN pg_roles r ON r.oid = g.role_oid AND r.rolname = g.role::name
   ), made (relation, columns, indexes, checks) AS (   -- by the install script
     VALUES
       ('account',
@@ -842,6 +888,8 @@ AS $$
        '{account_log_pkey,account_log_account,account_log_used}', '{}'),
       ('provider_role', '{provider,role,role_oid}', '{provider_role_pkey}',
        '{provider_role_is_well_formed}'),
+      ('provider_viewer', '{provider,role,role_oid}', '{provider_viewer_pkey}',
+       '{provider_viewer_is_well_formed}'),
       ('arrival_count', '{arrivals}', '{}', '{}'),
       ('pool_start', '{position,arrivals,provider,marketplace}',
        '{pool_start_pkey}', '{}')
@@ -906,6 +954,7 @@ AS $$
                ('account', 'account_refuse_used', 'A'),
                ('account_log', 'account_log_follow_sequence', 'A'),
                ('provider_role', 'provider_role_resolve', 'A'),
+               ('provider_viewer', 'provider_viewer_resolve', 'A'),
                ('import', 'import_begin', 'O'), ('import', 'import_row', 'O'),
                ('import', 'import_end', 'O'), ('accounts', 'change_accounts', 'O')
        ) x (relation, name, enabled)
@@ -1063,22 +1112,25 @@ AS $$
                     WHERE m.classid = d.classid AND m.objid = d.objid)
   UNION ALL
   SELECT 'warning', format('role %I', g.role),
-         format('it was dropped or renamed, and is still granted provider "%s"', g.provider),
-         format('SELECT awspool.revoke_provider(%L, %L)', g.provider, g.role)
+         format(CASE WHEN g.acts THEN 'it was dropped or renamed, and is still granted provider "%s"'
+                     ELSE 'it was dropped or renamed, and is still a viewer of provider "%s"' END, g.provider),
+         format(CASE WHEN g.acts THEN 'SELECT awspool.revoke_provider(%L, %L)'
+                     ELSE 'SELECT awspool.revoke_viewer(%L, %L)' END, g.provider, g.role)
   FROM given g
   WHERE g.oid IS NULL
   UNION ALL
   SELECT 'warning', format('provider "%s"', p.provider), 'no role may act for it',
          format('SELECT awspool.grant_provider(%L, ...)', p.provider)
   FROM (SELECT provider FROM ONLY awspool.account
-        UNION SELECT provider FROM ONLY awspool.provider_role) p
+        UNION SELECT provider FROM given) p
   WHERE p.provider <> '*'
     AND NOT EXISTS (SELECT FROM given g
-                    WHERE g.provider IN (p.provider, '*') AND g.oid IS NOT NULL)
+                    WHERE g.acts AND g.provider IN (p.provider, '*') AND g.oid IS NOT NULL)
   UNION ALL
   -- Who is no member may become one.
   SELECT DISTINCT 'warning', format('role %I', r.rolname),
-         format('it may grant itself role %I, and so provider "%s"', g.role, g.provider),
+         format(CASE WHEN g.acts THEN 'it may grant itself role %I, and so provider "%s"'
+                     ELSE 'it may grant itself role %I, and so look at provider "%s"' END, g.role, g.provider),
          format('REVOKE ADMIN OPTION FOR %s FROM %I', m.roleid::regrole, r.rolname)
   FROM given g JOIN pg_auth_members m
     ON m.admin_option AND pg_has_role(m.roleid, g.oid, 'MEMBER')
@@ -1095,7 +1147,8 @@ AS $$
   UNION ALL
   -- A provider's role that sees through walls.
   SELECT DISTINCT 'warning', format('role %I', r.rolname),
-         format('it acts for provider "%s" and has %s', g.provider, p.power),
+         format(CASE WHEN g.acts THEN 'it acts for provider "%s" and has %s'
+                     ELSE 'it may look at provider "%s" and has %s' END, g.provider, p.power),
          'take one of the two from it'
   FROM given g
     JOIN pg_roles r ON pg_has_role(r.oid, g.oid, 'USAGE')
@@ -1107,7 +1160,7 @@ AS $$
                           'pg_read_server_files', 'pg_write_server_files',
                           'pg_execute_server_program', 'pg_maintain')
         AND pg_has_role(r.oid, w.oid, 'USAGE')) p (power) ON true
-  WHERE g.provider <> '*' AND NOT r.rolsuper
+  WHERE (g.provider <> '*' OR NOT g.acts) AND NOT r.rolsuper
     AND NOT pg_has_role(r.oid, (SELECT oid FROM owner), 'USAGE')
   UNION ALL
   -- Claims are durable all the same, but COMMIT PREPARED is not the extension's.
@@ -1194,7 +1247,6 @@ TO PUBLIC;
 -- @tally-grant
 
 
--- @viewer-grant
 
 
 -- @pool-grant
@@ -1231,7 +1283,9 @@ SELECT pg_catalog.pg_extension_config_dump('awspool.pool_start', 'WHERE false');
 -- @tally-dump
 
 
--- @viewer-dump
+-- As those of provider_role.
+SELECT pg_catalog.pg_extension_config_dump('awspool.provider_viewer',
+  'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) role_oid AND r.rolname OPERATOR(pg_catalog.=) role::pg_catalog.name)');
 
 
 -- @pool-dump

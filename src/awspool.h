@@ -363,16 +363,22 @@ extern void awspool_end_queries(const Caller *caller);
 /* access.c */
 extern char *awspool_provider_setting;
 extern void awspool_init_access(void);
-extern Datum awspool_my_providers(PG_FUNCTION_ARGS);
 extern bool awspool_acts_for_all(void);
 extern bool awspool_acts_for(const char *provider);
+extern bool awspool_sees_all(void);
+extern bool awspool_sees(const char *provider);
 extern void awspool_check_provider(const char *provider);
 extern void awspool_check_provider_again(const char *provider);
+extern void awspool_check_visible(const char *provider);
+extern void awspool_check_visible_again(const char *provider);
 extern void awspool_check_provider_name(const char *provider);
 extern char *awspool_provider_argument(FunctionCallInfo fcinfo);
+extern char *awspool_visible_provider_argument(FunctionCallInfo fcinfo);
 extern const char *awspool_named_provider(const char *given);
 extern char *awspool_default_provider(void);
 extern List *awspool_granted_providers(void);
+extern List *awspool_visible_providers(void);
+extern Datum awspool_name_array(List *names);
 
 /* @tally */
 

@@ -182,7 +182,7 @@ Datum
 awspool_account_history(PG_FUNCTION_ARGS)
 {
 	static const Oid types[] = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID};
-	char	   *provider = awspool_provider_argument(fcinfo);
+	char	   *provider = awspool_visible_provider_argument(fcinfo);
 	char	   *account_id = awspool_field_argument(fcinfo, 1,
 													FIELD_ACCOUNT_ID);
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
@@ -199,7 +199,7 @@ awspool_account_history(PG_FUNCTION_ARGS)
 	awspool_end_queries(&caller);
 
 	/* We may have waited for the table. */
-	awspool_check_provider_again(provider);
+	awspool_check_visible_again(provider);
 	if (events == 0)
 		awspool_no_such_account(provider, account_id);
 	return (Datum) 0;

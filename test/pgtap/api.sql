@@ -49,6 +49,7 @@ SELECT results_eq(
       'provider text, account_id text, reason text DEFAULT NULL::text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
      ('grant_provider', 'provider text, role_name text', 'void'),
+     ('grant_viewer', 'provider text, role_name text', 'void'),
      ('import_csv',
       'provider text, csv text, skip_rejected boolean DEFAULT false',
       'TABLE(line bigint, account_id text, marketplace text, model text, outcome text, detail text)'),
@@ -65,6 +66,7 @@ SELECT results_eq(
       'provider text, account_id text, reason text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
      ('revoke_provider', 'provider text, role_name text', 'void'),
+     ('revoke_viewer', 'provider text, role_name text', 'void'),
      ('visible_accounts', '', 'SETOF awspool.account_row') $$,
   'the functions, their arguments and results');
 
@@ -146,7 +148,7 @@ SELECT results_eq(
      ORDER BY relname COLLATE "C" $$,
   $$ VALUES ('account', 'r'), ('account_log', 'r'), ('account_row', 'c'), ('accounts', 'v'),
             ('arrival_count', 'r'), ('import', 'v'), ('pool_start', 'r'),
-            ('pool_status', 'v'), ('provider_role', 'r') $$,
+            ('pool_status', 'v'), ('provider_role', 'r'), ('provider_viewer', 'r') $$,
   'the tables, views and the type of a row');
 
 CREATE FUNCTION pg_temp.columns_of(relation regclass)
@@ -208,6 +210,10 @@ SELECT results_eq(
   $$ SELECT * FROM pg_temp.columns_of('awspool.provider_role') $$,
   $$ VALUES ('provider', 'text', true), ('role', 'text', true), ('role_oid', 'oid', true) $$,
   'table provider_role');
+SELECT results_eq(
+  $$ SELECT * FROM pg_temp.columns_of('awspool.provider_viewer') $$,
+  $$ VALUES ('provider', 'text', true), ('role', 'text', true), ('role_oid', 'oid', true) $$,
+  'table provider_viewer');
 
 SELECT results_eq(
   $$ SELECT * FROM pg_temp.columns_of('awspool.arrival_count') $$,
@@ -234,7 +240,9 @@ SELECT results_eq(
             ('awspool.account_log', 'account_log_pkey', 'p', true),
             ('awspool.pool_start', 'pool_start_pkey', 'p', true),
             ('awspool.provider_role', 'provider_role_is_well_formed', 'c', true),
-            ('awspool.provider_role', 'provider_role_pkey', 'p', true) $$,
+            ('awspool.provider_role', 'provider_role_pkey', 'p', true),
+            ('awspool.provider_viewer', 'provider_viewer_is_well_formed', 'c', true),
+            ('awspool.provider_viewer', 'provider_viewer_pkey', 'p', true) $$,
   'the constraints');
 
 SELECT results_eq(
@@ -255,7 +263,8 @@ SELECT results_eq(
             ('awspool.account_provider', false, ARRAY['provider', '"position"'], false),
             ('awspool.account_ready', false, ARRAY['provider', 'marketplace', '"position"'], true),
             ('awspool.pool_start_pkey', true, ARRAY['provider', 'marketplace'], false),
-            ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false) $$,
+            ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false),
+            ('awspool.provider_viewer_pkey', true, ARRAY['provider', 'role'], false) $$,
   'the indexes');
 
 -- ORIGIN: not while logical replication applies rows;
@@ -273,7 +282,8 @@ SELECT results_eq(
             ('awspool.import', 'import_begin', 'awspool.import_begin', 'O'),
             ('awspool.import', 'import_end', 'awspool.import_end', 'O'),
             ('awspool.import', 'import_row', 'awspool.import_row', 'O'),
-            ('awspool.provider_role', 'provider_role_resolve', 'awspool.resolve_provider_role', 'A') $$,
+            ('awspool.provider_role', 'provider_role_resolve', 'awspool.resolve_provider_role', 'A'),
+            ('awspool.provider_viewer', 'provider_viewer_resolve', 'awspool.resolve_provider_role', 'A') $$,
   'the triggers');
 
 -- Ids are compared byte by byte, whatever the locale of the database.

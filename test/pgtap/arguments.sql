@@ -5,6 +5,7 @@ SELECT no_plan();
 
 CREATE ROLE regress_awspool_acme;
 SELECT awspool.grant_provider('acme', 'regress_awspool_acme');
+SELECT awspool.grant_viewer('acme', 'regress_awspool_acme');
 SELECT awspool.add_account('acme', '90000000000' || i, 'MP-0001', 'SPAM') FROM generate_series(1, 4) i;
 SELECT awspool.claim_account('acme', 'MP-0001', 'order');  -- 1
 
@@ -28,6 +29,7 @@ INSERT INTO call VALUES
   ('edit_account', '{acme,900000000002,MP-0002,ECAM}', '{provider,account,marketplace or null,model or null}'),
   ('fail_account', '{acme,900000000001,broken,order}', '{provider,account,any,held order}'),
   ('grant_provider', '{acme,regress_awspool_acme}', '{granted provider,role}'),
+  ('grant_viewer', '{acme,regress_awspool_acme}', '{granted provider,role}'),
   ('import_csv', '{acme,900000000009;MP-0001;SPAM,false}', '{provider,file,flag}'),
   ('invalidate_account', '{acme,900000000002,broken}', '{provider,account,any}'),
   ('is_well_formed', '{acme,900000000001,MP-0001,SPAM,order}', '{any,any,any,any,any}'),
@@ -35,6 +37,7 @@ INSERT INTO call VALUES
   ('my_providers', '{}', '{}'),
   ('replace_account', '{acme,900000000001,broken,order}', '{provider,account,any,held order}'),
   ('revoke_provider', '{acme,regress_awspool_acme}', '{granted provider,old role}'),
+  ('revoke_viewer', '{acme,regress_awspool_acme}', '{granted provider,old role}'),
   ('visible_accounts', '{}', '{}');
 
 -- Trigger functions follow below; nobody can call what takes an "internal".
@@ -228,6 +231,9 @@ INSERT INTO event VALUES
   ('awspool.provider_role', 'INSERT', $$INSERT INTO %s VALUES ('other', 'regress_awspool_acme', 0)$$),
   ('awspool.provider_role', 'UPDATE', $$UPDATE %s SET provider = 'other'$$),
   ('awspool.provider_role', 'DELETE', $$DELETE FROM %s$$),
+  ('awspool.provider_viewer', 'INSERT', $$INSERT INTO %s VALUES ('other', 'regress_awspool_acme', 0)$$),
+  ('awspool.provider_viewer', 'UPDATE', $$UPDATE %s SET provider = 'other'$$),
+  ('awspool.provider_viewer', 'DELETE', $$DELETE FROM %s$$),
   ('awspool.accounts', 'INSERT', $$INSERT INTO %s (provider, account_id, marketplace, model) VALUES ('acme', '900000000009', 'MP-0001', 'SPAM')$$),
   ('awspool.accounts', 'UPDATE', $$UPDATE %s SET model = 'ECAM' WHERE account_id = '900000000002'$$),
   ('awspool.accounts', 'DELETE', $$DELETE FROM %s WHERE account_id = '900000000002'$$),

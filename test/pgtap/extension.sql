@@ -115,7 +115,7 @@ SELECT results_eq(
   $$ VALUES ('awspool.account', false), ('awspool.account_log', false),
             ('awspool.account_log_log_id_seq', false), ('awspool.account_position', false),
             ('awspool.arrival_count', true), ('awspool.pool_start', true),
-            ('awspool.provider_role', true) $$,
+            ('awspool.provider_role', true), ('awspool.provider_viewer', true) $$,
   'the rows of every table and the state of every sequence; of grants those that count');
 SELECT results_eq(
   $$ SELECT c::regclass::text, condition COLLATE "default"

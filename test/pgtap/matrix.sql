@@ -24,12 +24,19 @@ CREATE ROLE regress_awspool_noinherit NOINHERIT IN ROLE regress_awspool_member;
 CREATE ROLE regress_awspool_all;
 CREATE ROLE regress_awspool_stranger;
 CREATE ROLE regress_awspool_revoked;
+CREATE ROLE regress_awspool_viewer;
+CREATE ROLE regress_awspool_viewer_inherits IN ROLE regress_awspool_viewer;
+CREATE ROLE regress_awspool_viewer_of_all;
 CREATE ROLE regress_awspool_reader IN ROLE pg_read_all_data;
 CREATE ROLE regress_awspool_writer IN ROLE pg_write_all_data;
 SELECT awspool.grant_provider('acme', 'regress_awspool_member');
 SELECT awspool.grant_provider('*', 'regress_awspool_all');
 SELECT awspool.grant_provider('acme', 'regress_awspool_revoked');
 SELECT awspool.revoke_provider('acme', 'regress_awspool_revoked');
+SELECT awspool.grant_viewer('acme', 'regress_awspool_viewer');
+SELECT awspool.grant_viewer('*', 'regress_awspool_viewer_of_all');
+SELECT awspool.grant_viewer('acme', 'regress_awspool_revoked');
+SELECT awspool.revoke_viewer('acme', 'regress_awspool_revoked');
 
 CREATE TEMP VIEW who AS
   SELECT rolname AS role, replace(rolname, 'regress_awspool_', '') AS kind
@@ -47,6 +54,7 @@ INSERT INTO object VALUES
   ('table', 'arrival_count', '{}'),
   ('table', 'pool_start', '{}'),
   ('table', 'provider_role', '{}'),
+  ('table', 'provider_viewer', '{}'),
   ('sequence', 'account_log_log_id_seq', '{}'),
   ('sequence', 'account_position', '{}'),
   ('view', 'accounts', '{SELECT,INSERT,UPDATE,DELETE}'),
@@ -69,6 +77,7 @@ INSERT INTO object VALUES
   ('function', 'fail_account', '{EXECUTE}'),
   ('function', 'follow_sequence', '{}'),
   ('function', 'grant_provider', '{}'),
+  ('function', 'grant_viewer', '{}'),
   ('function', 'import_begin', '{}'),
   ('function', 'import_csv', '{EXECUTE}'),
   ('function', 'import_end', '{}'),
@@ -83,6 +92,7 @@ INSERT INTO object VALUES
   ('function', 'replace_account', '{EXECUTE}'),
   ('function', 'resolve_provider_role', '{}'),
   ('function', 'revoke_provider', '{}'),
+  ('function', 'revoke_viewer', '{}'),
   ('function', 'visible_accounts', '{EXECUTE}');
 
 -- The members of the extension and their schema.  The types of rows and of
@@ -220,7 +230,8 @@ $$;
 -- The first expectation is that of the owner and superusers, the second that
 -- of who acts for acme: member, who inherits from it, and who acts for all.
 -- The third is that of everybody else; the last two are the server's readers
--- and writers of all data.  %1$s is the object, %2$s its first column.
+-- and writers of all data.  %1$s is the object, %2$s its first column.  What
+-- viewers meet is below, where it differs from what strangers do.
 CREATE TEMP TABLE attempt (type text, name text, statement text,
   owner text, member text, stranger text, reader text, writer text);
 INSERT INTO attempt VALUES
@@ -265,6 +276,7 @@ INSERT INTO attempt VALUES
   ('function', 'edit_account', 'SELECT %s(''acme'', ''900000000002'', model => ''ECAM'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'fail_account', 'SELECT %s(''acme'', ''900000000001'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'grant_provider', 'SELECT %s(''acme'', ''regress_awspool_stranger'')', 'rows', '42501', '42501', '42501', '42501'),
+  ('function', 'grant_viewer', 'SELECT %s(''acme'', ''regress_awspool_stranger'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'import_csv', 'SELECT %s(''acme'', ''900000000009;MP-0001;SPAM'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'invalidate_account', 'SELECT %s(''acme'', ''900000000001'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'is_well_formed', 'SELECT %s(''acme'', ''900000000001'', NULL, NULL, NULL)', 'rows', 'rows', 'rows', 'rows', 'rows'),
@@ -272,12 +284,21 @@ INSERT INTO attempt VALUES
   ('function', 'my_providers', 'SELECT FROM unnest(%s()) p WHERE p = ''acme''', 'rows', 'rows', 'none', 'none', 'none'),
   ('function', 'replace_account', 'SELECT %s(''acme'', ''900000000001'', NULL)', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'revoke_provider', 'SELECT %s(''acme'', ''regress_awspool_member'')', 'rows', '42501', '42501', '42501', '42501'),
+  ('function', 'revoke_viewer', 'SELECT %s(''acme'', ''regress_awspool_viewer'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'visible_accounts', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none');
 -- What only the server may call
 INSERT INTO attempt
   SELECT 'function', proname, 'SELECT %s()', '39P01', '42501', '42501', '42501', '42501'
   FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND prorettype = 'trigger'::regtype
   UNION VALUES ('function', 'plan_accounts', 'SELECT %s(1)', '42883', '42883', '42883', '42883', '42883');
+
+-- A viewer is shown what who acts is shown, and may change what it sees no more
+-- than what it does not see.
+ALTER TABLE attempt ADD COLUMN viewer text;
+UPDATE attempt SET viewer = CASE
+    WHEN statement ~ '^SELECT' AND name IN ('accounts', 'pool_status', 'account_history', 'check_csv', 'count_pools', 'visible_accounts') THEN member
+    WHEN name = 'accounts' THEN '42501'
+    ELSE stranger END;
 
 SELECT is_empty(
   $$ SELECT o.type, o.name FROM object o
@@ -296,6 +317,8 @@ FROM (SELECT t.*, format(t.statement, o.path, quote_ident(f.attname)) AS descrip
   CROSS JOIN LATERAL (SELECT CASE WHEN w.kind IN ('owner', 'all') AND a.name = 'my_providers' THEN 'none'
                                   WHEN w.kind IN ('owner', 'super') THEN a.owner
                                   WHEN w.kind = 'all' AND (a.name = 'acts_for_all' OR a.statement ~ 'other|0005') THEN 'rows'
+                                  WHEN w.kind = 'viewer_of_all' AND a.type = 'view' AND a.statement ~ 'other' THEN 'rows'
+                                  WHEN w.kind LIKE 'viewer%' THEN a.viewer
                                   WHEN w.kind IN ('member', 'inherits', 'all') THEN a.member
                                   WHEN w.kind = 'reader' THEN a.reader
                                   WHEN w.kind = 'writer' THEN a.writer
@@ -305,10 +328,12 @@ GROUP BY a.description
 ORDER BY a.description;
 
 -- Even with EXECUTE given away by mistake, only the owner grants.
-GRANT EXECUTE ON FUNCTION awspool.grant_provider, awspool.revoke_provider TO regress_awspool_all;
+GRANT EXECUTE ON FUNCTION awspool.grant_provider, awspool.revoke_provider, awspool.grant_viewer, awspool.revoke_viewer TO regress_awspool_all;
 SELECT is(pg_temp.outcome('regress_awspool_all', statement, '42501'), '42501', 'EXECUTE alone: ' || statement)
 FROM unnest(ARRAY[$$SELECT awspool.grant_provider('acme', 'regress_awspool_stranger')$$,
-                  $$SELECT awspool.revoke_provider('acme', 'regress_awspool_member')$$]) statement;
+                  $$SELECT awspool.revoke_provider('acme', 'regress_awspool_member')$$,
+                  $$SELECT awspool.grant_viewer('acme', 'regress_awspool_stranger')$$,
+                  $$SELECT awspool.revoke_viewer('acme', 'regress_awspool_viewer')$$]) statement;
 
 SELECT * FROM finish();
 ROLLBACK;
