@@ -15,6 +15,7 @@ my $dir = PostgreSQL::Test::Utils::tempdir;
 
 my @granted = ('regress_awspool_seller', 'regress_awspool_all');
 my @lost = ('regress_awspool_dropped', 'regress_awspool_renamed');
+my $watcher = 'regress_awspool_watcher';
 
 #
 # The old pool: every status, in an order that is not the order of the ids;
@@ -50,12 +51,16 @@ CREATE ROLE regress_awspool_all;
 CREATE ROLE regress_awspool_dropped;
 CREATE ROLE regress_awspool_renamed;
 CREATE ROLE regress_awspool_stranger LOGIN;
+CREATE ROLE regress_awspool_watcher;
 CREATE ROLE regress_awspool_reader LOGIN IN ROLE pg_read_all_data;
 SELECT awspool.grant_provider('acme', 'regress_awspool_seller');
 SELECT awspool.grant_provider('other', 'regress_awspool_seller');
 SELECT awspool.grant_provider('*', 'regress_awspool_all');
 SELECT awspool.grant_provider('acme', 'regress_awspool_dropped');
 SELECT awspool.grant_provider('acme', 'regress_awspool_renamed');
+SELECT awspool.grant_viewer('acme', 'regress_awspool_watcher');
+SELECT awspool.grant_viewer('*', 'regress_awspool_dropped');
+SELECT awspool.grant_viewer('acme', 'regress_awspool_renamed');
 DROP ROLE regress_awspool_dropped;
 ALTER ROLE regress_awspool_renamed RENAME TO regress_awspool_newname;
 SQL
@@ -101,7 +106,7 @@ sub dump_text
 
 my $text = dump_text('the old pool', $node, 'postgres');
 like($text, qr/^COPY awspool\.$_ /m, "the dump has the rows of $_")
-  for 'account', 'account_log', 'provider_role';
+  for 'account', 'account_log', 'provider_role', 'provider_viewer';
 unlike($text, qr/$_/, "the dump does not have the grant of $_") for @lost;
 my %statements =
   map { $_ => 1 } $text =~ /^((?:CREATE|ALTER|GRANT|REVOKE|DROP) \w+)/mg;
@@ -182,6 +187,11 @@ sub check_grants
 		is($on->safe_psql($dbname, "SET ROLE $role; $providers"),
 			'2', "$name: $role acts for its providers");
 	}
+	is( $on->safe_psql($dbname, "SET ROLE $watcher; $providers"),
+		'1', "$name: $watcher sees its provider");
+	is( sqlstate(
+			$on, "SET ROLE $watcher; SELECT awspool.claim_account('acme', 'MP-0001');", $dbname),
+		'42501', "$name: and changes nothing");
 	for my $role (@lost)
 	{
 		$on->safe_psql('postgres', "CREATE ROLE $role");
@@ -197,7 +207,7 @@ my $new = PostgreSQL::Test::Cluster->new('new');
 $new->init;
 $new->start;
 $new->safe_psql('postgres', join ' ',
-	map { "CREATE ROLE $_;" } 'regress_awspool_first', reverse @granted);
+	map { "CREATE ROLE $_;" } 'regress_awspool_first', $watcher, reverse @granted);
 isnt(
 	$new->safe_psql('postgres', "SELECT '$granted[0]'::regrole::oid"),
 	$node->safe_psql('postgres', "SELECT '$granted[0]'::regrole::oid"),
@@ -418,7 +428,7 @@ is( $new->safe_psql('own',
 is( $new->safe_psql('own',
 		"SELECT tablename FROM pg_publication_tables WHERE pubname = 'awspool' ORDER BY 1"
 	),
-	"account\naccount_log\narrival_count\nprovider_role",
+	"account\naccount_log\narrival_count\nprovider_role\nprovider_viewer",
 	'so does what is published');
 $new->safe_psql('postgres', 'DROP DATABASE own');
 
