@@ -50,6 +50,7 @@ OBJS = \
 	src/account.o \
 	src/status.o \
 	src/query.o \
+	src/state.o \
 	src/access.o \
 	src/row.o \
 	src/arrival.o \
@@ -69,6 +70,7 @@ OBJS = \
 	src/read.o \
 	src/read_plan.o \
 	src/view.o \
+	src/freeze.o \
 	src/awspool.o
 
 EXTENSION = awspool

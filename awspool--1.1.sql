@@ -258,7 +258,35 @@ ALTER TABLE awspool.provider_viewer ENABLE ROW LEVEL SECURITY;
 -- @verify-table
 
 
--- @freeze-table
+-- Which providers are frozen, or have moved to another server; all others are
+-- here.
+CREATE TABLE awspool.provider_state (
+  provider text COLLATE "C" NOT NULL,
+  state    text COLLATE "C" NOT NULL,
+  restored boolean NOT NULL DEFAULT false,
+  since    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  set_by   text COLLATE "C" NOT NULL DEFAULT current_user,
+  CONSTRAINT provider_state_pkey PRIMARY KEY (provider),
+  CONSTRAINT provider_state_is_well_formed CHECK (
+    awspool.is_well_formed(provider, '000000000000', 'MP-0000', 'SPAM', NULL)),
+  CONSTRAINT provider_state_is_known CHECK (
+    state OPERATOR(pg_catalog.=) 'frozen' OR state OPERATOR(pg_catalog.=) 'away')
+) USING heap;
+
+COMMENT ON TABLE awspool.provider_state IS
+  'Which providers are frozen, or away since they have moved to another server; all others are here. Changed only by awspool.freeze_provider, thaw_provider and forget_provider.';
+COMMENT ON COLUMN awspool.provider_state.restored IS
+  'Whether a backup brought a freeze: until it is frozen again here, its accounts can be restored into the table.';
+COMMENT ON COLUMN awspool.provider_state.since IS
+  'When it was frozen, or forgotten.';
+COMMENT ON COLUMN awspool.provider_state.set_by IS
+  'The role that did so.';
+
+ALTER TABLE awspool.provider_state
+  ALTER provider SET STATISTICS 0, ALTER state SET STATISTICS 0,
+  ALTER restored SET STATISTICS 0, ALTER since SET STATISTICS 0,
+  ALTER set_by SET STATISTICS 0;
+ALTER TABLE awspool.provider_state ENABLE ROW LEVEL SECURITY;
 
 
 -- No samples of the values: the server shows those to roles that read all data.
@@ -542,7 +570,21 @@ COMMENT ON TRIGGER provider_viewer_resolve ON awspool.provider_viewer IS
 -- @verify-view
 
 
--- @freeze-view
+-- Has every session read the states anew, and tells those of a backup.
+CREATE FUNCTION awspool.note_provider_state() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_note_provider_state' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.note_provider_state() IS
+  'Trigger: has every session read the states of providers anew, and marks those that a backup brings.';
+
+CREATE TRIGGER provider_state_note
+  BEFORE INSERT OR UPDATE OR DELETE ON awspool.provider_state
+  FOR EACH ROW EXECUTE FUNCTION awspool.note_provider_state();
+
+ALTER TABLE awspool.provider_state ENABLE ALWAYS TRIGGER provider_state_note;
+
+COMMENT ON TRIGGER provider_state_note ON awspool.provider_state IS
+  'Has every session read the states of providers anew, and marks those that a backup brings.';
 
 
 --
@@ -828,7 +870,26 @@ COMMENT ON FUNCTION awspool.revoke_viewer(text, text) IS
 -- @verify-function
 
 
--- @freeze-function
+-- Refuses every change of a provider's accounts, as long as it moves.
+CREATE FUNCTION awspool.freeze_provider(provider text) RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_freeze_provider' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.freeze_provider(text) IS
+  'Owner only: refuses every change of a provider''s accounts, whoever asks and whichever way, with WS008; returns when the transactions that were changing accounts have ended. Reading goes on. 22023: a malformed provider; WS008: it has moved away; 42501: not the owner.';
+
+-- Ends a freeze.
+CREATE FUNCTION awspool.thaw_provider(provider text) RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_thaw_provider' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.thaw_provider(text) IS
+  'Owner only: ends what freeze_provider began, and lets a provider come back that was forgotten. Nothing to end is no error. 22023: a malformed provider; 42501: not the owner.';
+
+-- Erases a provider that has moved to another server.
+CREATE FUNCTION awspool.forget_provider(provider text) RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_forget_provider' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.forget_provider(text) IS
+  'Owner only: erases the accounts and the log of a frozen provider that has moved to another server, and keeps one line that says so. Their ids are free here. 55000: it is not frozen; 22023: a malformed provider; 42501: not the owner.';
 
 
 --
@@ -890,6 +951,8 @@ AS $$
        '{provider_role_is_well_formed}'),
       ('provider_viewer', '{provider,role,role_oid}', '{provider_viewer_pkey}',
        '{provider_viewer_is_well_formed}'),
+      ('provider_state', '{provider,state,restored,since,set_by}', '{provider_state_pkey}',
+       '{provider_state_is_well_formed,provider_state_is_known}'),
       ('arrival_count', '{arrivals}', '{}', '{}'),
       ('pool_start', '{position,arrivals,provider,marketplace}',
        '{pool_start_pkey}', '{}')
@@ -955,6 +1018,7 @@ AS $$
                ('account_log', 'account_log_follow_sequence', 'A'),
                ('provider_role', 'provider_role_resolve', 'A'),
                ('provider_viewer', 'provider_viewer_resolve', 'A'),
+               ('provider_state', 'provider_state_note', 'A'),
                ('import', 'import_begin', 'O'), ('import', 'import_row', 'O'),
                ('import', 'import_end', 'O'), ('accounts', 'change_accounts', 'O')
        ) x (relation, name, enabled)
@@ -1127,6 +1191,28 @@ AS $$
     AND NOT EXISTS (SELECT FROM given g
                     WHERE g.acts AND g.provider IN (p.provider, '*') AND g.oid IS NOT NULL)
   UNION ALL
+  -- Providers that have moved to another server, or are on their way.
+  SELECT 'warning', format('provider "%s"', s.provider),
+         format('it is away, and role %I is still granted it', g.role),
+         format(CASE WHEN g.acts THEN 'SELECT awspool.revoke_provider(%L, %L)'
+                     ELSE 'SELECT awspool.revoke_viewer(%L, %L)' END, g.provider, g.role)
+  FROM ONLY awspool.provider_state s JOIN given g ON g.provider = s.provider
+  WHERE s.state = 'away' AND g.oid IS NOT NULL
+  UNION ALL
+  SELECT 'error', format('provider "%s"', s.provider),
+         'it is away, and has accounts or a log here',
+         format('find out which server is right; to erase what is here: awspool.thaw_provider(%1$L), freeze_provider(%1$L), forget_provider(%1$L)', s.provider)
+  FROM ONLY awspool.provider_state s
+  WHERE s.state = 'away'
+    AND (EXISTS (SELECT FROM ONLY awspool.account a WHERE a.provider = s.provider)
+         OR EXISTS (SELECT FROM ONLY awspool.account_log l WHERE l.provider = s.provider))
+  UNION ALL
+  SELECT 'warning', format('provider "%s"', s.provider),
+         'a backup brought it frozen',
+         format('SELECT awspool.thaw_provider(%1$L), or awspool.freeze_provider(%1$L) if it has moved', s.provider)
+  FROM ONLY awspool.provider_state s
+  WHERE s.state = 'frozen' AND s.restored
+  UNION ALL
   -- Who is no member may become one.
   SELECT DISTINCT 'warning', format('role %I', r.rolname),
          format(CASE WHEN g.acts THEN 'it may grant itself role %I, and so provider "%s"'
@@ -1261,7 +1347,6 @@ TO PUBLIC;
 -- @verify-grant
 
 
--- @freeze-grant
 
 
 --
@@ -1300,6 +1385,6 @@ SELECT pg_catalog.pg_extension_config_dump('awspool.provider_viewer',
 -- @verify-dump
 
 
--- @freeze-dump
+SELECT pg_catalog.pg_extension_config_dump('awspool.provider_state', '');
 
 

@@ -12,7 +12,7 @@
  * There are two questions, and whoever asks has to know which is theirs:
  *
  * - may the caller act for the provider?  Everything that changes anything
- *	 asks that.
+ *	 asks that, and is told in the same place if nobody may now (state.c).
  *
  * - may the caller look at it?  Who may act may, and who has a grant in
  *	 awspool.provider_viewer, which gives nothing else.  Everything that only
@@ -166,7 +166,7 @@ static const RoleProviders *find_providers(GrantTable *table, Oid role);
 static int	collect_providers(const GrantTable *table, Oid role,
 							  const char **providers);
 static void on_role_change(Datum arg, int cacheid, uint32 hashvalue);
-static void check_owner(const GrantTable *table);
+static void check_granter(const GrantTable *table);
 static void change_grant(FunctionCallInfo fcinfo, const GrantTable *table,
 						 OwnerQuery *query, bool role_may_be_gone);
 
@@ -357,8 +357,23 @@ awspool_sees(const char *provider)
 }
 
 /*
- * Raises 42501 unless the caller may act for the provider.  The answer is the
- * same whether such a provider exists or not.
+ * Raises 42501 unless the caller is the owner or a superuser, who may do what
+ * is said.
+ */
+void
+awspool_check_owner(const char *what)
+{
+	if (!is_owner())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to %s", what),
+				 errdetail("Only the owner of extension \"awspool\" and superusers may.")));
+}
+
+/*
+ * Raises 42501 unless the caller may act for the provider, and WS008 if it is
+ * frozen or away (state.c).  The answer is the same whether such a provider
+ * exists or not.
  */
 void
 awspool_check_provider(const char *provider)
@@ -371,6 +386,7 @@ awspool_check_provider(const char *provider)
 				 errmsg("permission denied for provider \"%s\"", provider),
 				 may_look(provider) ?
 				 errdetail("The role may look at the provider, and change nothing.") : 0));
+	awspool_check_not_frozen(provider, false);
 	note_yes(&acted, before, provider);
 }
 
@@ -825,15 +841,11 @@ on_role_change(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 static void
-check_owner(const GrantTable *table)
+check_granter(const GrantTable *table)
 {
-	if (!is_owner())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 table == &looking ?
-				 errmsg("permission denied to change who may look at a provider") :
-				 errmsg("permission denied to change who may act for a provider"),
-				 errdetail("Only the owner of extension \"awspool\" and superusers may.")));
+	awspool_check_owner(table == &looking ?
+						"change who may look at a provider" :
+						"change who may act for a provider");
 }
 
 /*
@@ -848,7 +860,7 @@ change_grant(FunctionCallInfo fcinfo, const GrantTable *table,
 	Datum		values[2];
 	Caller		caller;
 
-	check_owner(table);
+	check_granter(table);
 	if (provider == NULL || strcmp(provider, every_provider) != 0)
 		awspool_check_provider_name(provider);
 	if (role == NULL)
@@ -864,7 +876,7 @@ change_grant(FunctionCallInfo fcinfo, const GrantTable *table,
 	if (awspool_query(query, values, NULL) == 0)
 		awspool_confirm_change();
 	awspool_end_queries(&caller);
-	check_owner(table);			/* we may have waited for the same grant */
+	check_granter(table);		/* we may have waited for the same grant */
 }
 
 static void

@@ -43,6 +43,7 @@ PG_FUNCTION_INFO_V1(awspool_log_account_change);
 PG_FUNCTION_INFO_V1(awspool_refuse_used_account);
 PG_FUNCTION_INFO_V1(awspool_account_history);
 
+static bool is_forgotten(const TriggerData *trigdata);
 static bool is_there(const char *provider, const char *account_id);
 static void log_edit(TupleDesc desc, HeapTuple old, HeapTuple new);
 static void append_edit(StringInfo detail, TupleDesc desc, HeapTuple old,
@@ -68,6 +69,8 @@ awspool_log_account_change(PG_FUNCTION_ARGS)
 
 	if (IsLogicalWorker())		/* which brings the log as well */
 		return PointerGetDatum(NULL);
+	if (is_forgotten(trigdata))
+		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 		log_deletion(desc, trigdata->tg_trigtuple);
 	else
@@ -75,8 +78,22 @@ awspool_log_account_change(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
+/* Whether the row is erased with all that its provider has (freeze.c). */
+static bool
+is_forgotten(const TriggerData *trigdata)
+{
+	bool		isnull;
+
+	return TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) &&
+		awspool_is_forgotten(heap_getattr(trigdata->tg_trigtuple,
+										  Anum_account_provider,
+										  RelationGetDescr(trigdata->tg_relation),
+										  &isnull));
+}
+
 /*
- * Trigger: for each account, after it was inserted.  Also notes that it
+ * Trigger: for each account, after it was inserted.  Refuses it as well if the
+ * provider is frozen or away.  Also notes that it
  * arrived (arrival.c), and moves the sequence on to its position (sequence.c).
  */
 Datum
@@ -103,6 +120,7 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 	awspool_raise_sequence(awspool_relation("account_position"), position);
 	if (IsLogicalWorker())
 		return PointerGetDatum(NULL);
+	awspool_check_not_frozen(account.provider, !awspool_is_storing());
 	if (!awspool_look_up_used(&accounts, 1))
 	{
 		/* Who adds by a function is asked there: here the owner does it. */

@@ -8,7 +8,8 @@
  * sends it, and is the one place that
  *
  * - refuses a move that is not legal (status.c),
- * - refuses a change of what never changes, or not at that time, and
+ * - refuses a change of what never changes, or not at that time,
+ * - refuses any change if the provider is frozen (state.c), and
  * - stamps who moved the account and when: a claim or a closing carries the
  *	 role and the clock of the moment, even if the UPDATE said otherwise.
  *
@@ -77,6 +78,7 @@ static void check_columns(TupleDesc desc, const RowVersion *old,
 static void refuse_column(TupleDesc desc, int column, const RowVersion *old);
 static HeapTuple stamp_claim(HeapTuple tuple, TupleDesc desc, Datum model);
 static HeapTuple stamp_closing(HeapTuple tuple, TupleDesc desc);
+static void check_not_frozen(const RowVersion *old);
 static void check_delete(const RowVersion *old);
 
 /*
@@ -95,8 +97,12 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 	{
-		if (!IsLogicalWorker())
+		if (!IsLogicalWorker() &&
+			!awspool_is_forgotten(old.values[Anum_account_provider - 1]))
+		{
+			check_not_frozen(&old);
 			check_delete(&old);
+		}
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	}
 
@@ -107,6 +113,7 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 	if (IsLogicalWorker())
 		return PointerGetDatum(tuple);
 
+	check_not_frozen(&old);
 	if (new.status != old.status)
 		awspool_check_transition(old.account_id, old.status, new.status);
 	check_columns(desc, &old, &new);
@@ -272,6 +279,14 @@ stamp_closing(HeapTuple tuple, TupleDesc desc)
 
 	return heap_modify_tuple_by_cols(tuple, desc, lengthof(columns),
 									 columns, values, isnull);
+}
+
+static void
+check_not_frozen(const RowVersion *old)
+{
+	awspool_check_row_not_frozen(old->values[Anum_account_provider - 1],
+								 old->isnull[Anum_account_provider - 1],
+								 false);
 }
 
 static void

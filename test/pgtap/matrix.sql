@@ -54,6 +54,7 @@ INSERT INTO object VALUES
   ('table', 'arrival_count', '{}'),
   ('table', 'pool_start', '{}'),
   ('table', 'provider_role', '{}'),
+  ('table', 'provider_state', '{}'),
   ('table', 'provider_viewer', '{}'),
   ('sequence', 'account_log_log_id_seq', '{}'),
   ('sequence', 'account_position', '{}'),
@@ -76,6 +77,8 @@ INSERT INTO object VALUES
   ('function', 'edit_account', '{EXECUTE}'),
   ('function', 'fail_account', '{EXECUTE}'),
   ('function', 'follow_sequence', '{}'),
+  ('function', 'forget_provider', '{}'),
+  ('function', 'freeze_provider', '{}'),
   ('function', 'grant_provider', '{}'),
   ('function', 'grant_viewer', '{}'),
   ('function', 'import_begin', '{}'),
@@ -87,12 +90,14 @@ INSERT INTO object VALUES
   ('function', 'lint', '{}'),
   ('function', 'log_account_change', '{}'),
   ('function', 'my_providers', '{EXECUTE}'),
+  ('function', 'note_provider_state', '{}'),
   ('function', 'plan_accounts', '{}'),
   ('function', 'refuse_used_account', '{}'),
   ('function', 'replace_account', '{EXECUTE}'),
   ('function', 'resolve_provider_role', '{}'),
   ('function', 'revoke_provider', '{}'),
   ('function', 'revoke_viewer', '{}'),
+  ('function', 'thaw_provider', '{}'),
   ('function', 'visible_accounts', '{EXECUTE}');
 
 -- The members of the extension and their schema.  The types of rows and of
@@ -208,6 +213,7 @@ SELECT awspool.add_account('acme', '90000000000' || i, 'MP-0001', 'SPAM') FROM g
 SELECT awspool.add_account('other', '900000000005', 'MP-0001', 'SPAM');
 SELECT awspool.claim_account('acme', 'MP-0001', 'order');
 SELECT awspool.edit_account('acme', '900000000003', model => 'ECAM');
+INSERT INTO awspool.provider_state (provider, state) VALUES ('moved', 'away');
 INSERT INTO awspool.pool_start VALUES (1, 0, 'acme', 'MP-0001') ON CONFLICT DO NOTHING;
 
 CREATE FUNCTION pg_temp.outcome(who name, statement text, expected text) RETURNS text
@@ -275,6 +281,8 @@ INSERT INTO attempt VALUES
   ('function', 'delete_accounts', 'SELECT %s(''acme'', ''{900000000002}'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'edit_account', 'SELECT %s(''acme'', ''900000000002'', model => ''ECAM'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'fail_account', 'SELECT %s(''acme'', ''900000000001'')', 'rows', 'rows', '42501', '42501', '42501'),
+  ('function', 'forget_provider', 'SELECT %s(''acme'')', '55000', '42501', '42501', '42501', '42501'),
+  ('function', 'freeze_provider', 'SELECT %s(''acme'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'grant_provider', 'SELECT %s(''acme'', ''regress_awspool_stranger'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'grant_viewer', 'SELECT %s(''acme'', ''regress_awspool_stranger'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'import_csv', 'SELECT %s(''acme'', ''900000000009;MP-0001;SPAM'')', 'rows', 'rows', '42501', '42501', '42501'),
@@ -285,6 +293,7 @@ INSERT INTO attempt VALUES
   ('function', 'replace_account', 'SELECT %s(''acme'', ''900000000001'', NULL)', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'revoke_provider', 'SELECT %s(''acme'', ''regress_awspool_member'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'revoke_viewer', 'SELECT %s(''acme'', ''regress_awspool_viewer'')', 'rows', '42501', '42501', '42501', '42501'),
+  ('function', 'thaw_provider', 'SELECT %s(''acme'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'visible_accounts', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none');
 -- What only the server may call
 INSERT INTO attempt
@@ -328,12 +337,15 @@ GROUP BY a.description
 ORDER BY a.description;
 
 -- Even with EXECUTE given away by mistake, only the owner grants.
-GRANT EXECUTE ON FUNCTION awspool.grant_provider, awspool.revoke_provider, awspool.grant_viewer, awspool.revoke_viewer TO regress_awspool_all;
+GRANT EXECUTE ON FUNCTION awspool.grant_provider, awspool.revoke_provider, awspool.grant_viewer, awspool.revoke_viewer,
+  awspool.freeze_provider, awspool.thaw_provider, awspool.forget_provider TO regress_awspool_all;
 SELECT is(pg_temp.outcome('regress_awspool_all', statement, '42501'), '42501', 'EXECUTE alone: ' || statement)
 FROM unnest(ARRAY[$$SELECT awspool.grant_provider('acme', 'regress_awspool_stranger')$$,
                   $$SELECT awspool.revoke_provider('acme', 'regress_awspool_member')$$,
                   $$SELECT awspool.grant_viewer('acme', 'regress_awspool_stranger')$$,
-                  $$SELECT awspool.revoke_viewer('acme', 'regress_awspool_viewer')$$]) statement;
+                  $$SELECT awspool.revoke_viewer('acme', 'regress_awspool_viewer')$$,
+                  $$SELECT awspool.freeze_provider('acme')$$, $$SELECT awspool.thaw_provider('acme')$$,
+                  $$SELECT awspool.forget_provider('acme')$$]) statement;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -404,6 +404,39 @@ for my $move (
 }
 
 #
+# Providers that are frozen, or away: whatever order the tables come in.
+#
+
+make_pool('moving', <<'SQL');
+SELECT awspool.import_csv('acme', string_agg(format('9%s;MP-0001;SPAM', lpad(i::text, 11, '0')), E'\n')) FROM generate_series(1, 1000) i;
+SELECT awspool.add_account('gone', '800000000001', 'MP-0001', 'SPAM');
+SELECT awspool.freeze_provider('acme'), awspool.freeze_provider('gone'), awspool.forget_provider('gone');
+SQL
+make_database($new, 'moving');
+move_database('moving', 'moving', [], '-j', '4');
+is( $new->safe_psql('moving',
+		'SELECT provider, state, restored FROM awspool.provider_state ORDER BY 1; SELECT count(*) FROM awspool.account'
+	),
+	"acme|frozen|t\ngone|away|t\n1000",
+	'a frozen provider comes back frozen, with its accounts');
+# the rows after the state
+$new->safe_psql('moving', 'TRUNCATE awspool.account, awspool.account_log, awspool.provider_state');
+move_database('moving', 'moving', ['--data-only'], '-L', "$dir/$_") for map {
+	my $order = $_;
+	my ($list) = run_command([ 'pg_restore', '-l', "$dir/moved" ]);
+	my @states = grep { /TABLE DATA awspool provider_state/ } split /\n/, $list;
+
+	append_to_file("$dir/$order", join("\n", @states) . "\n" . join("\n", grep { /TABLE DATA awspool account / } split /\n/, $list) . "\n");
+	$order
+} 'states_first';
+is( $new->safe_psql('moving', 'SELECT count(*) FROM awspool.account'),
+	'1000', 'also if its state comes first');
+is( sqlstate($new, "SELECT awspool.claim_account('$_', 'MP-0001');", 'moving'),
+	'WS008', "$_ is refused there, too") for 'acme', 'gone';
+$node->safe_psql('postgres', 'DROP DATABASE moving');
+$new->safe_psql('postgres', 'DROP DATABASE moving');
+
+#
 # What is one's own.
 #
 
@@ -428,7 +461,7 @@ is( $new->safe_psql('own',
 is( $new->safe_psql('own',
 		"SELECT tablename FROM pg_publication_tables WHERE pubname = 'awspool' ORDER BY 1"
 	),
-	"account\naccount_log\narrival_count\nprovider_role\nprovider_viewer",
+	"account\naccount_log\narrival_count\nprovider_role\nprovider_state\nprovider_viewer",
 	'so does what is published');
 $new->safe_psql('postgres', 'DROP DATABASE own');
 
