@@ -29,12 +29,13 @@
  * inserted gets the oid that its name has there, and a dump leaves out the
  * rows whose role is gone.
  *
- * Each session keeps the grants as it read them last, and reads them anew when they have changed: the trigger that
- * finds the oid also has the server tell every session that what it knows of
- * the table is out of date.  The server does so before whoever changed it is
- * told that they did, and we listen on every call.  So a revocation works at
- * once, also in transactions that began before it.  Who has waited for
- * somebody asks again afterwards (row.c, stock.c).
+ * Each session keeps the grants as it read them last, and reads them anew when
+ * they have changed: the trigger that finds the oid also has the server tell
+ * every session that what it knows of the table is out of date.  The server
+ * does so before whoever changed it is told that they did, and we listen on
+ * every call.  So a revocation works at once, also in transactions that began
+ * before it.  Who has waited for somebody asks again afterwards (row.c,
+ * stock.c).
  *
  * Which of the grants a caller has is found for all of them at once, and kept
  * until grants or roles have changed.  So a call does the same work whatever
@@ -136,7 +137,7 @@ static GrantTable looking = {.name = "provider_viewer"};
 /* How often we heard that roles, or who is a member of them, have changed. */
 static uint64 role_changes = 0;
 
-/* Who was last found to have a right to which provider, having heard so much. */
+/* Who was last found to have a right to a provider, having heard so much. */
 typedef struct LastYes
 {
 	uint64		heard;
@@ -283,9 +284,10 @@ awspool_revoke_viewer(PG_FUNCTION_ARGS)
 }
 
 /*
- * Trigger of awspool.provider_role and awspool.provider_viewer: the oid is that
- * of the role which has the name here and now; none, and no access, if no role
- * has.  Once the change is committed, every session reads the grants anew.
+ * Trigger of awspool.provider_role and awspool.provider_viewer: the oid is
+ * that of the role which has the name here and now; none, and no access, if no
+ * role has.  Once the change is committed, every session reads the grants
+ * anew.
  */
 Datum
 awspool_resolve_provider_role(PG_FUNCTION_ARGS)
@@ -516,8 +518,8 @@ awspool_granted_providers(void)
 }
 
 /*
- * The providers that the caller may see since they were granted by name, to act
- * for or to look at, each once, in alphabetical order.
+ * The providers that the caller may see since they were granted by name, to
+ * act for or to look at, each once, in alphabetical order.
  */
 List *
 awspool_visible_providers(void)
@@ -619,8 +621,9 @@ granted(const GrantTable *table, const char *provider)
 {
 	const RoleProviders *own = table->own;
 
-	return bsearch(&provider, own->providers, own->n, sizeof(const char *),
-				   pg_qsort_strcmp) != NULL;
+	return own->n > 0 &&
+		bsearch(&provider, own->providers, own->n, sizeof(const char *),
+				pg_qsort_strcmp) != NULL;
 }
 
 /*

@@ -3,12 +3,12 @@
  * freeze.c
  *	  A provider that moves to another server: freeze, thaw, forget.
  *
- * Moving a provider takes three steps here.  It is frozen: from then on nothing
- * of it changes, so what is copied is all there is.  When it is open on the
- * other server it is forgotten here, in one go and without the lifecycle: its
- * accounts are not deleted, they are elsewhere.  A line stays that says so,
- * and refuses whoever has not heard of it.  If the move comes to nothing, it is
- * thawed.
+ * Moving a provider takes three steps here.  It is frozen: from then on
+ * nothing of it changes, so what is copied is all there is.  When it is open
+ * on the other server it is forgotten here, in one go and without the
+ * lifecycle: its accounts are not deleted, they are elsewhere.  A line stays
+ * that says so, and refuses whoever has not heard of it.  If the move comes to
+ * nothing, it is thawed.
  *
  * state.c tells how a freeze is heard of, and why none of those who were
  * changing something when it began is overlooked.
@@ -45,9 +45,9 @@ static void erase(const char *provider);
 /*
  * awspool.freeze_provider(provider)
  *
- * Refuses every change of the provider's accounts from now on, and returns when
- * the transactions that were changing accounts have ended.  A freeze that is
- * there already is waited for in the same way; one that a backup brought
+ * Refuses every change of the provider's accounts from now on, and returns
+ * when the transactions that were changing accounts have ended.  A freeze that
+ * is there already is waited for in the same way; one that a backup brought
  * becomes one.
  */
 Datum
@@ -130,9 +130,10 @@ awspool_forget_provider(PG_FUNCTION_ARGS)
 }
 
 /*
- * Trigger of awspool.provider_state: what is inserted by another statement than
- * ours comes from a backup, and its accounts may yet have to be restored.  Once
- * the change is committed, every session reads the states anew.
+ * Trigger of awspool.provider_state: what is inserted by another statement
+ * than ours comes from a backup, and its accounts may yet have to be
+ * restored.  Once the change is committed, every session reads the states
+ * anew.
  */
 Datum
 awspool_note_provider_state(PG_FUNCTION_ARGS)
@@ -144,6 +145,7 @@ awspool_note_provider_state(PG_FUNCTION_ARGS)
 	int			column = Anum_state_restored;
 	Datum		restored = BoolGetDatum(true);
 	bool		isnull = false;
+	HeapTuple	tuple;
 
 	CacheInvalidateRelcache(trigdata->tg_relation);
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
@@ -151,10 +153,10 @@ awspool_note_provider_state(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) || is_changing ||
 		IsLogicalWorker())
 		return PointerGetDatum(trigdata->tg_trigtuple);
-	return PointerGetDatum(heap_modify_tuple_by_cols(trigdata->tg_trigtuple,
-													 RelationGetDescr(trigdata->tg_relation),
-													 1, &column, &restored,
-													 &isnull));
+	tuple = heap_modify_tuple_by_cols(trigdata->tg_trigtuple,
+									  RelationGetDescr(trigdata->tg_relation),
+									  1, &column, &restored, &isnull);
+	return PointerGetDatum(tuple);
 }
 
 /*

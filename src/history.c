@@ -114,13 +114,14 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 								   Anum_account_account_id);
 	account.provider = column_of(desc, trigdata->tg_trigtuple,
 								 Anum_account_provider);
+	if (!IsLogicalWorker())
+		awspool_check_not_frozen(account.provider, !awspool_is_storing());
 	awspool_note_arrival(account.provider,
 						 column_of(desc, trigdata->tg_trigtuple,
 								   Anum_account_marketplace), position);
 	awspool_raise_sequence(awspool_relation("account_position"), position);
 	if (IsLogicalWorker())
 		return PointerGetDatum(NULL);
-	awspool_check_not_frozen(account.provider, !awspool_is_storing());
 	if (!awspool_look_up_used(&accounts, 1))
 	{
 		/* Who adds by a function is asked there: here the owner does it. */

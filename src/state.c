@@ -5,8 +5,8 @@
  *
  * A provider that is frozen may be read, and nothing of it may be changed,
  * whoever asks and whichever way.  One that is away has moved to another
- * server, and was forgotten here (freeze.c); nothing can be added for it.  Both
- * have a row in awspool.provider_state; all others are here.
+ * server, and was forgotten here (freeze.c); nothing can be added for
+ * it.  Both have a row in awspool.provider_state; all others are here.
  *
  * A freeze holds from the moment that freeze_provider returns, and its
  * transaction may be far from its commit then.  So what counts is any row that
@@ -17,16 +17,17 @@
  * the same message.
  *
  * That a freeze was rolled back nobody is told.  So whoever is about to refuse
- * something reads the table again first.  That costs only those who are refused.
+ * something reads the table again first.  That costs only those who are
+ * refused.
  *
  * Two looks are needed to see all rows that are there.  A dirty snapshot shows
  * what is not committed yet, but can miss a row that is replaced by another
  * version meanwhile; a snapshot that was taken before shows that one.
  *
- * Who changes something asks after locking awspool.account in the mode in which
- * rows are changed, at the latest in the triggers of the table.  Who freezes
- * tells everybody, and waits for those who have that lock then.  Whoever gets
- * the lock later hears of the freeze before asking.
+ * Who changes something asks after locking awspool.account in the mode in
+ * which rows are changed, at the latest in the triggers of the table.  Who
+ * freezes tells everybody, and waits for those who have that lock
+ * then.  Whoever gets the lock later hears of the freeze before asking.
  *
  *-------------------------------------------------------------------------
  */
@@ -302,8 +303,8 @@ scan_states(Relation rel, Snapshot snapshot, MemoryContext context,
 		caller_context = MemoryContextSwitchTo(context);
 		state = palloc(sizeof(State));
 		state->provider = TextDatumGetCString(values[Anum_state_provider - 1]);
-		state->is_away =
-			strcmp(TextDatumGetCString(values[Anum_state_state - 1]), away) == 0;
+		state->is_away = strcmp(TextDatumGetCString(values[Anum_state_state - 1]),
+								away) == 0;
 		state->restored = DatumGetBool(values[Anum_state_restored - 1]);
 		states = lappend(states, state);
 		MemoryContextSwitchTo(caller_context);
