@@ -52,6 +52,7 @@ OBJS = \
 	src/account.o \
 	src/status.o \
 	src/query.o \
+	src/state.o \
 	src/access.o \
 	src/arrival.o \
 	src/lifecycle.o \
@@ -72,6 +73,7 @@ OBJS = \
 	src/read_plan.o \
 	src/view.o \
 	src/verify.o \
+	src/freeze.o \
 	src/awspool.o
 
 EXTENSION = awspool

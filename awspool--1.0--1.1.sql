@@ -55,6 +55,85 @@ INSERT INTO awspool.arrival_count
 COMMENT ON TABLE awspool.arrival_count IS
   'Goes up whenever an account may have arrived before others in its pool, other than by being added: by an edit, a restore, replication or hand. Tells sessions to look at their pools anew. One page of rows, changed in place, and not dumped.';
 
+-- Which database roles may look at a provider, and change nothing.
+CREATE TABLE awspool.provider_viewer (
+  provider text COLLATE "C" NOT NULL,
+  role     text COLLATE "C" NOT NULL,
+  role_oid oid NOT NULL,
+  CONSTRAINT provider_viewer_pkey PRIMARY KEY (provider, role),
+  CONSTRAINT provider_viewer_is_well_formed CHECK (
+    provider OPERATOR(pg_catalog.=) '*'
+    OR awspool.is_well_formed(provider, '000000000000', 'MP-0000', 'SPAM',
+         NULL))
+) USING heap;
+
+COMMENT ON TABLE awspool.provider_viewer IS
+  'Which database roles may look at a provider, and change nothing; "*" stands for every provider. Changed only by awspool.grant_viewer and awspool.revoke_viewer.';
+COMMENT ON COLUMN awspool.provider_viewer.role_oid IS
+  'The role that had this name when it was granted, or restored. A role counts only while it has both.';
+
+ALTER TABLE awspool.provider_viewer
+  ALTER provider SET STATISTICS 0, ALTER role SET STATISTICS 0,
+  ALTER role_oid SET STATISTICS 0;
+ALTER TABLE awspool.provider_viewer ENABLE ROW LEVEL SECURITY;
+
+-- Lets the grants of viewers find their roles as those of providers do.
+CREATE TRIGGER provider_viewer_resolve
+  BEFORE INSERT OR UPDATE OR DELETE ON awspool.provider_viewer
+  FOR EACH ROW EXECUTE FUNCTION awspool.resolve_provider_role();
+
+ALTER TABLE awspool.provider_viewer
+  ENABLE ALWAYS TRIGGER provider_viewer_resolve;
+
+COMMENT ON TRIGGER provider_viewer_resolve ON awspool.provider_viewer IS
+  'Finds the role of a name, so that grants survive a restore elsewhere, and has every session read the grants anew.';
+
+-- Which providers are frozen, or have moved to another server; all others are
+-- here.
+CREATE TABLE awspool.provider_state (
+  provider text COLLATE "C" NOT NULL,
+  state    text COLLATE "C" NOT NULL,
+  restored boolean NOT NULL DEFAULT false,
+  since    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  set_by   text COLLATE "C" NOT NULL DEFAULT current_user,
+  CONSTRAINT provider_state_pkey PRIMARY KEY (provider),
+  CONSTRAINT provider_state_is_well_formed CHECK (
+    awspool.is_well_formed(provider, '000000000000', 'MP-0000', 'SPAM', NULL)),
+  CONSTRAINT provider_state_is_known CHECK (
+    state OPERATOR(pg_catalog.=) 'frozen' OR state OPERATOR(pg_catalog.=) 'away')
+) USING heap;
+
+COMMENT ON TABLE awspool.provider_state IS
+  'Which providers are frozen, or away since they have moved to another server; all others are here. Changed only by awspool.freeze_provider, thaw_provider and forget_provider.';
+COMMENT ON COLUMN awspool.provider_state.restored IS
+  'Whether a backup brought a freeze: until it is frozen again here, its accounts can be restored into the table.';
+COMMENT ON COLUMN awspool.provider_state.since IS
+  'When it was frozen, or forgotten.';
+COMMENT ON COLUMN awspool.provider_state.set_by IS
+  'The role that did so.';
+
+ALTER TABLE awspool.provider_state
+  ALTER provider SET STATISTICS 0, ALTER state SET STATISTICS 0,
+  ALTER restored SET STATISTICS 0, ALTER since SET STATISTICS 0,
+  ALTER set_by SET STATISTICS 0;
+ALTER TABLE awspool.provider_state ENABLE ROW LEVEL SECURITY;
+
+-- Has every session read the states anew, and tells those of a backup.
+CREATE FUNCTION awspool.note_provider_state() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_note_provider_state' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.note_provider_state() IS
+  'Trigger: has every session read the states of providers anew, and marks those that a backup brings.';
+
+CREATE TRIGGER provider_state_note
+  BEFORE INSERT OR UPDATE OR DELETE ON awspool.provider_state
+  FOR EACH ROW EXECUTE FUNCTION awspool.note_provider_state();
+
+ALTER TABLE awspool.provider_state ENABLE ALWAYS TRIGGER provider_state_note;
+
+COMMENT ON TRIGGER provider_state_note ON awspool.provider_state IS
+  'Has every session read the states of providers anew, and marks those that a backup brings.';
+
 --
 -- Triggers: sequences follow whatever brings its own number, not just what
 -- logical replication applies.
@@ -173,10 +252,13 @@ AS $$
     FROM object o, aclexplode(o.acl) a
     WHERE a.grantee <> o.owner
       AND NOT (o.classid = 'pg_namespace'::regclass AND a.privilege_type = 'USAGE')
-  ), given AS (       -- who may act for a provider, as the owner granted it
-    SELECT g.provider, g.role, r.oid
-    FROM ONLY awspool.provider_role g LEFT JOIN pg_roles r
-      ON r.oid = g.role_oid AND r.rolname = g.role::name
+  ), given AS (       -- who may act for a provider, or look at it, as the owner granted it
+    SELECT g.provider, g.role, g.acts, r.oid
+    FROM (SELECT provider, role, role_oid, true FROM ONLY awspool.provider_role
+          UNION ALL
+          SELECT provider, role, role_oid, false FROM ONLY awspool.provider_viewer
+         ) g (provider, role, role_oid, acts)
+      LEFT JOIN pg_roles r ON r.oid = g.role_oid AND r.rolname = g.role::name
   ), made (relation, columns, indexes, checks) AS (   -- by the install script
     VALUES
       ('account',
@@ -187,6 +269,10 @@ AS $$
        '{account_log_pkey,account_log_account,account_log_used}', '{}'),
       ('provider_role', '{provider,role,role_oid}', '{provider_role_pkey}',
        '{provider_role_is_well_formed}'),
+      ('provider_viewer', '{provider,role,role_oid}', '{provider_viewer_pkey}',
+       '{provider_viewer_is_well_formed}'),
+      ('provider_state', '{provider,state,restored,since,set_by}', '{provider_state_pkey}',
+       '{provider_state_is_well_formed,provider_state_is_known}'),
       ('arrival_count', '{arrivals}', '{}', '{}'),
       ('pool_start', '{position,arrivals,provider,marketplace}',
        '{pool_start_pkey}', '{}')
@@ -251,6 +337,8 @@ AS $$
                ('account', 'account_refuse_used', 'A'),
                ('account_log', 'account_log_follow_sequence', 'A'),
                ('provider_role', 'provider_role_resolve', 'A'),
+               ('provider_viewer', 'provider_viewer_resolve', 'A'),
+               ('provider_state', 'provider_state_note', 'A'),
                ('import', 'import_begin', 'O'), ('import', 'import_row', 'O'),
                ('import', 'import_end', 'O'), ('accounts', 'change_accounts', 'O')
        ) x (relation, name, enabled)
@@ -408,22 +496,47 @@ AS $$
                     WHERE m.classid = d.classid AND m.objid = d.objid)
   UNION ALL
   SELECT 'warning', format('role %I', g.role),
-         format('it was dropped or renamed, and is still granted provider "%s"', g.provider),
-         format('SELECT awspool.revoke_provider(%L, %L)', g.provider, g.role)
+         format(CASE WHEN g.acts THEN 'it was dropped or renamed, and is still granted provider "%s"'
+                     ELSE 'it was dropped or renamed, and is still a viewer of provider "%s"' END, g.provider),
+         format(CASE WHEN g.acts THEN 'SELECT awspool.revoke_provider(%L, %L)'
+                     ELSE 'SELECT awspool.revoke_viewer(%L, %L)' END, g.provider, g.role)
   FROM given g
   WHERE g.oid IS NULL
   UNION ALL
   SELECT 'warning', format('provider "%s"', p.provider), 'no role may act for it',
          format('SELECT awspool.grant_provider(%L, ...)', p.provider)
   FROM (SELECT provider FROM ONLY awspool.account
-        UNION SELECT provider FROM ONLY awspool.provider_role) p
+        UNION SELECT provider FROM given) p
   WHERE p.provider <> '*'
     AND NOT EXISTS (SELECT FROM given g
-                    WHERE g.provider IN (p.provider, '*') AND g.oid IS NOT NULL)
+                    WHERE g.acts AND g.provider IN (p.provider, '*') AND g.oid IS NOT NULL)
+  UNION ALL
+  -- Providers that have moved to another server, or are on their way.
+  SELECT 'warning', format('provider "%s"', s.provider),
+         format('it is away, and role %I is still granted it', g.role),
+         format(CASE WHEN g.acts THEN 'SELECT awspool.revoke_provider(%L, %L)'
+                     ELSE 'SELECT awspool.revoke_viewer(%L, %L)' END, g.provider, g.role)
+  FROM ONLY awspool.provider_state s JOIN given g ON g.provider = s.provider
+  WHERE s.state = 'away' AND g.oid IS NOT NULL
+  UNION ALL
+  SELECT 'error', format('provider "%s"', s.provider),
+         'it is away, and has accounts or a log here',
+         format('find out which server is right; to erase what is here: awspool.thaw_provider(%1$L), freeze_provider(%1$L), forget_provider(%1$L)', s.provider)
+  FROM ONLY awspool.provider_state s
+  WHERE s.state = 'away'
+    AND (EXISTS (SELECT FROM ONLY awspool.account a WHERE a.provider = s.provider)
+         OR EXISTS (SELECT FROM ONLY awspool.account_log l WHERE l.provider = s.provider))
+  UNION ALL
+  SELECT 'warning', format('provider "%s"', s.provider),
+         'a backup brought it frozen',
+         format('SELECT awspool.thaw_provider(%1$L), or awspool.freeze_provider(%1$L) if it has moved', s.provider)
+  FROM ONLY awspool.provider_state s
+  WHERE s.state = 'frozen' AND s.restored
   UNION ALL
   -- Who is no member may become one.
   SELECT DISTINCT 'warning', format('role %I', r.rolname),
-         format('it may grant itself role %I, and so provider "%s"', g.role, g.provider),
+         format(CASE WHEN g.acts THEN 'it may grant itself role %I, and so provider "%s"'
+                     ELSE 'it may grant itself role %I, and so look at provider "%s"' END, g.role, g.provider),
          format('REVOKE ADMIN OPTION FOR %s FROM %I', m.roleid::regrole, r.rolname)
   FROM given g JOIN pg_auth_members m
     ON m.admin_option AND pg_has_role(m.roleid, g.oid, 'MEMBER')
@@ -440,7 +553,8 @@ AS $$
   UNION ALL
   -- A provider's role that sees through walls.
   SELECT DISTINCT 'warning', format('role %I', r.rolname),
-         format('it acts for provider "%s" and has %s', g.provider, p.power),
+         format(CASE WHEN g.acts THEN 'it acts for provider "%s" and has %s'
+                     ELSE 'it may look at provider "%s" and has %s' END, g.provider, p.power),
          'take one of the two from it'
   FROM given g
     JOIN pg_roles r ON pg_has_role(r.oid, g.oid, 'USAGE')
@@ -452,7 +566,7 @@ AS $$
                           'pg_read_server_files', 'pg_write_server_files',
                           'pg_execute_server_program', 'pg_maintain')
         AND pg_has_role(r.oid, w.oid, 'USAGE')) p (power) ON true
-  WHERE g.provider <> '*' AND NOT r.rolsuper
+  WHERE (g.provider <> '*' OR NOT g.acts) AND NOT r.rolsuper
     AND NOT pg_has_role(r.oid, (SELECT oid FROM owner), 'USAGE')
   UNION ALL
   -- Claims are durable all the same, but COMMIT PREPARED is not the extension's.
@@ -488,7 +602,21 @@ COMMENT ON FUNCTION awspool.lint() IS
 -- @tally-update
 
 
--- @viewer-update
+-- Lets a database role look at a provider, and change nothing.
+CREATE FUNCTION awspool.grant_viewer(provider text, role_name text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_grant_viewer' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.grant_viewer(text, text) IS
+  'Owner only: lets a database role, and who has its privileges, look at a provider and change nothing; "*" means every provider. 42704: no such role; 22023: a malformed provider; 42501: not the owner.';
+
+-- Takes back what grant_viewer gave.
+CREATE FUNCTION awspool.revoke_viewer(provider text, role_name text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_revoke_viewer' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.revoke_viewer(text, text) IS
+  'Owner only: takes back what grant_viewer gave, at once, also from a role that was dropped or renamed since; what grant_provider gave stays. Nothing to take back is no error. 42501: not the owner.';
 
 
 -- @pool-update
@@ -698,7 +826,26 @@ COMMENT ON FUNCTION awspool.verify() IS
   'Owner only: a row for each thing that is wrong with the data, with severity error or warning, and what to do; none when all is well. Checks the accounts, their orders, positions and log, and each index against its table, as the snapshot shows them; locks nobody out.';
 
 
--- @freeze-update
+-- Refuses every change of a provider's accounts, as long as it moves.
+CREATE FUNCTION awspool.freeze_provider(provider text) RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_freeze_provider' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.freeze_provider(text) IS
+  'Owner only: refuses every change of a provider''s accounts, whoever asks and whichever way, with WS008; returns when the transactions that were changing accounts have ended. Reading goes on. 22023: a malformed provider; WS008: it has moved away; 42501: not the owner.';
+
+-- Ends a freeze.
+CREATE FUNCTION awspool.thaw_provider(provider text) RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_thaw_provider' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.thaw_provider(text) IS
+  'Owner only: ends what freeze_provider began, and lets a provider come back that was forgotten. Nothing to end is no error. 22023: a malformed provider; 42501: not the owner.';
+
+-- Erases a provider that has moved to another server.
+CREATE FUNCTION awspool.forget_provider(provider text) RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_forget_provider' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.forget_provider(text) IS
+  'Owner only: erases the accounts and the log of a frozen provider that has moved to another server, and keeps one line that says so. Their ids are free here. 55000: it is not frozen; 22023: a malformed provider; 42501: not the owner.';
 
 
 --
@@ -770,7 +917,9 @@ GRANT EXECUTE ON FUNCTION awspool.visible_accounts() TO PUBLIC;
 -- @tally-grant
 
 
--- @viewer-grant
+-- As those of provider_role.
+SELECT pg_catalog.pg_extension_config_dump('awspool.provider_viewer',
+  'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) role_oid AND r.rolname OPERATOR(pg_catalog.=) role::pg_catalog.name)');
 
 
 -- @pool-grant
@@ -785,6 +934,6 @@ GRANT EXECUTE ON FUNCTION awspool.visible_accounts() TO PUBLIC;
 -- @verify-grant
 
 
--- @freeze-grant
+SELECT pg_catalog.pg_extension_config_dump('awspool.provider_state', '');
 
 

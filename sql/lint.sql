@@ -15,6 +15,8 @@ CREATE ROLE regress_awspool_member IN ROLE regress_awspool_acme;
 CREATE ROLE regress_awspool_all;
 CREATE ROLE regress_awspool_x;
 SELECT awspool.grant_provider('acme', 'regress_awspool_acme');
+SELECT awspool.grant_viewer('acme', 'regress_awspool_x');
+SELECT awspool.revoke_viewer('acme', 'regress_awspool_x');
 SELECT account_id FROM awspool.add_account('acme', '900000000001', 'MP-0000', 'SPAM');
 GRANT SELECT ON awspool.accounts TO regress_awspool_x;
 GRANT EXECUTE ON FUNCTION awspool.claim_account TO regress_awspool_x;
@@ -45,6 +47,8 @@ ALTER VIEW awspool.accounts RESET (security_barrier);
 ALTER TABLE awspool.account DISABLE TRIGGER account_transition;
 ALTER TABLE awspool.account ENABLE TRIGGER account_refuse_used;
 DROP TRIGGER provider_role_resolve ON awspool.provider_role;
+ALTER TABLE awspool.provider_viewer DISABLE TRIGGER provider_viewer_resolve;
+ALTER TABLE awspool.provider_viewer DISABLE ROW LEVEL SECURITY;
 CREATE TRIGGER mine BEFORE UPDATE ON awspool.account FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
 CREATE RULE mine AS ON INSERT TO awspool.pool_status DO INSTEAD NOTHING;
 CREATE FUNCTION awspool.claim_account(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
@@ -61,6 +65,7 @@ ALTER TABLE awspool.account SET UNLOGGED;
 UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'awspool.account_order'::regclass;
 ALTER TABLE awspool.account_log FORCE ROW LEVEL SECURITY;
 ALTER TABLE awspool.provider_role ALTER role SET STATISTICS 100;
+ALTER TABLE awspool.provider_viewer DROP CONSTRAINT provider_viewer_is_well_formed;
 ALTER SEQUENCE awspool.account_position CACHE 10;
 ALTER SEQUENCE awspool.account_log_log_id_seq INCREMENT -1;
 CREATE TABLE public.regress_awspool_heir () INHERITS (awspool.account);
@@ -149,6 +154,26 @@ SELECT severity, object, problem FROM lint;
 ALTER ROLE regress_awspool_acme NOBYPASSRLS;
 REVOKE pg_read_all_data FROM regress_awspool_member;
 REVOKE pg_write_all_data FROM regress_awspool_x, regress_awspool_all;
+
+-- A viewer is held to the same, also where it looks at all: a role that is gone,
+-- a provider that only viewers have, one that may let itself in, one that sees
+-- or writes through walls.
+CREATE ROLE regress_awspool_dropped;
+CREATE ROLE regress_awspool_viewer;
+SELECT awspool.grant_viewer('acme', 'regress_awspool_dropped'), awspool.grant_viewer('acme', 'regress_awspool_viewer');
+SELECT * FROM lint;
+DROP ROLE regress_awspool_dropped;
+SELECT awspool.revoke_provider('*', 'regress_awspool_all'), awspool.grant_viewer('watched', 'regress_awspool_all'), awspool.grant_viewer('*', 'regress_awspool_all');
+GRANT regress_awspool_viewer TO regress_awspool_y WITH ADMIN OPTION;
+ALTER ROLE regress_awspool_viewer BYPASSRLS;
+GRANT pg_write_all_data TO regress_awspool_all;
+SELECT severity, object, problem, action FROM lint;
+REVOKE pg_write_all_data FROM regress_awspool_all;
+REVOKE regress_awspool_viewer FROM regress_awspool_y;
+SELECT awspool.revoke_viewer('acme', 'regress_awspool_dropped'), awspool.revoke_viewer('watched', 'regress_awspool_all'), awspool.revoke_viewer('*', 'regress_awspool_all');
+SELECT awspool.grant_provider('*', 'regress_awspool_all'), awspool.revoke_viewer('acme', 'regress_awspool_viewer');
+DROP ROLE regress_awspool_viewer;
+SELECT * FROM lint;
 
 -- Durability turned down.
 ALTER ROLE regress_awspool_acme SET synchronous_commit = off;

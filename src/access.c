@@ -1,13 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * access.c
- *	  Who may act for a provider.
+ *	  Who may act for a provider, and who may look at it.
  *
  * Decided on every call, by the caller's effective role and the roles whose
  * privileges it has: superusers and the owner act for every provider, others
  * for those that awspool.provider_role names.  Never by an argument, which
  * only says for whom the caller wants to act, and never by a setting, which
  * the client can set.
+ *
+ * There are two questions, and whoever asks has to know which is theirs:
+ *
+ * - may the caller act for the provider?  Everything that changes anything
+ *	 asks that, and is told in the same place if nobody may now (state.c).
+ *
+ * - may the caller look at it?  Who may act may, and who has a grant in
+ *	 awspool.provider_viewer, which gives nothing else.  Everything that only
+ *	 reads asks that.
+ *
+ * The two kinds of grants are in tables of their own, and kept apart here: a
+ * session that has an older library knows the first only, and must not take a
+ * viewer's grant for more than it is.
  *
  * A grant holds the name and the oid of its role, and counts only while a
  * role has both.  So a role that was dropped, renamed or made anew under the
@@ -16,13 +29,13 @@
  * inserted gets the oid that its name has there, and a dump leaves out the
  * rows whose role is gone.
  *
- * Each session keeps the grants as it read them last, in the order of their
- * primary key, and reads them anew when they have changed: the trigger that
- * finds the oid also has the server tell every session that what it knows of
- * the table is out of date.  The server does so before whoever changed it is
- * told that they did, and we listen on every call.  So a revocation works at
- * once, also in transactions that began before it.  Who has waited for
- * somebody asks again afterwards (row.c, stock.c).
+ * Each session keeps the grants as it read them last, and reads them anew when
+ * they have changed: the trigger that finds the oid also has the server tell
+ * every session that what it knows of the table is out of date.  The server
+ * does so before whoever changed it is told that they did, and we listen on
+ * every call.  So a revocation works at once, also in transactions that began
+ * before it.  Who has waited for somebody asks again afterwards (row.c,
+ * stock.c).
  *
  * Which of the grants a caller has is found for all of them at once, and kept
  * until grants or roles have changed.  So a call does the same work whatever
@@ -53,9 +66,11 @@ PG_FUNCTION_INFO_V1(awspool_acts_for_all_sql);
 PG_FUNCTION_INFO_V1(awspool_my_providers);
 PG_FUNCTION_INFO_V1(awspool_grant_provider);
 PG_FUNCTION_INFO_V1(awspool_revoke_provider);
+PG_FUNCTION_INFO_V1(awspool_grant_viewer);
+PG_FUNCTION_INFO_V1(awspool_revoke_viewer);
 PG_FUNCTION_INFO_V1(awspool_resolve_provider_role);
 
-/* Columns of awspool.provider_role */
+/* Columns of awspool.provider_role, and of awspool.provider_viewer */
 enum GrantColumn
 {
 	Anum_grant_provider = 1,
@@ -66,7 +81,7 @@ enum GrantColumn
 
 static const char *const every_provider = "*";
 
-/* A role may act for a provider. */
+/* A role may act for a provider, or look at it. */
 typedef struct Grant
 {
 	char	   *provider;
@@ -77,7 +92,7 @@ typedef struct Grant
 /* awspool.provider: whose accounts are added where no provider is given */
 char	   *awspool_provider_setting = NULL;
 
-/* The providers that a role acts for, in alphabetical order. */
+/* The providers that were granted to a role, in alphabetical order. */
 typedef struct RoleProviders
 {
 	Oid			role;			/* the key; first */
@@ -85,55 +100,76 @@ typedef struct RoleProviders
 	const char **providers;		/* "*" may be one of them */
 } RoleProviders;
 
-/* So many of these are kept, at most; then all are forgotten. */
+/* So many of these are kept of a table, at most; then all are forgotten. */
 #define MAX_KEPT_PROVIDERS	(1 << 18)
 
 /*
- * The grants as they were read last, after so many changes of the table, in
- * the order of the oids of their roles.
+ * A table of grants, and what the session keeps of it.
  */
-static WatchedTable grants_table = {0};
-static MemoryContext kept_context = NULL;
-static Grant *kept_grants = NULL;
-static int	nkept_grants = 0;
-static uint64 kept_changes = 0;
+typedef struct GrantTable
+{
+	const char *name;
+	WatchedTable watched;
 
-/*
- * What the roles that called have of these grants, found after so many changes
- * of roles, in memory that belongs to kept_context; and the caller's.
- */
-static MemoryContext callers_context = NULL;
-static HTAB *callers = NULL;
-static int	nkept_providers = 0;
-static uint64 callers_changes = 0;
-static const RoleProviders *own = NULL;
+	/*
+	 * The grants as they were read last, after so many changes of the table,
+	 * in the order of the oids of their roles.
+	 */
+	MemoryContext context;		/* NULL: never read */
+	Grant	   *grants;
+	int			ngrants;
+	uint64		changes;
+
+	/*
+	 * What the roles that called have of these grants, found after so many
+	 * changes of roles, in memory that belongs to "context"; and the caller's.
+	 */
+	MemoryContext callers_context;
+	HTAB	   *callers;
+	int			nproviders;
+	uint64		role_changes;
+	const RoleProviders *own;
+} GrantTable;
+
+static GrantTable acting = {.name = "provider_role"};
+static GrantTable looking = {.name = "provider_viewer"};
 
 /* How often we heard that roles, or who is a member of them, have changed. */
 static uint64 role_changes = 0;
 
-/* Who was last found to act for which provider, having heard so much. */
-static struct
+/* Who was last found to have a right to a provider, having heard so much. */
+typedef struct LastYes
 {
 	uint64		heard;
 	Oid			role;
 	char		provider[AWSPOOL_NAME_BYTES + 1];
-}			last_yes;
+} LastYes;
+
+static LastYes acted;
+static LastYes looked;
 
 static void define_setting(void);
 static uint64 heard(void);
 static bool is_owner(void);
-static bool granted(const char *provider);
+static bool may_look(const char *provider);
+static bool may_look_at_any(void);
+static void note_yes(LastYes *yes, uint64 before, const char *provider);
+static bool still_yes(const LastYes *yes, const char *provider);
+static bool granted(const GrantTable *table, const char *provider);
 static bool is_granted(const char *provider);
-static void refresh_grants(void);
-static void read_grants(void);
+static List *append_named(List *providers, const GrantTable *table);
+static int	compare_names(const ListCell *a, const ListCell *b);
+static void refresh_grants(GrantTable *table);
+static void read_grants(GrantTable *table);
 static int	compare_roles(const void *a, const void *b);
-static void forget_callers(void);
-static const RoleProviders *find_providers(Oid role);
-static int	collect_providers(Oid role, const char **providers);
+static void forget_callers(GrantTable *table);
+static const RoleProviders *find_providers(GrantTable *table, Oid role);
+static int	collect_providers(const GrantTable *table, Oid role,
+							  const char **providers);
 static void on_role_change(Datum arg, int cacheid, uint32 hashvalue);
-static void check_owner(void);
-static void change_grant(FunctionCallInfo fcinfo, OwnerQuery *query,
-						 bool role_may_be_gone);
+static void check_granter(const GrantTable *table);
+static void change_grant(FunctionCallInfo fcinfo, const GrantTable *table,
+						 OwnerQuery *query, bool role_may_be_gone);
 
 void
 awspool_init_access(void)
@@ -165,15 +201,7 @@ awspool_acts_for_all_sql(PG_FUNCTION_ARGS)
 Datum
 awspool_my_providers(PG_FUNCTION_ARGS)
 {
-	List	   *providers = awspool_granted_providers();
-	Datum	   *values = palloc(Max(list_length(providers), 1) * sizeof(Datum));
-	int			n = 0;
-	ListCell   *cell;
-
-	foreach(cell, providers)
-		values[n++] = CStringGetTextDatum(lfirst(cell));
-	PG_RETURN_ARRAYTYPE_P(construct_array(values, n, TEXTOID, -1, false,
-										  TYPALIGN_INT));
+	PG_RETURN_DATUM(awspool_name_array(awspool_granted_providers()));
 }
 
 /*
@@ -194,7 +222,7 @@ awspool_grant_provider(PG_FUNCTION_ARGS)
 		.argtypes = {TEXTOID, TEXTOID}
 	};
 
-	change_grant(fcinfo, &grant, false);
+	change_grant(fcinfo, &acting, &grant, false);
 	PG_RETURN_VOID();
 }
 
@@ -213,22 +241,63 @@ awspool_revoke_provider(PG_FUNCTION_ARGS)
 		.argtypes = {TEXTOID, TEXTOID}
 	};
 
-	change_grant(fcinfo, &revoke, true);
+	change_grant(fcinfo, &acting, &revoke, true);
 	PG_RETURN_VOID();
 }
 
 /*
- * Trigger of awspool.provider_role: the oid is that of the role which has the
- * name here and now; none, and no access, if no role has.  Once the change is
- * committed, every session reads the grants anew.
+ * awspool.grant_viewer(provider, role_name)
+ *
+ * Lets a role look at a provider, or at every one, and change nothing.
+ */
+Datum
+awspool_grant_viewer(PG_FUNCTION_ARGS)
+{
+	static OwnerQuery grant = {
+		.sql = "INSERT INTO awspool.provider_viewer (provider, role, role_oid)"
+		" VALUES ($1, $2, 0)"
+		" ON CONFLICT (provider, role) DO UPDATE SET role_oid = 0",
+		.nargs = 2,
+		.argtypes = {TEXTOID, TEXTOID}
+	};
+
+	change_grant(fcinfo, &looking, &grant, false);
+	PG_RETURN_VOID();
+}
+
+/*
+ * awspool.revoke_viewer(provider, role_name)
+ *
+ * What grant_provider gave the same role stays, and lets it look.
+ */
+Datum
+awspool_revoke_viewer(PG_FUNCTION_ARGS)
+{
+	static OwnerQuery revoke = {
+		.sql = "DELETE FROM ONLY awspool.provider_viewer WHERE provider = $1 AND role = $2",
+		.nargs = 2,
+		.argtypes = {TEXTOID, TEXTOID}
+	};
+
+	change_grant(fcinfo, &looking, &revoke, true);
+	PG_RETURN_VOID();
+}
+
+/*
+ * Trigger of awspool.provider_role and awspool.provider_viewer: the oid is
+ * that of the role which has the name here and now; none, and no access, if no
+ * role has.  Once the change is committed, every session reads the grants
+ * anew.
  */
 Datum
 awspool_resolve_provider_role(PG_FUNCTION_ARGS)
 {
-	TriggerData *trigdata = awspool_trigger_data(fcinfo, "provider_role",
-												 BEFORE_ROW,
-												 ON_INSERT | ON_UPDATE |
-												 ON_DELETE);
+	bool		is_viewer = CALLED_AS_TRIGGER(fcinfo) &&
+		strcmp(RelationGetRelationName(((TriggerData *) fcinfo->context)->tg_relation),
+			   looking.name) == 0;
+	TriggerData *trigdata =
+		awspool_trigger_data(fcinfo, is_viewer ? looking.name : acting.name,
+							 BEFORE_ROW, ON_INSERT | ON_UPDATE | ON_DELETE);
 	HeapTuple	tuple = TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ?
 		trigdata->tg_newtuple : trigdata->tg_trigtuple;
 	TupleDesc	desc = RelationGetDescr(trigdata->tg_relation);
@@ -255,8 +324,8 @@ awspool_acts_for_all(void)
 {
 	if (is_owner())
 		return true;
-	refresh_grants();
-	return granted(every_provider);
+	refresh_grants(&acting);
+	return granted(&acting, every_provider);
 }
 
 /*
@@ -267,13 +336,46 @@ awspool_acts_for(const char *provider)
 {
 	if (is_owner())
 		return true;
-	refresh_grants();
-	return granted(provider) || granted(every_provider);
+	refresh_grants(&acting);
+	return granted(&acting, provider) || granted(&acting, every_provider);
 }
 
 /*
- * Raises 42501 unless the caller may act for the provider.  The answer is the
- * same whether such a provider exists or not.
+ * Whether the caller may see every provider: act for it, or look at it.
+ */
+bool
+awspool_sees_all(void)
+{
+	return awspool_acts_for_all() || may_look(every_provider);
+}
+
+/*
+ * Whether the caller may see the provider.
+ */
+bool
+awspool_sees(const char *provider)
+{
+	return awspool_acts_for(provider) || may_look(provider);
+}
+
+/*
+ * Raises 42501 unless the caller is the owner or a superuser, who may do what
+ * is said.
+ */
+void
+awspool_check_owner(const char *what)
+{
+	if (!is_owner())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to %s", what),
+				 errdetail("Only the owner of extension \"awspool\" and superusers may.")));
+}
+
+/*
+ * Raises 42501 unless the caller may act for the provider, and WS008 if it is
+ * frozen or away (state.c).  The answer is the same whether such a provider
+ * exists or not.
  */
 void
 awspool_check_provider(const char *provider)
@@ -283,10 +385,11 @@ awspool_check_provider(const char *provider)
 	if (!awspool_acts_for(provider))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for provider \"%s\"", provider)));
-	last_yes.heard = before;
-	last_yes.role = GetUserId();
-	strlcpy(last_yes.provider, provider, sizeof(last_yes.provider));
+				 errmsg("permission denied for provider \"%s\"", provider),
+				 may_look(provider) ?
+				 errdetail("The role may look at the provider, and change nothing.") : 0));
+	awspool_check_not_frozen(provider, false);
+	note_yes(&acted, before, provider);
 }
 
 /*
@@ -297,16 +400,39 @@ awspool_check_provider(const char *provider)
 void
 awspool_check_provider_again(const char *provider)
 {
-	AcceptInvalidationMessages();
-	if (last_yes.heard != heard() || last_yes.role != GetUserId() ||
-		strcmp(last_yes.provider, provider) != 0)
+	if (!still_yes(&acted, provider))
 		awspool_check_provider(provider);
+}
+
+/*
+ * Raises 42501 unless the caller may see the provider.
+ */
+void
+awspool_check_visible(const char *provider)
+{
+	uint64		before = heard();
+
+	if (!awspool_sees(provider))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for provider \"%s\"", provider)));
+	note_yes(&looked, before, provider);
+}
+
+/*
+ * The same for who may have waited since.
+ */
+void
+awspool_check_visible_again(const char *provider)
+{
+	if (!still_yes(&looked, provider))
+		awspool_check_visible(provider);
 }
 
 /*
  * Raises 22023 unless the name has the form of a provider's.  One that was
  * granted under version 1.0 may not have it (account.c): it is no news to
- * those who act for it, and malformed to everybody else.
+ * those who see it, and malformed to everybody else.
  */
 void
 awspool_check_provider_name(const char *provider)
@@ -314,7 +440,7 @@ awspool_check_provider_name(const char *provider)
 	if (awspool_has_form(FIELD_PROVIDER, provider))
 		return;
 	if (provider == NULL || strcmp(provider, every_provider) == 0 ||
-		!awspool_acts_for(provider) || !is_granted(provider))
+		!awspool_sees(provider) || !is_granted(provider))
 		awspool_check_field(FIELD_PROVIDER, provider);
 }
 
@@ -333,6 +459,19 @@ awspool_provider_argument(FunctionCallInfo fcinfo)
 }
 
 /*
+ * The same as a provider that the caller may see.
+ */
+char *
+awspool_visible_provider_argument(FunctionCallInfo fcinfo)
+{
+	char	   *provider = awspool_text_argument(fcinfo, 0);
+
+	awspool_check_provider_name(provider);
+	awspool_check_visible(provider);
+	return provider;
+}
+
+/*
  * The provider that a row names or, if that is NULL, the setting; NULL if
  * neither does.
  */
@@ -346,14 +485,20 @@ awspool_named_provider(const char *given)
 }
 
 /*
- * The provider that is meant where none is named: the caller's only one.
+ * The provider that is meant where none is named, for who wants to add to it:
+ * the only one that the caller acts for.
  */
 char *
 awspool_default_provider(void)
 {
 	List	   *providers = awspool_granted_providers();
 
-	if (list_length(providers) != 1 || granted(every_provider))
+	if (providers == NIL && !awspool_acts_for_all() && may_look_at_any())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to add accounts"),
+				 errdetail("The role may look at providers, and act for none.")));
+	if (list_length(providers) != 1 || granted(&acting, every_provider))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("no provider given"),
@@ -362,21 +507,54 @@ awspool_default_provider(void)
 }
 
 /*
- * The providers that were granted to the caller by name, in alphabetical
- * order.
+ * The providers for which the caller may act since they were granted by name,
+ * in alphabetical order.
  */
 List *
 awspool_granted_providers(void)
 {
-	List	   *providers = NIL;
+	refresh_grants(&acting);
+	return append_named(NIL, &acting);
+}
 
-	refresh_grants();
-	for (int i = 0; i < own->n; i++)
+/*
+ * The providers that the caller may see since they were granted by name, to
+ * act for or to look at, each once, in alphabetical order.
+ */
+List *
+awspool_visible_providers(void)
+{
+	List	   *providers = awspool_granted_providers();
+	int			n = list_length(providers);
+
+	refresh_grants(&looking);
+	providers = append_named(providers, &looking);
+	if (n == 0 || n == list_length(providers))
+		return providers;
+	list_sort(providers, compare_names);
+	for (int i = list_length(providers) - 1; i > 0; i--)
 	{
-		if (strcmp(own->providers[i], every_provider) != 0)
-			providers = lappend(providers, pstrdup(own->providers[i]));
+		if (compare_names(list_nth_cell(providers, i),
+						  list_nth_cell(providers, i - 1)) == 0)
+			providers = list_delete_nth_cell(providers, i);
 	}
 	return providers;
+}
+
+/*
+ * A list of names as an array of SQL's.
+ */
+Datum
+awspool_name_array(List *names)
+{
+	Datum	   *values = palloc(Max(list_length(names), 1) * sizeof(Datum));
+	int			n = 0;
+	ListCell   *cell;
+
+	foreach(cell, names)
+		values[n++] = CStringGetTextDatum(lfirst(cell));
+	return PointerGetDatum(construct_array(values, n, TEXTOID, -1, false,
+										   TYPALIGN_INT));
 }
 
 /*
@@ -398,65 +576,133 @@ is_owner(void)
 }
 
 /*
+ * Whether the caller may look at the provider, or at all, without acting for
+ * it: who may act is not asked here.
+ */
+static bool
+may_look(const char *provider)
+{
+	refresh_grants(&looking);
+	return granted(&looking, provider) || granted(&looking, every_provider);
+}
+
+/* Whether the caller may look at anything. */
+static bool
+may_look_at_any(void)
+{
+	refresh_grants(&looking);
+	return looking.own->n > 0;
+}
+
+/* Notes a right that was found when we had heard that much. */
+static void
+note_yes(LastYes *yes, uint64 before, const char *provider)
+{
+	yes->heard = before;
+	yes->role = GetUserId();
+	strlcpy(yes->provider, provider, sizeof(yes->provider));
+}
+
+/* Whether nothing has changed since the caller was found to have the right. */
+static bool
+still_yes(const LastYes *yes, const char *provider)
+{
+	AcceptInvalidationMessages();
+	return yes->heard == heard() && yes->role == GetUserId() &&
+		strcmp(yes->provider, provider) == 0;
+}
+
+/*
  * Whether the provider, or "*", was granted to the caller, as the grants were
  * last refreshed.
  */
 static bool
-granted(const char *provider)
+granted(const GrantTable *table, const char *provider)
 {
-	return bsearch(&provider, own->providers, own->n, sizeof(const char *),
-				   pg_qsort_strcmp) != NULL;
+	const RoleProviders *own = table->own;
+
+	return own->n > 0 &&
+		bsearch(&provider, own->providers, own->n, sizeof(const char *),
+				pg_qsort_strcmp) != NULL;
 }
 
 /*
- * Whether the provider was granted to anybody.
+ * Whether the provider was granted to anybody who acts for it.
  */
 static bool
 is_granted(const char *provider)
 {
-	refresh_grants();
-	for (int i = 0; i < nkept_grants; i++)
+	refresh_grants(&acting);
+	for (int i = 0; i < acting.ngrants; i++)
 	{
-		if (strcmp(kept_grants[i].provider, provider) == 0)
+		if (strcmp(acting.grants[i].provider, provider) == 0)
 			return true;
 	}
 	return false;
 }
 
+/* Appends what was granted to the caller by name, as last refreshed. */
+static List *
+append_named(List *providers, const GrantTable *table)
+{
+	for (int i = 0; i < table->own->n; i++)
+	{
+		if (strcmp(table->own->providers[i], every_provider) != 0)
+			providers = lappend(providers, pstrdup(table->own->providers[i]));
+	}
+	return providers;
+}
+
+static int
+compare_names(const ListCell *a, const ListCell *b)
+{
+	return strcmp(lfirst(a), lfirst(b));
+}
+
 /*
  * Makes sure that the grants are kept as they were when this was called, or
- * are later, and that "own" is what the caller has of them.
+ * are later, and that "own" is what the caller has of them.  Under the script
+ * of version 1.0 nobody is a viewer.
  */
 static void
-refresh_grants(void)
+refresh_grants(GrantTable *table)
 {
+	static const RoleProviders nothing = {.n = 0};
 	uint64		before;
+	Oid			oid;
 
 	AcceptInvalidationMessages();
-	awspool_watch_table(&grants_table, awspool_relation("provider_role"));
+	oid = table == &looking ? awspool_find_relation(table->name) :
+		awspool_relation(table->name);
+	if (!OidIsValid(oid))
+	{
+		table->own = &nothing;
+		return;
+	}
+	awspool_watch_table(&table->watched, oid);
 
 	/* What changes while we read makes us read again next time. */
-	before = grants_table.changes;
-	if (kept_context == NULL || kept_changes != before)
+	before = table->watched.changes;
+	if (table->context == NULL || table->changes != before)
 	{
-		read_grants();
-		kept_changes = before;
+		read_grants(table);
+		table->changes = before;
 	}
 
 	before = role_changes;
-	if (callers == NULL || callers_changes != before ||
-		nkept_providers > MAX_KEPT_PROVIDERS)
+	if (table->callers == NULL || table->role_changes != before ||
+		table->nproviders > MAX_KEPT_PROVIDERS)
 	{
-		forget_callers();
-		callers_changes = before;
+		forget_callers(table);
+		table->role_changes = before;
 	}
-	own = find_providers(GetUserId());
+	table->own = find_providers(table, GetUserId());
 }
 
 static void
-read_grants(void)
+read_grants(GrantTable *table)
 {
-	Relation	rel = table_open(grants_table.oid, AccessShareLock);
+	Relation	rel = table_open(table->watched.oid, AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "awspool grants",
@@ -490,14 +736,14 @@ read_grants(void)
 	qsort(grants, n, sizeof(Grant), compare_roles);
 
 	MemoryContextSetParent(context, TopMemoryContext);
-	if (kept_context != NULL)
-		MemoryContextDelete(kept_context);
-	kept_context = context;
-	kept_grants = grants;
-	nkept_grants = n;
-	callers_context = NULL;		/* deleted with the other */
-	callers = NULL;
-	own = NULL;
+	if (table->context != NULL)
+		MemoryContextDelete(table->context);
+	table->context = context;
+	table->grants = grants;
+	table->ngrants = n;
+	table->callers_context = NULL;	/* deleted with the other */
+	table->callers = NULL;
+	table->own = NULL;
 }
 
 static int
@@ -510,32 +756,33 @@ compare_roles(const void *a, const void *b)
 }
 
 static void
-forget_callers(void)
+forget_callers(GrantTable *table)
 {
 	HASHCTL		info = {
 		.keysize = sizeof(Oid),
 		.entrysize = sizeof(RoleProviders)
 	};
 
-	callers = NULL;
-	own = NULL;
-	if (callers_context != NULL)
-		MemoryContextDelete(callers_context);
-	callers_context = AllocSetContextCreate(kept_context, "awspool callers",
-											ALLOCSET_SMALL_SIZES);
-	nkept_providers = 0;
-	info.hcxt = callers_context;
-	callers = hash_create("awspool callers", 64, &info,
-						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	table->callers = NULL;
+	table->own = NULL;
+	if (table->callers_context != NULL)
+		MemoryContextDelete(table->callers_context);
+	table->callers_context = AllocSetContextCreate(table->context,
+												   "awspool callers",
+												   ALLOCSET_SMALL_SIZES);
+	table->nproviders = 0;
+	info.hcxt = table->callers_context;
+	table->callers = hash_create("awspool callers", 64, &info,
+								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 /*
- * The providers that a role acts for, as the grants and roles are kept.
+ * The providers that were granted to a role, as the grants and roles are kept.
  */
 static const RoleProviders *
-find_providers(Oid role)
+find_providers(GrantTable *table, Oid role)
 {
-	RoleProviders *found = hash_search(callers, &role, HASH_FIND, NULL);
+	RoleProviders *found = hash_search(table->callers, &role, HASH_FIND, NULL);
 	const char **providers;
 	const char **kept;
 	int			n;
@@ -543,36 +790,36 @@ find_providers(Oid role)
 	if (found != NULL)
 		return found;
 
-	providers = palloc(Max(nkept_grants, 1) * sizeof(const char *));
-	n = collect_providers(role, providers);
-	kept = MemoryContextAlloc(callers_context,
+	providers = palloc(Max(table->ngrants, 1) * sizeof(const char *));
+	n = collect_providers(table, role, providers);
+	kept = MemoryContextAlloc(table->callers_context,
 							  Max(n, 1) * sizeof(const char *));
 	memcpy(kept, providers, n * sizeof(const char *));
 	pfree(providers);
 
 	/* Not before it is complete: what failed would stay. */
-	found = hash_search(callers, &role, HASH_ENTER, NULL);
+	found = hash_search(table->callers, &role, HASH_ENTER, NULL);
 	found->providers = kept;
 	found->n = n;
-	nkept_providers += 1 + n;
+	table->nproviders += 1 + n;
 	return found;
 }
 
 /*
- * Finds the providers that a role acts for, each once, in alphabetical order,
- * and returns how many there are.  The catalogs are asked for the name of a
- * role that was granted something only if the caller has its privileges.
+ * Finds the providers that were granted to a role, each once, in alphabetical
+ * order, and returns how many there are.  The catalogs are asked for the name
+ * of a role that was granted something only if the caller has its privileges.
  */
 static int
-collect_providers(Oid role, const char **providers)
+collect_providers(const GrantTable *table, Oid role, const char **providers)
 {
 	const char *name = NULL;
 	int			n = 0;
 	int			unique = 0;
 
-	for (int i = 0; i < nkept_grants; i++)
+	for (int i = 0; i < table->ngrants; i++)
 	{
-		const Grant *grant = &kept_grants[i];
+		const Grant *grant = &table->grants[i];
 
 		if (i == 0 || grant->role_oid != grant[-1].role_oid)
 			name = has_privs_of_role(role, grant->role_oid) ?
@@ -597,27 +844,26 @@ on_role_change(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 static void
-check_owner(void)
+check_granter(const GrantTable *table)
 {
-	if (!is_owner())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to change who may act for a provider"),
-				 errdetail("Only the owner of extension \"awspool\" and superusers may.")));
+	awspool_check_owner(table == &looking ?
+						"change who may look at a provider" :
+						"change who may act for a provider");
 }
 
 /*
  * Grants or revokes: argument 0 is the provider, argument 1 the role.
  */
 static void
-change_grant(FunctionCallInfo fcinfo, OwnerQuery *query, bool role_may_be_gone)
+change_grant(FunctionCallInfo fcinfo, const GrantTable *table,
+			 OwnerQuery *query, bool role_may_be_gone)
 {
 	char	   *provider = awspool_text_argument(fcinfo, 0);
 	char	   *role = awspool_text_argument(fcinfo, 1);
 	Datum		values[2];
 	Caller		caller;
 
-	check_owner();
+	check_granter(table);
 	if (provider == NULL || strcmp(provider, every_provider) != 0)
 		awspool_check_provider_name(provider);
 	if (role == NULL)
@@ -633,7 +879,7 @@ change_grant(FunctionCallInfo fcinfo, OwnerQuery *query, bool role_may_be_gone)
 	if (awspool_query(query, values, NULL) == 0)
 		awspool_confirm_change();
 	awspool_end_queries(&caller);
-	check_owner();				/* we may have waited for the same grant */
+	check_granter(table);		/* we may have waited for the same grant */
 }
 
 static void

@@ -50,6 +50,7 @@
 #define ERRCODE_AWSPOOL_IN_USE					MAKE_SQLSTATE('W','S','0','0','4')
 #define ERRCODE_AWSPOOL_USED_BEFORE				MAKE_SQLSTATE('W','S','0','0','5')
 #define ERRCODE_AWSPOOL_REJECTED_ROWS			MAKE_SQLSTATE('W','S','0','0','6')
+#define ERRCODE_AWSPOOL_FROZEN					MAKE_SQLSTATE('W','S','0','0','8')
 
 /*
  * Characters in the name of a provider or order, or in a marketplace, at most;
@@ -361,19 +362,35 @@ extern uint64 awspool_query(OwnerQuery *query, const Datum *values,
 							const char *nulls);
 extern void awspool_end_queries(const Caller *caller);
 
+/* state.c */
+extern void awspool_check_not_frozen(const char *provider, bool by_hand);
+extern void awspool_check_row_not_frozen(Datum provider, bool isnull,
+										 bool by_hand);
+extern void awspool_announce_states(void);
+extern void awspool_wait_for_writers(void);
+extern void awspool_set_forgotten(const char *provider);
+extern bool awspool_is_forgotten(Datum provider);
+
 /* access.c */
 extern char *awspool_provider_setting;
 extern void awspool_init_access(void);
-extern Datum awspool_my_providers(PG_FUNCTION_ARGS);
 extern bool awspool_acts_for_all(void);
 extern bool awspool_acts_for(const char *provider);
+extern bool awspool_sees_all(void);
+extern bool awspool_sees(const char *provider);
+extern void awspool_check_owner(const char *what);
 extern void awspool_check_provider(const char *provider);
 extern void awspool_check_provider_again(const char *provider);
+extern void awspool_check_visible(const char *provider);
+extern void awspool_check_visible_again(const char *provider);
 extern void awspool_check_provider_name(const char *provider);
 extern char *awspool_provider_argument(FunctionCallInfo fcinfo);
+extern char *awspool_visible_provider_argument(FunctionCallInfo fcinfo);
 extern const char *awspool_named_provider(const char *given);
 extern char *awspool_default_provider(void);
 extern List *awspool_granted_providers(void);
+extern List *awspool_visible_providers(void);
+extern Datum awspool_name_array(List *names);
 
 /* @tally */
 
@@ -500,6 +517,13 @@ extern void awspool_init_read_plan(void);
 	PG_MODULE_MAGIC_EXT(.name = "awspool", .version = AWSPOOL_VERSION)
 #else
 #define AWSPOOL_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define awspool_lock_holder(lock) ((lock)->vxid)
+#else
+#define awspool_lock_holder(lock) \
+	((VirtualTransactionId) {(lock)->backend, (lock)->lxid})
 #endif
 
 #if PG_VERSION_NUM >= 190000

@@ -86,7 +86,9 @@ typedef struct StoredRow
 } StoredRow;
 
 static int	count(const Batch *batch, StoreOutcome outcome);
-static void check_providers(const Batch *batch, bool lock);
+static void check_providers(const Batch *batch,
+							void (*check) (const char *provider));
+static void lock_provider(const char *provider);
 static void store_pending(Batch *batch);
 static void rethrow(void);
 static NewAccount **pending(Batch *batch, int *n);
@@ -183,7 +185,7 @@ awspool_tell_lines(void *arg)
 /*
  * Decides what would become of the accounts of a batch that are pending: those
  * that could be stored stay so.  Raises 42501 if the caller may not, or not any
- * more, act for one of their providers.
+ * more, see one of their providers.
  */
 void
 awspool_look_up_batch(Batch *batch)
@@ -193,7 +195,7 @@ awspool_look_up_batch(Batch *batch)
 	NewAccount **accounts = pending(batch, &n);
 
 	awspool_look_up(accounts, n);
-	check_providers(batch, false);
+	check_providers(batch, awspool_check_visible);
 	MemoryContextSwitchTo(caller_context);
 }
 
@@ -214,7 +216,7 @@ awspool_store_batch(Batch *batch)
 	awspool_begin_writing();
 	PG_TRY();
 	{
-		check_providers(batch, true);
+		check_providers(batch, lock_provider);
 		store_pending(batch);
 	}
 	PG_CATCH();
@@ -223,7 +225,7 @@ awspool_store_batch(Batch *batch)
 		rethrow();
 	}
 	PG_END_TRY();
-	check_providers(batch, false);
+	check_providers(batch, awspool_check_provider);
 	MemoryContextSwitchTo(caller_context);
 }
 
@@ -238,12 +240,11 @@ count(const Batch *batch, StoreOutcome outcome)
 }
 
 /*
- * Raises 42501 if the caller may not act for all the providers of a batch; the
- * right may be gone since the rows came.  With "lock", lets nobody else import
- * for them before.
+ * Checks the caller's right to each provider of a batch; it may be gone since
+ * the rows came.
  */
 static void
-check_providers(const Batch *batch, bool lock)
+check_providers(const Batch *batch, void (*check) (const char *provider))
 {
 	const char *checked = NULL;
 
@@ -254,11 +255,20 @@ check_providers(const Batch *batch, bool lock)
 		if (batch->accounts[i].outcome == STORE_MALFORMED ||
 			provider == checked)
 			continue;
-		if (lock)
-			(void) awspool_lock_names(AWSPOOL_LOCK_IMPORT, provider, "", true);
-		awspool_check_provider(provider);
+		check(provider);
 		checked = provider;
 	}
+}
+
+/*
+ * Lets nobody else import for the provider.  Raises 42501 if the caller may not
+ * act for it.
+ */
+static void
+lock_provider(const char *provider)
+{
+	(void) awspool_lock_names(AWSPOOL_LOCK_IMPORT, provider, "", true);
+	awspool_check_provider(provider);
 }
 
 /*

@@ -43,6 +43,7 @@ PG_FUNCTION_INFO_V1(awspool_log_account_change);
 PG_FUNCTION_INFO_V1(awspool_refuse_used_account);
 PG_FUNCTION_INFO_V1(awspool_account_history);
 
+static bool is_forgotten(const TriggerData *trigdata);
 static bool is_there(const char *provider, const char *account_id);
 static void log_edit(TupleDesc desc, HeapTuple old, HeapTuple new);
 static void append_edit(StringInfo detail, TupleDesc desc, HeapTuple old,
@@ -68,6 +69,8 @@ awspool_log_account_change(PG_FUNCTION_ARGS)
 
 	if (IsLogicalWorker())		/* which brings the log as well */
 		return PointerGetDatum(NULL);
+	if (is_forgotten(trigdata))
+		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 		log_deletion(desc, trigdata->tg_trigtuple);
 	else
@@ -75,8 +78,22 @@ awspool_log_account_change(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
+/* Whether the row is erased with all that its provider has (freeze.c). */
+static bool
+is_forgotten(const TriggerData *trigdata)
+{
+	bool		isnull;
+
+	return TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) &&
+		awspool_is_forgotten(heap_getattr(trigdata->tg_trigtuple,
+										  Anum_account_provider,
+										  RelationGetDescr(trigdata->tg_relation),
+										  &isnull));
+}
+
 /*
- * Trigger: for each account, after it was inserted.  Also notes that it
+ * Trigger: for each account, after it was inserted.  Refuses it as well if the
+ * provider is frozen or away.  Also notes that it
  * arrived (arrival.c), and moves the sequence on to its position (sequence.c).
  */
 Datum
@@ -97,6 +114,8 @@ awspool_refuse_used_account(PG_FUNCTION_ARGS)
 								   Anum_account_account_id);
 	account.provider = column_of(desc, trigdata->tg_trigtuple,
 								 Anum_account_provider);
+	if (!IsLogicalWorker())
+		awspool_check_not_frozen(account.provider, !awspool_is_storing());
 	awspool_note_arrival(account.provider,
 						 column_of(desc, trigdata->tg_trigtuple,
 								   Anum_account_marketplace), position);
@@ -182,7 +201,7 @@ Datum
 awspool_account_history(PG_FUNCTION_ARGS)
 {
 	static const Oid types[] = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID};
-	char	   *provider = awspool_provider_argument(fcinfo);
+	char	   *provider = awspool_visible_provider_argument(fcinfo);
 	char	   *account_id = awspool_field_argument(fcinfo, 1,
 													FIELD_ACCOUNT_ID);
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
@@ -199,7 +218,7 @@ awspool_account_history(PG_FUNCTION_ARGS)
 	awspool_end_queries(&caller);
 
 	/* We may have waited for the table. */
-	awspool_check_provider_again(provider);
+	awspool_check_visible_again(provider);
 	if (events == 0)
 		awspool_no_such_account(provider, account_id);
 	return (Datum) 0;

@@ -185,7 +185,8 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 	static const Oid types[Natts_report] = {
 		INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID
 	};
-	char	   *provider = awspool_provider_argument(fcinfo);
+	char	   *provider = store ? awspool_provider_argument(fcinfo) :
+		awspool_visible_provider_argument(fcinfo);
 	ReturnSetInfo *rsinfo;
 	CsvFile    *file;
 	Batch	   *batch;

@@ -8,7 +8,8 @@
  * sends it, and is the one place that
  *
  * - refuses a move that is not legal (status.c),
- * - refuses a change of what never changes, or not at that time, and
+ * - refuses a change of what never changes, or not at that time,
+ * - refuses any change if the provider is frozen (state.c), and
  * - stamps who moved the account and when: a claim or a closing carries the
  *	 role and the clock of the moment, even if the UPDATE said otherwise.
  *
@@ -82,6 +83,7 @@ static void check_columns(TupleDesc desc, const RowVersion *old,
 						  const RowVersion *new);
 static void refuse_column(TupleDesc desc, int column, const RowVersion *old);
 static void stamp(RowVersion *row, int at, int by);
+static void check_not_frozen(const RowVersion *old);
 static void check_delete(const RowVersion *old);
 
 /*
@@ -100,8 +102,12 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 	{
-		if (!IsLogicalWorker())
+		if (!IsLogicalWorker() &&
+			!awspool_is_forgotten(old.values[Anum_account_provider - 1]))
+		{
+			check_not_frozen(&old);
 			check_delete(&old);
+		}
 		return PointerGetDatum(trigdata->tg_trigtuple);
 	}
 
@@ -185,6 +191,7 @@ judge_update(Relation rel, const RowVersion *old, RowVersion *new)
 	if (IsLogicalWorker())
 		return false;
 
+	check_not_frozen(old);
 	if (new->status != old->status)
 		awspool_check_transition(account_id(old), old->status, new->status);
 	check_columns(RelationGetDescr(rel), old, new);
@@ -300,6 +307,14 @@ stamp(RowVersion *row, int at, int by)
 	row->values[by - 1] =
 		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	row->isnull[at - 1] = row->isnull[by - 1] = false;
+}
+
+static void
+check_not_frozen(const RowVersion *old)
+{
+	awspool_check_row_not_frozen(old->values[Anum_account_provider - 1],
+								 old->isnull[Anum_account_provider - 1],
+								 false);
 }
 
 static void

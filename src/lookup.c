@@ -272,7 +272,7 @@ judge_account(NewAccount *account, TupleTableSlot *slot)
 		STORE_PRESENT : STORE_DIFFERENT;
 }
 
-/* Whose it was is no secret to who may act for every provider. */
+/* Whose it was is no secret to who sees every provider. */
 static void
 judge_used(NewAccount *account, TupleTableSlot *slot)
 {
@@ -281,5 +281,5 @@ judge_used(NewAccount *account, TupleTableSlot *slot)
 	account->existing.provider = awspool_column(slot, Anum_log_provider);
 	account->outcome =
 		strcmp(account->existing.provider, account->provider) == 0 ||
-		awspool_acts_for_all() ? STORE_USED : STORE_TAKEN;
+		awspool_sees_all() ? STORE_USED : STORE_TAKEN;
 }

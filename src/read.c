@@ -114,8 +114,8 @@ typedef struct Reading
 
 	/* Found when the first row is read. */
 	bool		open;
-	bool		acts_for_all;
-	List	   *granted;		/* the caller's providers, or everybody's, if
+	bool		sees_all;
+	List	   *visible;		/* the caller's providers, or everybody's, if
 								 * they had to be found out */
 	Relation	rel;
 	Source	   *sources;
@@ -565,11 +565,11 @@ open_table(Reading *reading)
 
 	reading->rel = table_open(awspool_relation("account"), AccessShareLock);
 	reading->open = true;
-	reading->acts_for_all = awspool_acts_for_all();
-	if (!reading->acts_for_all)
+	reading->sees_all = awspool_sees_all();
+	if (!reading->sees_all)
 	{
-		foreach(cell, awspool_granted_providers())
-			reading->granted = lappend(reading->granted,
+		foreach(cell, awspool_visible_providers())
+			reading->visible = lappend(reading->visible,
 									   cstring_to_text(lfirst(cell)));
 	}
 	MemoryContextSwitchTo(caller_context);
@@ -585,24 +585,24 @@ choose_providers(Reading *reading, List *wanted)
 	ListCell   *cell;
 
 	wanted = each_once(wanted);
-	reading->everybody = reading->acts_for_all && wanted == NIL &&
+	reading->everybody = reading->sees_all && wanted == NIL &&
 		(!reading->way->has_provider || reading->way->whole);
 	reading->providers = NIL;
-	if (reading->acts_for_all && wanted != NIL)
+	if (reading->sees_all && wanted != NIL)
 		reading->providers = wanted;
-	else if (reading->acts_for_all && !reading->everybody)
+	else if (reading->sees_all && !reading->everybody)
 	{
-		if (reading->granted == NIL)
-			reading->granted = all_providers(reading);
-		reading->providers = reading->granted;
+		if (reading->visible == NIL)
+			reading->visible = all_providers(reading);
+		reading->providers = reading->visible;
 	}
 	else if (wanted == NIL)
-		reading->providers = reading->granted;
+		reading->providers = reading->visible;
 	else
 	{
 		foreach(cell, wanted)
 		{
-			if (is_among(reading->granted, PointerGetDatum(lfirst(cell))))
+			if (is_among(reading->visible, PointerGetDatum(lfirst(cell))))
 				reading->providers = lappend(reading->providers,
 											 lfirst(cell));
 		}
@@ -689,7 +689,7 @@ begin_sources(Reading *reading)
 	binaryheap_build(reading->merged);
 }
 
-/* Everybody's accounts, for who acts for all of them. */
+/* Everybody's accounts, for who sees all of them. */
 static void
 begin_table(Reading *reading)
 {

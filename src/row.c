@@ -567,7 +567,7 @@ awspool_check_shown_once(Relation rel, TupleTableSlot *account)
 		char	   *whose = awspool_entry_provider(scan);
 
 		/* What the caller may not see is none of their business. */
-		if (strcmp(whose, provider) != 0 && !awspool_acts_for(whose))
+		if (strcmp(whose, provider) != 0 && !awspool_sees(whose))
 			continue;
 		while (!twice && index_fetch_heap(scan, slot))
 		{

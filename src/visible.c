@@ -76,11 +76,11 @@ awspool_visible_accounts(PG_FUNCTION_ARGS)
 											"awspool row",
 											ALLOCSET_DEFAULT_SIZES);
 
-	if (awspool_acts_for_all())
+	if (awspool_sees_all())
 		read_all(&reading);
 	else
 	{
-		foreach(cell, awspool_granted_providers())
+		foreach(cell, awspool_visible_providers())
 			read_provider(&reading, lfirst(cell));
 	}
 
@@ -170,9 +170,8 @@ awspool_count_pools(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
 	/* Who has to wait for the table is asked who they are after that. */
 	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
-	bool		all = awspool_acts_for_all();
-	Datum		providers = DirectFunctionCall1(awspool_my_providers,
-												(Datum) 0);
+	bool		all = awspool_sees_all();
+	Datum		providers = awspool_name_array(awspool_visible_providers());
 	Caller		caller;
 	uint64		pools;
 

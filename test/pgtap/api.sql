@@ -48,7 +48,10 @@ SELECT results_eq(
      ('fail_account',
       'provider text, account_id text, reason text DEFAULT NULL::text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
+     ('forget_provider', 'provider text', 'void'),
+     ('freeze_provider', 'provider text', 'void'),
      ('grant_provider', 'provider text, role_name text', 'void'),
+     ('grant_viewer', 'provider text, role_name text', 'void'),
      ('import_csv',
       'provider text, csv text, skip_rejected boolean DEFAULT false',
       'TABLE(line bigint, account_id text, marketplace text, model text, outcome text, detail text)'),
@@ -68,6 +71,8 @@ SELECT results_eq(
      ('verify', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('verify_indexes', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('verify_pool_starts', '', 'TABLE(severity text, object text, problem text, action text)'),
+     ('revoke_viewer', 'provider text, role_name text', 'void'),
+     ('thaw_provider', 'provider text', 'void'),
      ('visible_accounts', '', 'SETOF awspool.account_row') $$,
   'the functions, their arguments and results');
 
@@ -81,7 +86,7 @@ SELECT results_eq(
      WHERE pronamespace = 'awspool'::regnamespace AND prorettype = 'trigger'::regtype
      ORDER BY proname COLLATE "C" $$,
   ARRAY['account_transition', 'change_accounts', 'follow_sequence', 'import_begin',
-        'import_end', 'import_row', 'log_account_change', 'refuse_used_account',
+        'import_end', 'import_row', 'log_account_change', 'note_provider_state', 'refuse_used_account',
         'resolve_provider_role'],
   'the trigger functions');
 
@@ -151,7 +156,8 @@ SELECT results_eq(
      ORDER BY relname COLLATE "C" $$,
   $$ VALUES ('account', 'r'), ('account_log', 'r'), ('account_row', 'c'), ('accounts', 'v'),
             ('arrival_count', 'r'), ('import', 'v'), ('pool_start', 'r'),
-            ('pool_status', 'v'), ('provider_role', 'r') $$,
+            ('pool_status', 'v'), ('provider_role', 'r'),
+            ('provider_state', 'r'), ('provider_viewer', 'r') $$,
   'the tables, views and the type of a row');
 
 CREATE FUNCTION pg_temp.columns_of(relation regclass)
@@ -213,6 +219,15 @@ SELECT results_eq(
   $$ SELECT * FROM pg_temp.columns_of('awspool.provider_role') $$,
   $$ VALUES ('provider', 'text', true), ('role', 'text', true), ('role_oid', 'oid', true) $$,
   'table provider_role');
+SELECT results_eq(
+  $$ SELECT * FROM pg_temp.columns_of('awspool.provider_viewer') $$,
+  $$ VALUES ('provider', 'text', true), ('role', 'text', true), ('role_oid', 'oid', true) $$,
+  'table provider_viewer');
+SELECT results_eq(
+  $$ SELECT * FROM pg_temp.columns_of('awspool.provider_state') $$,
+  $$ VALUES ('provider', 'text', true), ('state', 'text', true), ('restored', 'boolean', true),
+            ('since', 'timestamp with time zone', true), ('set_by', 'text', true) $$,
+  'table provider_state');
 
 SELECT results_eq(
   $$ SELECT * FROM pg_temp.columns_of('awspool.arrival_count') $$,
@@ -239,7 +254,12 @@ SELECT results_eq(
             ('awspool.account_log', 'account_log_pkey', 'p', true),
             ('awspool.pool_start', 'pool_start_pkey', 'p', true),
             ('awspool.provider_role', 'provider_role_is_well_formed', 'c', true),
-            ('awspool.provider_role', 'provider_role_pkey', 'p', true) $$,
+            ('awspool.provider_role', 'provider_role_pkey', 'p', true),
+            ('awspool.provider_state', 'provider_state_is_known', 'c', true),
+            ('awspool.provider_state', 'provider_state_is_well_formed', 'c', true),
+            ('awspool.provider_state', 'provider_state_pkey', 'p', true),
+            ('awspool.provider_viewer', 'provider_viewer_is_well_formed', 'c', true),
+            ('awspool.provider_viewer', 'provider_viewer_pkey', 'p', true) $$,
   'the constraints');
 
 SELECT results_eq(
@@ -260,7 +280,9 @@ SELECT results_eq(
             ('awspool.account_provider', false, ARRAY['provider', '"position"'], false),
             ('awspool.account_ready', false, ARRAY['provider', 'marketplace', '"position"'], true),
             ('awspool.pool_start_pkey', true, ARRAY['provider', 'marketplace'], false),
-            ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false) $$,
+            ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false),
+            ('awspool.provider_state_pkey', true, ARRAY['provider'], false),
+            ('awspool.provider_viewer_pkey', true, ARRAY['provider', 'role'], false) $$,
   'the indexes');
 
 -- ORIGIN: not while logical replication applies rows;
@@ -278,7 +300,9 @@ SELECT results_eq(
             ('awspool.import', 'import_begin', 'awspool.import_begin', 'O'),
             ('awspool.import', 'import_end', 'awspool.import_end', 'O'),
             ('awspool.import', 'import_row', 'awspool.import_row', 'O'),
-            ('awspool.provider_role', 'provider_role_resolve', 'awspool.resolve_provider_role', 'A') $$,
+            ('awspool.provider_role', 'provider_role_resolve', 'awspool.resolve_provider_role', 'A'),
+            ('awspool.provider_state', 'provider_state_note', 'awspool.note_provider_state', 'A'),
+            ('awspool.provider_viewer', 'provider_viewer_resolve', 'awspool.resolve_provider_role', 'A') $$,
   'the triggers');
 
 -- Ids are compared byte by byte, whatever the locale of the database.

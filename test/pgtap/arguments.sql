@@ -5,8 +5,10 @@ SELECT no_plan();
 
 CREATE ROLE regress_awspool_acme;
 SELECT awspool.grant_provider('acme', 'regress_awspool_acme');
+SELECT awspool.grant_viewer('acme', 'regress_awspool_acme');
 SELECT awspool.add_account('acme', '90000000000' || i, 'MP-0001', 'SPAM') FROM generate_series(1, 4) i;
 SELECT awspool.claim_account('acme', 'MP-0001', 'order');  -- 1
+SELECT awspool.freeze_provider('moving');
 
 --
 -- The calls, with good arguments, and what each argument is.
@@ -27,7 +29,10 @@ INSERT INTO call VALUES
   ('delete_accounts', '{acme,"{900000000002}"}', '{provider,ids}'),
   ('edit_account', '{acme,900000000002,MP-0002,ECAM}', '{provider,account,marketplace or null,model or null}'),
   ('fail_account', '{acme,900000000001,broken,order}', '{provider,account,any,held order}'),
+  ('forget_provider', '{moving}', '{forgotten provider}'),
+  ('freeze_provider', '{acme}', '{moving provider}'),
   ('grant_provider', '{acme,regress_awspool_acme}', '{granted provider,role}'),
+  ('grant_viewer', '{acme,regress_awspool_acme}', '{granted provider,role}'),
   ('import_csv', '{acme,900000000009;MP-0001;SPAM,false}', '{provider,file,flag}'),
   ('invalidate_account', '{acme,900000000002,broken}', '{provider,account,any}'),
   ('is_well_formed', '{acme,900000000001,MP-0001,SPAM,order}', '{any,any,any,any,any}'),
@@ -38,6 +43,8 @@ INSERT INTO call VALUES
   ('verify', '{}', '{}'),
   ('verify_indexes', '{}', '{}'),
   ('verify_pool_starts', '{}', '{}'),
+  ('revoke_viewer', '{acme,regress_awspool_acme}', '{granted provider,old role}'),
+  ('thaw_provider', '{acme}', '{moving provider}'),
   ('visible_accounts', '{}', '{}');
 
 -- Trigger functions follow below; nobody can call what takes an "internal".
@@ -145,6 +152,8 @@ LANGUAGE sql AS $$
     WHEN kind = 'filter ids' THEN 'done'
     WHEN kind = 'provider' THEN CASE WHEN v.is_name THEN '42501' ELSE '22023' END
     WHEN kind = 'granted provider' THEN CASE WHEN v.is_name OR v.value = '*' THEN 'done' ELSE '22023' END
+    WHEN kind = 'moving provider' THEN CASE WHEN v.is_name THEN 'done' ELSE '22023' END
+    WHEN kind = 'forgotten provider' THEN CASE WHEN v.is_name THEN '55000' ELSE '22023' END
     WHEN kind = 'role' THEN CASE WHEN v.value IS NULL THEN '22023' ELSE '42704' END
     WHEN kind = 'old role' THEN CASE WHEN v.value IS NULL THEN '22023' ELSE 'done' END
     WHEN kind IN ('order', 'held order') AND v.value IS NULL THEN 'done'
@@ -231,6 +240,12 @@ INSERT INTO event VALUES
   ('awspool.provider_role', 'INSERT', $$INSERT INTO %s VALUES ('other', 'regress_awspool_acme', 0)$$),
   ('awspool.provider_role', 'UPDATE', $$UPDATE %s SET provider = 'other'$$),
   ('awspool.provider_role', 'DELETE', $$DELETE FROM %s$$),
+  ('awspool.provider_state', 'INSERT', $$INSERT INTO %s (provider, state) VALUES ('moved', 'away')$$),
+  ('awspool.provider_state', 'UPDATE', $$UPDATE %s SET state = 'away'$$),
+  ('awspool.provider_state', 'DELETE', $$DELETE FROM %s$$),
+  ('awspool.provider_viewer', 'INSERT', $$INSERT INTO %s VALUES ('other', 'regress_awspool_acme', 0)$$),
+  ('awspool.provider_viewer', 'UPDATE', $$UPDATE %s SET provider = 'other'$$),
+  ('awspool.provider_viewer', 'DELETE', $$DELETE FROM %s$$),
   ('awspool.accounts', 'INSERT', $$INSERT INTO %s (provider, account_id, marketplace, model) VALUES ('acme', '900000000009', 'MP-0001', 'SPAM')$$),
   ('awspool.accounts', 'UPDATE', $$UPDATE %s SET model = 'ECAM' WHERE account_id = '900000000002'$$),
   ('awspool.accounts', 'DELETE', $$DELETE FROM %s WHERE account_id = '900000000002'$$),

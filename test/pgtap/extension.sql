@@ -115,7 +115,8 @@ SELECT results_eq(
   $$ VALUES ('awspool.account', false), ('awspool.account_log', false),
             ('awspool.account_log_log_id_seq', false), ('awspool.account_position', false),
             ('awspool.arrival_count', true), ('awspool.pool_start', true),
-            ('awspool.provider_role', true) $$,
+            ('awspool.provider_role', true), ('awspool.provider_state', false),
+            ('awspool.provider_viewer', true) $$,
   'the rows of every table and the state of every sequence; of grants those that count');
 SELECT results_eq(
   $$ SELECT c::regclass::text, condition COLLATE "default"
@@ -169,7 +170,7 @@ SELECT is_empty(
           unnest(m) code
      WHERE p.pronamespace = 'awspool'::regnamespace
        AND code NOT IN ('22023', '23505', '42501', '22P04', '25006', '42704',
-                        'WS001', 'WS002', 'WS003', 'WS004', 'WS005', 'WS006') $$,
+                        'WS001', 'WS002', 'WS003', 'WS004', 'WS005', 'WS006', 'WS008', '55000') $$,
   'the comments name no other error codes');
 
 SELECT * FROM finish();

@@ -24,12 +24,19 @@ CREATE ROLE regress_awspool_noinherit NOINHERIT IN ROLE regress_awspool_member;
 CREATE ROLE regress_awspool_all;
 CREATE ROLE regress_awspool_stranger;
 CREATE ROLE regress_awspool_revoked;
+CREATE ROLE regress_awspool_viewer;
+CREATE ROLE regress_awspool_viewer_inherits IN ROLE regress_awspool_viewer;
+CREATE ROLE regress_awspool_viewer_of_all;
 CREATE ROLE regress_awspool_reader IN ROLE pg_read_all_data;
 CREATE ROLE regress_awspool_writer IN ROLE pg_write_all_data;
 SELECT awspool.grant_provider('acme', 'regress_awspool_member');
 SELECT awspool.grant_provider('*', 'regress_awspool_all');
 SELECT awspool.grant_provider('acme', 'regress_awspool_revoked');
 SELECT awspool.revoke_provider('acme', 'regress_awspool_revoked');
+SELECT awspool.grant_viewer('acme', 'regress_awspool_viewer');
+SELECT awspool.grant_viewer('*', 'regress_awspool_viewer_of_all');
+SELECT awspool.grant_viewer('acme', 'regress_awspool_revoked');
+SELECT awspool.revoke_viewer('acme', 'regress_awspool_revoked');
 
 CREATE TEMP VIEW who AS
   SELECT rolname AS role, replace(rolname, 'regress_awspool_', '') AS kind
@@ -47,6 +54,8 @@ INSERT INTO object VALUES
   ('table', 'arrival_count', '{}'),
   ('table', 'pool_start', '{}'),
   ('table', 'provider_role', '{}'),
+  ('table', 'provider_state', '{}'),
+  ('table', 'provider_viewer', '{}'),
   ('sequence', 'account_log_log_id_seq', '{}'),
   ('sequence', 'account_position', '{}'),
   ('view', 'accounts', '{SELECT,INSERT,UPDATE,DELETE}'),
@@ -68,7 +77,10 @@ INSERT INTO object VALUES
   ('function', 'edit_account', '{EXECUTE}'),
   ('function', 'fail_account', '{EXECUTE}'),
   ('function', 'follow_sequence', '{}'),
+  ('function', 'forget_provider', '{}'),
+  ('function', 'freeze_provider', '{}'),
   ('function', 'grant_provider', '{}'),
+  ('function', 'grant_viewer', '{}'),
   ('function', 'import_begin', '{}'),
   ('function', 'import_csv', '{EXECUTE}'),
   ('function', 'import_end', '{}'),
@@ -78,6 +90,7 @@ INSERT INTO object VALUES
   ('function', 'lint', '{}'),
   ('function', 'log_account_change', '{}'),
   ('function', 'my_providers', '{EXECUTE}'),
+  ('function', 'note_provider_state', '{}'),
   ('function', 'plan_accounts', '{}'),
   ('function', 'refuse_used_account', '{}'),
   ('function', 'replace_account', '{EXECUTE}'),
@@ -86,6 +99,8 @@ INSERT INTO object VALUES
   ('function', 'verify', '{}'),
   ('function', 'verify_indexes', '{}'),
   ('function', 'verify_pool_starts', '{}'),
+  ('function', 'revoke_viewer', '{}'),
+  ('function', 'thaw_provider', '{}'),
   ('function', 'visible_accounts', '{EXECUTE}');
 
 -- The members of the extension and their schema.  The types of rows and of
@@ -201,6 +216,7 @@ SELECT awspool.add_account('acme', '90000000000' || i, 'MP-0001', 'SPAM') FROM g
 SELECT awspool.add_account('other', '900000000005', 'MP-0001', 'SPAM');
 SELECT awspool.claim_account('acme', 'MP-0001', 'order');
 SELECT awspool.edit_account('acme', '900000000003', model => 'ECAM');
+INSERT INTO awspool.provider_state (provider, state) VALUES ('moved', 'away');
 INSERT INTO awspool.pool_start VALUES (1, 0, 'acme', 'MP-0001') ON CONFLICT DO NOTHING;
 
 CREATE FUNCTION pg_temp.outcome(who name, statement text, expected text) RETURNS text
@@ -223,7 +239,8 @@ $$;
 -- The first expectation is that of the owner and superusers, the second that
 -- of who acts for acme: member, who inherits from it, and who acts for all.
 -- The third is that of everybody else; the last two are the server's readers
--- and writers of all data.  %1$s is the object, %2$s its first column.
+-- and writers of all data.  %1$s is the object, %2$s its first column.  What
+-- viewers meet is below, where it differs from what strangers do.
 CREATE TEMP TABLE attempt (type text, name text, statement text,
   owner text, member text, stranger text, reader text, writer text);
 INSERT INTO attempt VALUES
@@ -267,7 +284,10 @@ INSERT INTO attempt VALUES
   ('function', 'delete_accounts', 'SELECT %s(''acme'', ''{900000000002}'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'edit_account', 'SELECT %s(''acme'', ''900000000002'', model => ''ECAM'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'fail_account', 'SELECT %s(''acme'', ''900000000001'')', 'rows', 'rows', '42501', '42501', '42501'),
+  ('function', 'forget_provider', 'SELECT %s(''acme'')', '55000', '42501', '42501', '42501', '42501'),
+  ('function', 'freeze_provider', 'SELECT %s(''acme'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'grant_provider', 'SELECT %s(''acme'', ''regress_awspool_stranger'')', 'rows', '42501', '42501', '42501', '42501'),
+  ('function', 'grant_viewer', 'SELECT %s(''acme'', ''regress_awspool_stranger'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'import_csv', 'SELECT %s(''acme'', ''900000000009;MP-0001;SPAM'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'invalidate_account', 'SELECT %s(''acme'', ''900000000001'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'is_well_formed', 'SELECT %s(''acme'', ''900000000001'', NULL, NULL, NULL)', 'rows', 'rows', 'rows', 'rows', 'rows'),
@@ -278,12 +298,22 @@ INSERT INTO attempt VALUES
   ('function', 'verify', 'SELECT %s()', 'may', '42501', '42501', '42501', '42501'),
   ('function', 'verify_indexes', 'SELECT %s()', 'may', '42501', '42501', '42501', '42501'),
   ('function', 'verify_pool_starts', 'SELECT %s()', 'may', '42501', '42501', '42501', '42501'),
+  ('function', 'revoke_viewer', 'SELECT %s(''acme'', ''regress_awspool_viewer'')', 'rows', '42501', '42501', '42501', '42501'),
+  ('function', 'thaw_provider', 'SELECT %s(''acme'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'visible_accounts', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none');
 -- What only the server may call
 INSERT INTO attempt
   SELECT 'function', proname, 'SELECT %s()', '39P01', '42501', '42501', '42501', '42501'
   FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND prorettype = 'trigger'::regtype
   UNION VALUES ('function', 'plan_accounts', 'SELECT %s(1)', '42883', '42883', '42883', '42883', '42883');
+
+-- A viewer is shown what who acts is shown, and may change what it sees no more
+-- than what it does not see.
+ALTER TABLE attempt ADD COLUMN viewer text;
+UPDATE attempt SET viewer = CASE
+    WHEN statement ~ '^SELECT' AND name IN ('accounts', 'pool_status', 'account_history', 'check_csv', 'count_pools', 'visible_accounts') THEN member
+    WHEN name = 'accounts' THEN '42501'
+    ELSE stranger END;
 
 SELECT is_empty(
   $$ SELECT o.type, o.name FROM object o
@@ -302,6 +332,8 @@ FROM (SELECT t.*, format(t.statement, o.path, quote_ident(f.attname)) AS descrip
   CROSS JOIN LATERAL (SELECT CASE WHEN w.kind IN ('owner', 'all') AND a.name = 'my_providers' THEN 'none'
                                   WHEN w.kind IN ('owner', 'super') THEN a.owner
                                   WHEN w.kind = 'all' AND (a.name = 'acts_for_all' OR a.statement ~ 'other|0005') THEN 'rows'
+                                  WHEN w.kind = 'viewer_of_all' AND a.type = 'view' AND a.statement ~ 'other' THEN 'rows'
+                                  WHEN w.kind LIKE 'viewer%' THEN a.viewer
                                   WHEN w.kind IN ('member', 'inherits', 'all') THEN a.member
                                   WHEN w.kind = 'reader' THEN a.reader
                                   WHEN w.kind = 'writer' THEN a.writer
@@ -311,10 +343,15 @@ GROUP BY a.description
 ORDER BY a.description;
 
 -- Even with EXECUTE given away by mistake, only the owner grants.
-GRANT EXECUTE ON FUNCTION awspool.grant_provider, awspool.revoke_provider TO regress_awspool_all;
+GRANT EXECUTE ON FUNCTION awspool.grant_provider, awspool.revoke_provider, awspool.grant_viewer, awspool.revoke_viewer,
+  awspool.freeze_provider, awspool.thaw_provider, awspool.forget_provider TO regress_awspool_all;
 SELECT is(pg_temp.outcome('regress_awspool_all', statement, '42501'), '42501', 'EXECUTE alone: ' || statement)
 FROM unnest(ARRAY[$$SELECT awspool.grant_provider('acme', 'regress_awspool_stranger')$$,
-                  $$SELECT awspool.revoke_provider('acme', 'regress_awspool_member')$$]) statement;
+                  $$SELECT awspool.revoke_provider('acme', 'regress_awspool_member')$$,
+                  $$SELECT awspool.grant_viewer('acme', 'regress_awspool_stranger')$$,
+                  $$SELECT awspool.revoke_viewer('acme', 'regress_awspool_viewer')$$,
+                  $$SELECT awspool.freeze_provider('acme')$$, $$SELECT awspool.thaw_provider('acme')$$,
+                  $$SELECT awspool.forget_provider('acme')$$]) statement;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,7 +1,10 @@
 # Providers are apart: what somebody who has SQL, but no grant for provider
 # "victim", would try to learn or to change, and that it fails.  Attackers log
-# in as themselves; one of them is granted another provider, one is granted
-# nothing, and both may create what they like in a schema of their own.
+# in as themselves; one of them is granted another provider, one may look at
+# that, one is granted nothing, and all may create what they like in a schema of
+# their own.
+#
+# One more may look at the victim, and tries to change something.
 
 use strict;
 use warnings FATAL => 'all';
@@ -14,8 +17,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = start_pool('pool', conf => "max_prepared_transactions = 2\n");
-my ($acme, $stranger, $all, $reader, $victim) =
-  map { "regress_awspool_$_" } qw(acme stranger all reader victim);
+my ($acme, $stranger, $viewer, $all, $reader, $victim, $watcher) =
+  map { "regress_awspool_$_" } qw(acme stranger viewer all reader victim watcher);
 
 # What nobody but the victim and "all" may ever be shown.
 my $secret = qr/77000000|secret|MP-7777/;
@@ -24,14 +27,17 @@ my ($taken, $claimed, $missing) = ('770000000004', '770000000001', '880000000004
 $node->safe_psql('postgres', <<"SQL");
 CREATE ROLE $acme LOGIN;
 CREATE ROLE $stranger LOGIN;
+CREATE ROLE $viewer LOGIN;
+CREATE ROLE $watcher LOGIN;
 CREATE ROLE $all LOGIN;
 CREATE ROLE $reader LOGIN IN ROLE pg_read_all_data, pg_monitor;
 CREATE ROLE $victim LOGIN;
 CREATE SCHEMA mine;
 GRANT ALL ON SCHEMA mine TO PUBLIC;
-GRANT CREATE ON DATABASE postgres TO $acme, $stranger;
+GRANT CREATE ON DATABASE postgres TO $acme, $stranger, $viewer, $watcher;
 SELECT awspool.grant_provider('acme', '$acme'), awspool.grant_provider('*', '$all'),
-       awspool.grant_provider('victim', '$victim');
+       awspool.grant_provider('victim', '$victim'),
+       awspool.grant_viewer('acme', '$viewer'), awspool.grant_viewer('victim', '$watcher');
 
 SET ROLE $acme;
 SELECT awspool.import_csv('acme', string_agg('90000000000' || i || ';MP-0001;SPAM', E'\\n')) FROM generate_series(1, 5) i;
@@ -47,7 +53,7 @@ SELECT awspool.fail_account('victim', '770000000003', 'secret-reason');
 SELECT awspool.invalidate_account('victim', '770000000007', 'secret-reason');
 SELECT awspool.delete_account('victim', '770000000007');
 RESET ROLE;
-ANALYZE awspool.account, awspool.account_log, awspool.provider_role;
+ANALYZE awspool.account, awspool.account_log, awspool.provider_role, awspool.provider_viewer;
 SQL
 
 # All calls that name an account, of provider "acme"; %s is its id.
@@ -392,7 +398,7 @@ SELECT account_id FROM awspool.visible_accounts();
 SQL
 	my $tables = join ' ', map {
 		"CREATE TEMP TABLE $_ (LIKE mine.row); CREATE TABLE mine.$_ (LIKE mine.row);"
-	} qw(account account_log accounts provider_role pool_start arrival_count);
+	} qw(account account_log accounts provider_role provider_viewer pool_start arrival_count);
 
 	my $normal = told($acme, "BEGIN; $work ROLLBACK;");
 	my $shadowed = told($acme, <<"SQL");
@@ -422,6 +428,7 @@ SQL
 BEGIN;
 CREATE TEMP TABLE account AS SELECT 'victim'::text AS provider, '$taken'::text AS account_id;
 CREATE TEMP TABLE provider_role AS SELECT 'victim'::text AS provider, '$acme'::text AS role, 0::oid AS role_oid;
+CREATE TEMP TABLE provider_viewer AS SELECT 'victim'::text AS provider, '$acme'::text AS role, 0::oid AS role_oid;
 CREATE TEMP TABLE pg_class AS SELECT * FROM pg_catalog.pg_class;
 CREATE TEMP TABLE pg_roles AS SELECT * FROM pg_catalog.pg_roles;
 CREATE DOMAIN pg_temp.text AS pg_catalog.text;
@@ -511,7 +518,7 @@ sub other_queries
 		'a decoded log' => "SELECT pg_create_logical_replication_slot('spy', 'test_decoding')",
 		'the catalogs of statistics' => "SELECT * FROM pg_stats WHERE schemaname = 'awspool'");
 
-	for my $role ($acme, $stranger)
+	for my $role ($acme, $stranger, $viewer)
 	{
 		my $told = told_each($role, map { $_ => "BEGIN;\n$queries{$_};\nROLLBACK" } keys %queries);
 
@@ -650,7 +657,7 @@ SQL
 # Column statistics, for who may read all data.
 sub statistics
 {
-	for my $role ($reader, $acme, $stranger)
+	for my $role ($reader, $acme, $stranger, $viewer)
 	{
 		unlike_secret(told($role, <<'SQL'), "$role wants to see samples of values");
 SELECT * FROM pg_stats;
@@ -658,7 +665,7 @@ SELECT s::text FROM pg_statistic s WHERE starelid IN (SELECT oid FROM pg_class W
 SELECT * FROM pg_stats_ext;
 SELECT * FROM pg_stats_ext_exprs;
 SQL
-		unlike_secret(told($role, 'TABLE awspool.account; TABLE awspool.account_log; TABLE awspool.provider_role; TABLE awspool.pool_start; TABLE awspool.accounts; TABLE awspool.pool_status'),
+		unlike_secret(told($role, 'TABLE awspool.account; TABLE awspool.account_log; TABLE awspool.provider_role; TABLE awspool.provider_viewer; TABLE awspool.pool_start; TABLE awspool.accounts; TABLE awspool.pool_status'),
 			"$role wants to read every table");
 		is(told($role, "SET row_security = off; SELECT account_id FROM awspool.account") =~ /ERROR/, 1, "$role wants row security off");
 	}
@@ -725,7 +732,7 @@ SQL
 # Sequences tell how many accounts others add.
 sub sequences
 {
-	for my $role ($acme, $stranger)
+	for my $role ($acme, $stranger, $viewer)
 	{
 		refused($role, '42501',
 			map { my $s = "awspool.$_";
@@ -749,7 +756,7 @@ sub answers
 {
 	my $before = "\\set VERBOSITY verbose\n\\set SHOW_CONTEXT always\nSET client_min_messages = debug5;";
 
-	for my $role ($acme, $stranger)
+	for my $role ($acme, $stranger, $viewer)
 	{
 		same($role, [
 			[ [ $taken, $missing ], map { "BEGIN; $_; ROLLBACK" } @statements_with_id, map { "SELECT $_" } @calls_with_id ],
@@ -873,7 +880,7 @@ sub forged_setting
 {
 	my $import = "INSERT INTO awspool.import (account_id, marketplace_id, account_model) VALUES ('880000000009', 'MP-7777', 'SPAM')";
 
-	for my $role ($acme, $stranger)
+	for my $role ($acme, $stranger, $viewer)
 	{
 		refused($role, '42501',
 			'import for the victim by SET' => "SET awspool.provider = 'victim'; $import",
@@ -1102,7 +1109,7 @@ sub copied
 	my @relations = split /\n/, $node->safe_psql('postgres', "SELECT oid::regclass FROM pg_class WHERE relnamespace = 'awspool'::regnamespace AND relkind IN ('r', 'v', 'S', 'i', 'c') ORDER BY 1");
 
 	cmp_ok(@relations, '>', 10, 'there is something to copy');
-	for my $role ($acme, $stranger)
+	for my $role ($acme, $stranger, $viewer)
 	{
 		my $told = told_each($role, map { ("out of $_" => "COPY $_ TO STDOUT;\nCOPY (SELECT * FROM $_) TO STDOUT;\nCOPY (TABLE $_) TO STDOUT (FORMAT csv)",
 			"into $_" => "BEGIN;\nCOPY $_ FROM STDIN;\n\\.\nROLLBACK") } @relations);
@@ -1119,7 +1126,8 @@ sub copied
 			'copy into the table' => "COPY awspool.account (provider, account_id, marketplace, model) FROM STDIN;\n\\.\n",
 			'copy into the view' => "COPY awspool.accounts (provider, account_id, marketplace, model) FROM STDIN;\nvictim\t880000000001\tMP-7777\tSPAM\n\\.\n",
 			'copy into import' => "COPY awspool.import FROM STDIN;\nvictim\t880000000001\tMP-7777\tSPAM\n\\.\n",
-			'copy grants' => "COPY awspool.provider_role FROM STDIN;\n\\.\n");
+			'copy grants' => "COPY awspool.provider_role FROM STDIN;\n\\.\n",
+			'copy viewers' => "COPY awspool.provider_viewer FROM STDIN;\n\\.\n");
 		for my $options ([], ['--data-only'], [ '--table', 'awspool.account*' ], [ '--schema', 'awspool', '--enable-row-security' ], [ '--extension', 'awspool', '--inserts' ])
 		{
 			my ($stdout, $stderr);
@@ -1150,6 +1158,56 @@ sub too_much
 	return;
 }
 
+# To change what one may only look at, by any way at all.
+sub look_only
+{
+	my @writes = (
+		(map { 'SELECT ' . sprintf($_, 'victim') } grep { !/account_history|check_csv/ } @calls_with_provider),
+		"SELECT awspool.add_account('victim', '$missing', 'MP-7777', 'SPAM')",
+		"SELECT awspool.import_csv('victim', '')",
+		"SELECT awspool.delete_accounts('victim', '{}')",
+		"SELECT awspool.edit_account('victim', '$taken')",
+		"SELECT awspool.claim_account('victim', 'MP-7777', 'secret-order')",
+		"SELECT awspool.allocate_account('victim', '770000000002', 'secret-order-2')",
+		"UPDATE awspool.accounts SET model = model",
+		"UPDATE awspool.accounts SET status = 'invalid' WHERE status = 'ready'",
+		"UPDATE awspool.accounts SET provider = 'mine'",
+		"DELETE FROM awspool.accounts WHERE account_id = '$taken'",
+		"DELETE FROM awspool.accounts",
+		"INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES ('victim', '$missing', 'MP-7777', 'SPAM')",
+		"INSERT INTO awspool.accounts (account_id, marketplace, model) VALUES ('$missing', 'MP-7777', 'SPAM')",
+		"INSERT INTO awspool.accounts SELECT * FROM awspool.accounts",
+		"INSERT INTO awspool.import VALUES ('victim', '$missing', 'MP-7777', 'SPAM')",
+		"INSERT INTO awspool.import (account_id, marketplace_id, account_model) VALUES ('$missing', 'MP-7777', 'SPAM')",
+		"WITH d AS (DELETE FROM awspool.accounts RETURNING *) SELECT * FROM d",
+		"SELECT awspool.grant_provider('victim', '$watcher')",
+		"SELECT awspool.grant_viewer('victim', '$stranger')",
+		"SELECT awspool.revoke_viewer('victim', '$watcher')",
+		"SELECT awspool.revoke_provider('victim', '$victim')",
+		"UPDATE awspool.account SET model = 'ECAM'",
+		"SELECT nextval('awspool.account_position')",
+		"SELECT setval('awspool.account_position', 1)");
+
+	refused($watcher, '42501', map { $_ => $_ } @writes);
+	refused($watcher, '42501', 'copy into import' => "COPY awspool.import FROM STDIN;\nvictim\t$missing\tMP-7777\tSPAM\n\\.\n");
+	is((codes($watcher, "SET awspool.provider = 'victim'", "INSERT INTO awspool.import (account_id, marketplace_id, account_model) VALUES ('$missing', 'MP-7777', 'SPAM')"))[1],
+		'42501', 'by the setting');
+	refused($watcher, '00000', 'read what it may' => 'SELECT awspool.account_history(provider, account_id) FROM awspool.accounts');
+
+	# In a function of one's own, by a rule, a trigger or a view on the view
+	told($watcher, <<"SQL");
+CREATE FUNCTION mine.definer() RETURNS text LANGUAGE sql SECURITY DEFINER AS \$\$ SELECT account_id FROM awspool.claim_account('victim', 'MP-7777') \$\$;
+CREATE VIEW mine.looked AS SELECT * FROM awspool.accounts;
+GRANT ALL ON mine.looked TO PUBLIC;
+GRANT EXECUTE ON FUNCTION mine.definer TO PUBLIC;
+SQL
+	refused($_, '42501', 'write through a function of a viewer' => 'SELECT mine.definer()') for $watcher, $acme;
+	refused($watcher, '42501', 'delete through a view of its own' => 'DELETE FROM mine.looked', 'update through it' => "UPDATE mine.looked SET model = 'ECAM'");
+	unlike_secret(told($acme, 'TABLE mine.looked'), 'a viewer\'s view shows others nothing');
+	told($watcher, 'DROP VIEW mine.looked; DROP FUNCTION mine.definer');
+	return;
+}
+
 my @attacks = (
 	[ 'plant something before CREATE EXTENSION', \&planted_before_install ],
 	[ 'be given something by default', \&given_by_default ],
@@ -1170,6 +1228,7 @@ my @attacks = (
 	[ 'use what was made for somebody else', \&outlived ],
 	[ 'change the extension', \&definitions ],
 	[ 'copy in or out', \&copied ],
+	[ 'change what one may look at', \&look_only ],
 	[ 'exhaust the server', \&too_much ]);
 
 for my $attack (@attacks)

@@ -15,6 +15,7 @@ my $dir = PostgreSQL::Test::Utils::tempdir;
 
 my @granted = ('regress_awspool_seller', 'regress_awspool_all');
 my @lost = ('regress_awspool_dropped', 'regress_awspool_renamed');
+my $watcher = 'regress_awspool_watcher';
 
 #
 # The old pool: every status, in an order that is not the order of the ids;
@@ -50,12 +51,16 @@ CREATE ROLE regress_awspool_all;
 CREATE ROLE regress_awspool_dropped;
 CREATE ROLE regress_awspool_renamed;
 CREATE ROLE regress_awspool_stranger LOGIN;
+CREATE ROLE regress_awspool_watcher;
 CREATE ROLE regress_awspool_reader LOGIN IN ROLE pg_read_all_data;
 SELECT awspool.grant_provider('acme', 'regress_awspool_seller');
 SELECT awspool.grant_provider('other', 'regress_awspool_seller');
 SELECT awspool.grant_provider('*', 'regress_awspool_all');
 SELECT awspool.grant_provider('acme', 'regress_awspool_dropped');
 SELECT awspool.grant_provider('acme', 'regress_awspool_renamed');
+SELECT awspool.grant_viewer('acme', 'regress_awspool_watcher');
+SELECT awspool.grant_viewer('*', 'regress_awspool_dropped');
+SELECT awspool.grant_viewer('acme', 'regress_awspool_renamed');
 DROP ROLE regress_awspool_dropped;
 ALTER ROLE regress_awspool_renamed RENAME TO regress_awspool_newname;
 SQL
@@ -101,7 +106,7 @@ sub dump_text
 
 my $text = dump_text('the old pool', $node, 'postgres');
 like($text, qr/^COPY awspool\.$_ /m, "the dump has the rows of $_")
-  for 'account', 'account_log', 'provider_role';
+  for 'account', 'account_log', 'provider_role', 'provider_viewer';
 unlike($text, qr/$_/, "the dump does not have the grant of $_") for @lost;
 my %statements =
   map { $_ => 1 } $text =~ /^((?:CREATE|ALTER|GRANT|REVOKE|DROP) \w+)/mg;
@@ -182,6 +187,11 @@ sub check_grants
 		is($on->safe_psql($dbname, "SET ROLE $role; $providers"),
 			'2', "$name: $role acts for its providers");
 	}
+	is( $on->safe_psql($dbname, "SET ROLE $watcher; $providers"),
+		'1', "$name: $watcher sees its provider");
+	is( sqlstate(
+			$on, "SET ROLE $watcher; SELECT awspool.claim_account('acme', 'MP-0001');", $dbname),
+		'42501', "$name: and changes nothing");
 	for my $role (@lost)
 	{
 		$on->safe_psql('postgres', "CREATE ROLE $role");
@@ -197,7 +207,7 @@ my $new = PostgreSQL::Test::Cluster->new('new');
 $new->init;
 $new->start;
 $new->safe_psql('postgres', join ' ',
-	map { "CREATE ROLE $_;" } 'regress_awspool_first', reverse @granted);
+	map { "CREATE ROLE $_;" } 'regress_awspool_first', $watcher, reverse @granted);
 isnt(
 	$new->safe_psql('postgres', "SELECT '$granted[0]'::regrole::oid"),
 	$node->safe_psql('postgres', "SELECT '$granted[0]'::regrole::oid"),
@@ -394,6 +404,39 @@ for my $move (
 }
 
 #
+# Providers that are frozen, or away: whatever order the tables come in.
+#
+
+make_pool('moving', <<'SQL');
+SELECT awspool.import_csv('acme', string_agg(format('9%s;MP-0001;SPAM', lpad(i::text, 11, '0')), E'\n')) FROM generate_series(1, 1000) i;
+SELECT awspool.add_account('gone', '800000000001', 'MP-0001', 'SPAM');
+SELECT awspool.freeze_provider('acme'), awspool.freeze_provider('gone'), awspool.forget_provider('gone');
+SQL
+make_database($new, 'moving');
+move_database('moving', 'moving', [], '-j', '4');
+is( $new->safe_psql('moving',
+		'SELECT provider, state, restored FROM awspool.provider_state ORDER BY 1; SELECT count(*) FROM awspool.account'
+	),
+	"acme|frozen|t\ngone|away|t\n1000",
+	'a frozen provider comes back frozen, with its accounts');
+# the rows after the state
+$new->safe_psql('moving', 'TRUNCATE awspool.account, awspool.account_log, awspool.provider_state');
+move_database('moving', 'moving', ['--data-only'], '-L', "$dir/$_") for map {
+	my $order = $_;
+	my ($list) = run_command([ 'pg_restore', '-l', "$dir/moved" ]);
+	my @states = grep { /TABLE DATA awspool provider_state/ } split /\n/, $list;
+
+	append_to_file("$dir/$order", join("\n", @states) . "\n" . join("\n", grep { /TABLE DATA awspool account / } split /\n/, $list) . "\n");
+	$order
+} 'states_first';
+is( $new->safe_psql('moving', 'SELECT count(*) FROM awspool.account'),
+	'1000', 'also if its state comes first');
+is( sqlstate($new, "SELECT awspool.claim_account('$_', 'MP-0001');", 'moving'),
+	'WS008', "$_ is refused there, too") for 'acme', 'gone';
+$node->safe_psql('postgres', 'DROP DATABASE moving');
+$new->safe_psql('postgres', 'DROP DATABASE moving');
+
+#
 # What is one's own.
 #
 
@@ -418,7 +461,7 @@ is( $new->safe_psql('own',
 is( $new->safe_psql('own',
 		"SELECT tablename FROM pg_publication_tables WHERE pubname = 'awspool' ORDER BY 1"
 	),
-	"account\naccount_log\narrival_count\nprovider_role",
+	"account\naccount_log\narrival_count\nprovider_role\nprovider_state\nprovider_viewer",
 	'so does what is published');
 $new->safe_psql('postgres', 'DROP DATABASE own');
 

@@ -131,5 +131,37 @@ is( statuses($node), join("\n",
 	'every account is where it should be');
 is(order_locks(), '0', 'no lock of an order is left');
 
+# A freeze waits for a prepared change, also after a restart, and is itself one
+# that may be prepared.
+prepare('change', claim_sql(undef));
+my $freeze = "SELECT awspool.freeze_provider('acme');";
+for my $mode ('', 'fast', 'immediate')
+{
+	if ($mode)
+	{
+		$node->stop($mode);
+		$node->start;
+	}
+	is(sqlstate($node, "$impatient $freeze"),
+		'55P03', "a freeze waits for a prepared change $mode");
+	is(sqlstate($node, 'BEGIN; ' . claim_sql(undef) . '; ROLLBACK;'),
+		'', 'and a wait that was given up freezes nothing');
+}
+$node->safe_psql('postgres', "COMMIT PREPARED 'change'");
+prepare('freeze', $freeze =~ s/;$//r);
+for my $mode ('', 'fast', 'immediate')
+{
+	if ($mode)
+	{
+		$node->stop($mode);
+		$node->start;
+	}
+	is(sqlstate($node, claim_sql(undef) . ';'),
+		'WS008', "a prepared freeze holds $mode");
+}
+$node->safe_psql('postgres', "ROLLBACK PREPARED 'freeze'");
+is(sqlstate($node, 'BEGIN; ' . claim_sql(undef) . '; ROLLBACK;'),
+	'', 'until it is rolled back');
+
 $node->stop;
 done_testing();

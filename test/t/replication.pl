@@ -49,7 +49,9 @@ sub check_same
 		account => 'SELECT * FROM awspool.account ORDER BY position',
 		account_log => 'SELECT * FROM awspool.account_log ORDER BY log_id',
 		provider_role =>
-		  'SELECT provider, role FROM awspool.provider_role ORDER BY 1, 2');
+		  'SELECT provider, role FROM awspool.provider_role ORDER BY 1, 2',
+		provider_viewer =>
+		  'SELECT provider, role FROM awspool.provider_viewer ORDER BY 1, 2');
 
 	for my $table (sort keys %rows)
 	{
@@ -98,6 +100,28 @@ is( $subscriber->safe_psql('postgres',
 		'SET ROLE regress_awspool_late; SELECT count(*) FROM awspool.accounts'),
 	'0',
 	'a revocation arrives, too');
+
+# Viewers as well
+$publisher->safe_psql('postgres',
+	"SELECT awspool.grant_viewer('acme', 'regress_awspool_late')");
+$publisher->wait_for_catchup('pool');
+check_same('after a viewer was granted');
+is( $subscriber->safe_psql('postgres',
+		'SET ROLE regress_awspool_late; SELECT count(*) FROM awspool.accounts'),
+	$publisher->safe_psql('postgres', 'SELECT count(*) FROM awspool.account'),
+	'a viewer sees on the subscriber what it sees here');
+is( sqlstate(
+		$subscriber,
+		"SET ROLE regress_awspool_late; SELECT awspool.claim_account('acme', 'MP-0001');"),
+	'42501',
+	'and changes nothing');
+$publisher->safe_psql('postgres',
+	"SELECT awspool.revoke_viewer('acme', 'regress_awspool_late')");
+$publisher->wait_for_catchup('pool');
+is( $subscriber->safe_psql('postgres',
+		'SET ROLE regress_awspool_late; SELECT count(*) FROM awspool.accounts'),
+	'0',
+	'until it is revoked');
 
 is( $publisher->safe_psql('postgres',
 		"SELECT object, problem FROM awspool.lint() WHERE object ~ 'publi' OR problem ~ 'standby'"
