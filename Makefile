@@ -54,6 +54,9 @@ OBJS = \
 	src/row.o \
 	src/arrival.o \
 	src/pool_start.o \
+	src/pool.o \
+	src/holder.o \
+	src/pause.o \
 	src/head.o \
 	src/lookup.o \
 	src/lifecycle.o \
@@ -61,6 +64,8 @@ OBJS = \
 	src/history.o \
 	src/claim.o \
 	src/order.o \
+	src/overdue.o \
+	src/blocked.o \
 	src/batch.o \
 	src/csv.o \
 	src/import.o \
