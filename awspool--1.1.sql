@@ -600,7 +600,7 @@ RETURNS TABLE (marketplace text, account_id text, order_id text,
 AS 'MODULE_PATHNAME', 'awspool_overdue_accounts' LANGUAGE C STABLE;
 
 COMMENT ON FUNCTION awspool.overdue_accounts(text) IS
-  'The accounts of a provider that are in progress beyond the deadline of their pool, as view awspool.alerts shows them. 42501: not your provider.';
+  'The accounts of a provider that are in progress beyond the deadline of their pool, as view awspool.alerts shows them.';
 
 -- The ready accounts of a provider that an old or prepared transaction holds.
 CREATE FUNCTION awspool.blocked_accounts(provider text)
@@ -609,7 +609,7 @@ RETURNS TABLE (marketplace text, account_id text, is_prepared boolean,
 AS 'MODULE_PATHNAME', 'awspool_blocked_accounts' LANGUAGE C STABLE;
 
 COMMENT ON FUNCTION awspool.blocked_accounts(text) IS
-  'The oldest ready accounts of each pool of a provider that an old or a prepared transaction holds, as view awspool.alerts shows them. 42501: not your provider.';
+  'The oldest ready accounts of each pool of a provider that an old or a prepared transaction holds, as view awspool.alerts shows them.';
 
 -- What needs a person now.
 CREATE FUNCTION awspool.find_alerts()
@@ -762,7 +762,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_claim_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.claim_account(text, text, text) IS
-  'Takes the oldest ready account of a pool and returns it, now provisioning_in_progress; no row if there is none. An order that holds an account already gets that one again. WS002: the order holds an account of another marketplace; 22023: a value is malformed; 42501: not your provider; 25006: read-only.';
+  'Takes the oldest ready account of a pool and returns it, now provisioning_in_progress; no row if there is none. An order that holds an account already gets that one again. WS002: the order holds an account of another marketplace; WS007: the pool is paused; 22023: a value is malformed; 42501: not your provider; 25006: read-only.';
 
 --
 -- Orders: how a claim ends.
@@ -802,7 +802,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_replace_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.replace_account(text, text, text, text) IS
-  'In one step: this account failed, and its order gets the next one of the pool, which is returned; no row, and nothing changed, if there is none. Repeating is harmless if the account was claimed with an order. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; 42501: not your provider.';
+  'In one step: this account failed, and its order gets the next one of the pool, which is returned; no row, and nothing changed, if there is none. Repeating is harmless if the account was claimed with an order. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; WS007: the pool is paused; 42501: not your provider.';
 
 --
 -- Import: stock from a file.

@@ -276,9 +276,12 @@ void
 awspool_confirm_reserved(AccountTable *table)
 {
 	Reservation *reserved = table->reserved;
-	int64		changes = awspool_setting_changes(&reserved->counts,
-												  reserved->setting_count);
+	int64		changes;
 
+	if (reserved == NULL)		/* it was not taken from its pool's head */
+		return;
+	changes = awspool_setting_changes(&reserved->counts,
+									  reserved->setting_count);
 	if (changes != reserved->opened || changes < 0)
 		(void) awspool_check_open(table->provider,
 								  awspool_column(table->changed,

@@ -100,6 +100,7 @@ add_prepared(Holder *holders, int *n)
 	static OwnerQuery prepared = {
 		.sql = "SELECT transaction, gid, prepared, ownerid"
 		" FROM pg_prepared_xact() WHERE dbid = $1",
+		.reads_only = true,
 		.nargs = 1,
 		.argtypes = {OIDOID}
 	};

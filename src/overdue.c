@@ -157,6 +157,7 @@ read_deadlines(const char *provider)
 		.sql = "SELECT marketplace, deadline FROM ONLY awspool.pool_setting"
 		" WHERE provider = $1 AND deadline IS NOT NULL"
 		" ORDER BY marketplace",
+		.reads_only = true,
 		.nargs = 1,
 		.argtypes = {TEXTOID}
 	};
