@@ -58,12 +58,17 @@ OBJS = \
 	src/lifecycle.o \
 	src/row.o \
 	src/pool_start.o \
+	src/pool.o \
+	src/holder.o \
+	src/pause.o \
 	src/head.o \
 	src/lookup.o \
 	src/stock.o \
 	src/history.o \
 	src/claim.o \
 	src/order.o \
+	src/overdue.o \
+	src/blocked.o \
 	src/batch.o \
 	src/csv.o \
 	src/import.o \

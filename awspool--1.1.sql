@@ -246,7 +246,66 @@ ALTER TABLE awspool.provider_viewer
 ALTER TABLE awspool.provider_viewer ENABLE ROW LEVEL SECURITY;
 
 
--- @pool-table
+-- What a provider wants of a pool, and since when it is paused.
+CREATE TABLE awspool.pool_setting (
+  provider     text COLLATE "C" NOT NULL,
+  marketplace  text COLLATE "C" NOT NULL,
+  low_water    bigint,
+  min_days     numeric,
+  deadline     interval,
+  paused_at    timestamptz,
+  paused_by    text COLLATE "C",
+  pause_reason text,
+  CONSTRAINT pool_setting_pkey PRIMARY KEY (provider, marketplace),
+  CONSTRAINT pool_setting_is_well_formed CHECK (
+    awspool.is_well_formed(provider, '000000000000',
+      CASE WHEN marketplace OPERATOR(pg_catalog.=) '*' THEN 'MP-0000'
+           ELSE marketplace END, 'SPAM', NULL)),
+  CONSTRAINT pool_setting_makes_sense CHECK (
+    low_water OPERATOR(pg_catalog.>=) 0
+    AND min_days OPERATOR(pg_catalog.>=) 0
+    AND min_days OPERATOR(pg_catalog.<) 'Infinity'
+    AND deadline OPERATOR(pg_catalog.>) '0'
+    AND (paused_at IS NOT NULL
+         OR pg_catalog.num_nonnulls(paused_by,
+              pause_reason) OPERATOR(pg_catalog.=) 0)
+    AND (marketplace OPERATOR(pg_catalog.<>) '*'
+         OR pg_catalog.num_nonnulls(low_water, min_days,
+              deadline) OPERATOR(pg_catalog.=) 0))
+) USING heap;
+
+COMMENT ON TABLE awspool.pool_setting IS
+  'What a provider wants of a pool, and since when it is paused; the marketplace "*" stands for the pools of the provider that have no row of their own. Changed by awspool.configure_pool, pause_pool and resume_pool.';
+
+-- Of the settings of the providers whose names have a certain hash.
+INSERT INTO awspool.arrival_count
+  SELECT i OPERATOR(pg_catalog.*) 1099511627776
+  FROM pg_catalog.generate_series(201::bigint, 220) i;
+
+ALTER TABLE awspool.pool_setting
+  ALTER provider SET STATISTICS 0, ALTER marketplace SET STATISTICS 0,
+  ALTER low_water SET STATISTICS 0, ALTER min_days SET STATISTICS 0,
+  ALTER deadline SET STATISTICS 0, ALTER paused_at SET STATISTICS 0,
+  ALTER paused_by SET STATISTICS 0, ALTER pause_reason SET STATISTICS 0;
+
+ALTER TABLE awspool.pool_setting ENABLE ROW LEVEL SECURITY;
+
+-- Has every session look at the settings of the provider again.
+CREATE FUNCTION awspool.count_setting_change() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_count_setting_change' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.count_setting_change() IS
+  'Trigger: has every session look at the settings of the provider again.';
+
+CREATE TRIGGER pool_setting_count_change
+  AFTER INSERT OR UPDATE OR DELETE ON awspool.pool_setting
+  FOR EACH ROW EXECUTE FUNCTION awspool.count_setting_change();
+
+ALTER TABLE awspool.pool_setting
+  ENABLE ALWAYS TRIGGER pool_setting_count_change;
+
+COMMENT ON TRIGGER pool_setting_count_change ON awspool.pool_setting IS
+  'Has every session look at the settings of the provider again.';
 
 
 -- @batch-table
@@ -558,7 +617,145 @@ COMMENT ON TRIGGER provider_viewer_resolve ON awspool.provider_viewer IS
   'Finds the role of a name, so that grants survive a restore elsewhere, and has every session read the grants anew.';
 
 
--- @pool-view
+-- The settings of the pools of the caller's providers.
+CREATE FUNCTION awspool.visible_settings()
+RETURNS TABLE (provider text, marketplace text, low_water bigint,
+  min_days numeric, deadline interval, paused_at timestamptz, paused_by text,
+  pause_reason text)
+AS 'MODULE_PATHNAME', 'awspool_visible_settings' LANGUAGE C STABLE;
+
+COMMENT ON FUNCTION awspool.visible_settings() IS
+  'The settings of the pools of the caller''s providers, as view awspool.pool_settings shows them.';
+
+-- What is wanted of each pool, and which are paused.
+CREATE VIEW awspool.pool_settings WITH (security_barrier) AS
+  SELECT provider, marketplace, low_water, min_days, deadline, paused_at,
+         paused_by, pause_reason
+  FROM awspool.visible_settings();
+
+COMMENT ON VIEW awspool.pool_settings IS
+  'The settings of the pools of the caller''s providers. Change them by awspool.configure_pool, pause_pool and resume_pool.';
+COMMENT ON COLUMN awspool.pool_settings.provider IS 'Whose pool it is.';
+COMMENT ON COLUMN awspool.pool_settings.marketplace IS
+  'The marketplace it is for; "*": the provider paused all its pools, and this is what those without a row of their own share.';
+COMMENT ON COLUMN awspool.pool_settings.low_water IS
+  'An alert is wanted when fewer accounts are ready; NULL if none is.';
+COMMENT ON COLUMN awspool.pool_settings.min_days IS
+  'An alert is wanted when the ready accounts last for fewer days; NULL if none is.';
+COMMENT ON COLUMN awspool.pool_settings.deadline IS
+  'How long an account may be in progress before it is overdue; NULL if for ever.';
+COMMENT ON COLUMN awspool.pool_settings.paused_at IS
+  'Since when the pool gives no accounts; NULL if it is open.';
+COMMENT ON COLUMN awspool.pool_settings.paused_by IS 'The role that paused it.';
+COMMENT ON COLUMN awspool.pool_settings.pause_reason IS
+  'Why it is paused, if somebody said.';
+
+-- The accounts of a provider that are in progress beyond the deadline.
+CREATE FUNCTION awspool.overdue_accounts(provider text)
+RETURNS TABLE (marketplace text, account_id text, order_id text,
+  claimed_at timestamptz, deadline interval)
+AS 'MODULE_PATHNAME', 'awspool_overdue_accounts' LANGUAGE C STABLE;
+
+COMMENT ON FUNCTION awspool.overdue_accounts(text) IS
+  'The accounts of a provider that are in progress beyond the deadline of their pool, as view awspool.alerts shows them.';
+
+-- The ready accounts of a provider that an old or prepared transaction holds.
+CREATE FUNCTION awspool.blocked_accounts(provider text)
+RETURNS TABLE (marketplace text, account_id text, is_prepared boolean,
+  pid int, transaction_name text, since timestamptz)
+AS 'MODULE_PATHNAME', 'awspool_blocked_accounts' LANGUAGE C STABLE;
+
+COMMENT ON FUNCTION awspool.blocked_accounts(text) IS
+  'The oldest ready accounts of each pool of a provider that an old or a prepared transaction holds, as view awspool.alerts shows them.';
+
+-- What needs a person now.
+CREATE FUNCTION awspool.find_alerts()
+RETURNS TABLE (severity text, alert text, provider text, marketplace text,
+  account_id text, order_id text, since timestamptz, detail text, action text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  WITH setting AS MATERIALIZED (
+    SELECT * FROM awspool.visible_settings()
+  ), status AS MATERIALIZED (
+    SELECT p.provider, p.marketplace, p.ready, p.claims_7d FROM awspool.pool_status p
+  ), pool AS (        -- one that has a setting need not have an account
+    SELECT coalesce(p.provider, s.provider) AS provider, coalesce(p.marketplace, s.marketplace) AS marketplace,
+           coalesce(p.ready, 0) AS ready, coalesce(p.claims_7d, 0) AS claims_7d,
+           p.ready / nullif(p.claims_7d / 7.0, 0) AS days_left, s.low_water, s.min_days
+    FROM status p FULL JOIN (SELECT * FROM setting WHERE marketplace <> '*') s
+      ON p.provider = s.provider AND p.marketplace = s.marketplace
+  ), stock AS (
+    SELECT p.*, a.severity, a.alert, a.detail
+    FROM pool p, LATERAL (
+      SELECT 'critical', 'dry',
+             concat_ws(', ', 'no ready account', format('%s claims in 7 days', p.claims_7d), 'low-water mark ' || p.low_water)
+      WHERE p.ready = 0 AND (p.low_water IS NOT NULL OR p.claims_7d > 0)
+      UNION ALL
+      SELECT 'warning', 'low', format('%s ready, low-water mark %s', p.ready, p.low_water)
+      WHERE p.ready < p.low_water
+      UNION ALL
+      SELECT 'warning', 'runway',
+             format('%s ready last for %s days at %s claims in 7 days, %s days are wanted',
+                    p.ready, round(p.days_left, 1), p.claims_7d, p.min_days)
+      WHERE p.days_left < p.min_days) a (severity, alert, detail)
+  )
+  SELECT s.severity, s.alert, s.provider, s.marketplace, NULL, NULL,
+         (SELECT max(a.claimed_at) FROM awspool.accounts a
+          WHERE a.provider = s.provider AND a.status = 'provisioning_in_progress' AND a.marketplace = s.marketplace),
+         s.detail, format('SELECT * FROM awspool.import_csv(%L, ...)', s.provider)
+  FROM stock s
+  UNION ALL
+  SELECT 'warning', 'overdue', p.provider, o.marketplace, o.account_id, o.order_id, o.claimed_at + o.deadline,
+         format('in progress since %s, deadline %s', o.claimed_at, o.deadline),
+         format('SELECT * FROM awspool.fail_overdue(%L)', p.provider)
+  FROM (SELECT DISTINCT s.provider FROM setting s WHERE s.deadline IS NOT NULL) p,
+    LATERAL awspool.overdue_accounts(p.provider) o
+  UNION ALL
+  SELECT 'warning', 'blocked', p.provider, b.marketplace, b.account_id, NULL, b.since,
+         CASE WHEN b.transaction_name IS NOT NULL THEN format('held by prepared transaction %L', b.transaction_name)
+              WHEN b.is_prepared THEN 'held by a prepared transaction of another role'
+              WHEN b.pid IS NOT NULL THEN format('held by the session with pid %s', b.pid)
+              ELSE 'held by a session of another role' END,
+         CASE WHEN b.transaction_name IS NOT NULL THEN format('ROLLBACK PREPARED %L, or COMMIT PREPARED', b.transaction_name)
+              WHEN b.pid IS NOT NULL THEN format('SELECT pg_terminate_backend(%s)', b.pid)
+              ELSE 'ask who runs the server to end it' END
+  FROM (SELECT DISTINCT s.provider FROM status s) p,
+    LATERAL awspool.blocked_accounts(p.provider) b
+  UNION ALL
+  SELECT 'warning', 'paused', s.provider, s.marketplace, NULL, NULL, s.paused_at,
+         concat_ws(': ', 'by role ' || quote_ident(s.paused_by), s.pause_reason),
+         format('SELECT awspool.resume_pool(%L%s)', s.provider,
+                CASE WHEN s.marketplace <> '*' THEN format(', %L', s.marketplace) END)
+  FROM setting s
+  WHERE s.paused_at IS NOT NULL
+  ORDER BY 1, 2, 3, 4, 7, 5
+$$;
+
+COMMENT ON FUNCTION awspool.find_alerts() IS
+  'What of the caller''s providers needs a person now, as view awspool.alerts shows it.';
+
+-- What needs a person now; empty when all is well.
+CREATE VIEW awspool.alerts WITH (security_barrier) AS
+  SELECT severity, alert, provider, marketplace, account_id, order_id, since,
+         detail, action
+  FROM awspool.find_alerts();
+
+COMMENT ON VIEW awspool.alerts IS
+  'A row for each thing of the caller''s providers that needs a person now; none when all is well.';
+COMMENT ON COLUMN awspool.alerts.severity IS 'critical or warning.';
+COMMENT ON COLUMN awspool.alerts.alert IS
+  'dry: no ready account, although there is a low-water mark or there were claims in the last 7 days. low: below the low-water mark. runway: fewer days left than wanted. overdue: in progress beyond the deadline. blocked: an old or a prepared transaction holds the account. paused: the pool gives no accounts.';
+COMMENT ON COLUMN awspool.alerts.provider IS 'Whose pool it is.';
+COMMENT ON COLUMN awspool.alerts.marketplace IS
+  'The marketplace it is for; "*": all pools of the provider that have no setting of their own.';
+COMMENT ON COLUMN awspool.alerts.account_id IS
+  'Of overdue and blocked: which account.';
+COMMENT ON COLUMN awspool.alerts.order_id IS
+  'Of overdue: the order that has the account, if it was claimed for one.';
+COMMENT ON COLUMN awspool.alerts.since IS
+  'Of dry, low and runway: the last claim from the pool that is still in progress. Of overdue: when the deadline passed. Of blocked: since when the transaction runs, or is prepared. Of paused: since then. NULL if not known.';
+COMMENT ON COLUMN awspool.alerts.detail IS 'The particulars.';
+COMMENT ON COLUMN awspool.alerts.action IS 'The statement to run.';
 
 
 -- @batch-view
@@ -636,7 +833,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_claim_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.claim_account(text, text, text) IS
-  'Takes the oldest ready account of a pool and returns it, now provisioning_in_progress; no row if there is none. An order that holds an account already gets that one again. WS002: the order holds an account of another marketplace; 22023: a value is malformed; 42501: not your provider; 25006: read-only.';
+  'Takes the oldest ready account of a pool and returns it, now provisioning_in_progress; no row if there is none. An order that holds an account already gets that one again. WS002: the order holds an account of another marketplace; WS007: the pool is paused; 22023: a value is malformed; 42501: not your provider; 25006: read-only.';
 
 --
 -- Orders: how a claim ends.
@@ -676,7 +873,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_replace_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.replace_account(text, text, text, text) IS
-  'In one step: this account failed, and its order gets the next one of the pool, which is returned; no row, and nothing changed, if there is none. Repeating is harmless if the account was claimed with an order. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; 42501: not your provider.';
+  'In one step: this account failed, and its order gets the next one of the pool, which is returned; no row, and nothing changed, if there is none. Repeating is harmless if the account was claimed with an order. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; WS007: the pool is paused; 42501: not your provider.';
 
 --
 -- Import: stock from a file.
@@ -858,7 +1055,46 @@ COMMENT ON FUNCTION awspool.revoke_viewer(text, text) IS
   'Owner only: takes back what grant_viewer gave, at once, also from a role that was dropped or renamed since; what grant_provider gave stays. Nothing to take back is no error. 42501: not the owner.';
 
 
--- @pool-function
+--
+-- Pools: what is wanted of them, and whether they are open.
+--
+
+-- Sets what is wanted of a pool; what is not given is switched off.
+CREATE FUNCTION awspool.configure_pool(provider text, marketplace text,
+  low_water bigint DEFAULT NULL, min_days numeric DEFAULT NULL,
+  deadline interval DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_configure_pool' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.configure_pool(text, text, bigint, numeric, interval) IS
+  'Sets what is wanted of a pool: at least so many ready accounts, enough for so many days, and how long one may be in progress. What is not given is switched off. 22023: a value is malformed or negative; 42501: not your provider; 25006: read-only.';
+
+-- Closes a pool, or all of a provider's, for new claims and replacements.
+CREATE FUNCTION awspool.pause_pool(provider text,
+  marketplace text DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_pause_pool' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.pause_pool(text, text, text) IS
+  'Closes a pool or, without marketplace, all of the provider''s and those to come: claims and replacements fail with WS007, but an order that holds an account gets it. Returns when all claims that began before have ended. 22023: a value is malformed; 42501: not your provider; 25006: read-only.';
+
+-- Opens what pause_pool closed.
+CREATE FUNCTION awspool.resume_pool(provider text,
+  marketplace text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_resume_pool' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.resume_pool(text, text) IS
+  'Opens a pool or, without marketplace, all of the provider''s. Nothing to open is no error. 22023: a value is malformed; 42501: not your provider; 25006: read-only.';
+
+-- Ends what is in progress beyond the deadline of its pool.
+CREATE FUNCTION awspool.fail_overdue(provider text,
+  max_accounts int DEFAULT 100)
+RETURNS SETOF awspool.accounts
+AS 'MODULE_PATHNAME', 'awspool_fail_overdue' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.fail_overdue(text, int) IS
+  'The accounts that have been in progress beyond their pool''s deadline become provisioning_failed, the longest first, no more than so many, and are returned. Skips those that somebody is changing. 22023: a number below 0; 42501: not your provider; 25006: read-only.';
 
 
 -- @batch-function
@@ -1150,7 +1386,11 @@ AS $$
        '{provider_state_is_well_formed,provider_state_is_known}'),
       ('arrival_count', '{arrivals}', '{}', '{}'),
       ('pool_start', '{position,arrivals,provider,marketplace}',
-       '{pool_start_pkey}', '{}')
+       '{pool_start_pkey}', '{}'),
+      ('pool_setting',
+       '{provider,marketplace,low_water,min_days,deadline,paused_at,paused_by,pause_reason}',
+       '{pool_setting_pkey}',
+       '{pool_setting_is_well_formed,pool_setting_makes_sense}')
   ), base AS (
     SELECT c.*, m.columns, m.indexes, m.checks
     FROM relation c JOIN made m ON m.relation = c.relname
@@ -1214,6 +1454,7 @@ AS $$
                ('provider_role', 'provider_role_resolve', 'A'),
                ('provider_viewer', 'provider_viewer_resolve', 'A'),
                ('provider_state', 'provider_state_note', 'A'),
+               ('pool_setting', 'pool_setting_count_change', 'A'),
                ('import', 'import_begin', 'O'), ('import', 'import_row', 'O'),
                ('import', 'import_end', 'O'), ('accounts', 'change_accounts', 'O')
        ) x (relation, name, enabled)
@@ -1530,7 +1771,12 @@ TO PUBLIC;
 
 
 
--- @pool-grant
+GRANT SELECT ON awspool.pool_settings, awspool.alerts TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  awspool.configure_pool, awspool.pause_pool, awspool.resume_pool,
+  awspool.fail_overdue, awspool.visible_settings, awspool.overdue_accounts,
+  awspool.blocked_accounts, awspool.find_alerts
+TO PUBLIC;
 
 
 -- @batch-grant
@@ -1568,7 +1814,7 @@ SELECT pg_catalog.pg_extension_config_dump('awspool.provider_viewer',
   'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) role_oid AND r.rolname OPERATOR(pg_catalog.=) role::pg_catalog.name)');
 
 
--- @pool-dump
+SELECT pg_catalog.pg_extension_config_dump('awspool.pool_setting', '');
 
 
 -- @batch-dump

@@ -262,6 +262,8 @@ SELECT p.proname, x.what, n.place, format('SELECT awspool.%I(%s)', p.proname,
     (SELECT string_agg(CASE WHEN n.place IN (0, a.place) THEN x.value
                             WHEN a.name = 'account_ids' THEN '''{120000000008}'''
                             WHEN a.type = 'boolean'::regtype THEN 'false'
+                            WHEN a.type IN ('integer'::regtype, 'bigint'::regtype, 'numeric'::regtype) THEN '1'
+                            WHEN a.type = 'interval'::regtype THEN '''1 day'''
                             WHEN a.type = 'timestamptz'::regtype THEN 'now()'
                             ELSE quote_literal(CASE a.name WHEN 'provider' THEN 'acme' WHEN 'account_id' THEN '120000000008' WHEN 'marketplace' THEN 'MP-0000'
                               WHEN 'model' THEN 'SPAM' WHEN 'order_id' THEN 'O-13' WHEN 'role_name' THEN current_user::text WHEN 'csv' THEN '120000000088;MP-0000;SPAM' ELSE 'word' END) END,

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * arrival.c
- *	  Accounts that come into a pool, and how sessions hear of it.
+ *	  Accounts that come into a pool, and how sessions hear of it; and of
+ *	  changes of the pools' settings.
  *
  * An account that is added draws its position just then, and so comes behind
  * all others.  Whatever else puts a ready account into the index is an
@@ -22,7 +23,9 @@
  *
  *	 first row		every transaction with arrivals
  *	 second row		those of them that were counted for their pools, too
- *	 each other row	the pools whose names have a certain hash
+ *	 200 rows		the pools whose names have a certain hash
+ *	 20 rows		changes of the settings (pool.c) of the providers whose
+ *					names have a certain hash
  *
  * Version 1.0 has the first row only, and so counts for all pools together.
  * A session may have its library under our script, or ours under its script.
@@ -43,8 +46,12 @@
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 
-/* Rows of pools; the script makes as many, and they fit on one page. */
-#define POOL_ROWS	200
+/*
+ * Rows of pools, and of the providers whose settings change.  The script makes
+ * as many, and they fit on one page.
+ */
+#define POOL_ROWS		200
+#define SETTING_ROWS	20
 
 /* The rows on the page, by what is said above; NULL: there is no such row. */
 typedef struct CountRows
@@ -72,6 +79,7 @@ typedef struct Storing
 static Storing *storing = NULL;
 
 static void count_arrivals(void);
+static int64 *setting_row(Page page, int setting_count);
 static CountRows find_rows(Page page);
 static int64 *row_at(Page page, OffsetNumber i);
 static void end_transaction(XactEvent event, void *arg);
@@ -221,6 +229,60 @@ awspool_arrivals(const ArrivalCounts *counts, int pool_count)
 }
 
 /*
+ * Which count is that of the settings of a provider's pools.
+ */
+int
+awspool_setting_count(const char *provider)
+{
+	return hash_bytes_extended((const unsigned char *) provider,
+							   strlen(provider), 0) % SETTING_ROWS;
+}
+
+/*
+ * How many changes of settings were counted for a provider; -1 if that cannot
+ * be known, since the row is not there.
+ */
+int64
+awspool_setting_changes(const ArrivalCounts *counts, int setting_count)
+{
+	int64		result = -1;
+	int64	   *row;
+
+	if (!BufferIsValid(counts->buffer))
+		return result;
+	LockBuffer(counts->buffer, BUFFER_LOCK_SHARE);
+	row = setting_row(BufferGetPage(counts->buffer), setting_count);
+	if (row != NULL)
+		result = *row;
+	LockBuffer(counts->buffer, BUFFER_LOCK_UNLOCK);
+	return result;
+}
+
+/*
+ * Counts a change of a provider's settings, for everybody to see at once, and
+ * not only when it is committed: pool.c says why.
+ */
+void
+awspool_note_setting_change(const char *provider)
+{
+	ArrivalCounts counts;
+	int64	   *row;
+
+	awspool_open_arrivals(&counts);
+	if (BufferIsValid(counts.buffer))
+	{
+		LockBuffer(counts.buffer, BUFFER_LOCK_EXCLUSIVE);
+		row = setting_row(BufferGetPage(counts.buffer),
+						  awspool_setting_count(provider));
+		if (row != NULL)
+			(*row)++;
+		MarkBufferDirtyHint(counts.buffer, true);
+		LockBuffer(counts.buffer, BUFFER_LOCK_UNLOCK);
+	}
+	awspool_close_arrivals(&counts);
+}
+
+/*
  * Counts what arrived in this transaction, for everybody to see at once.
  */
 static void
@@ -251,6 +313,13 @@ count_arrivals(void)
 		LockBuffer(counts.buffer, BUFFER_LOCK_UNLOCK);
 	}
 	awspool_close_arrivals(&counts);
+}
+
+static int64 *
+setting_row(Page page, int setting_count)
+{
+	return row_at(page,
+				  find_rows(page).first_pool + POOL_ROWS + setting_count);
 }
 
 static CountRows

@@ -23,6 +23,7 @@ _PG_init(void)
 	awspool_init_access();
 	awspool_init_import();
 	awspool_init_arrivals();
+	awspool_init_pool();
 	awspool_init_head();
 	awspool_init_read_plan();
 }

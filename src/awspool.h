@@ -50,6 +50,7 @@
 #define ERRCODE_AWSPOOL_IN_USE					MAKE_SQLSTATE('W','S','0','0','4')
 #define ERRCODE_AWSPOOL_USED_BEFORE				MAKE_SQLSTATE('W','S','0','0','5')
 #define ERRCODE_AWSPOOL_REJECTED_ROWS			MAKE_SQLSTATE('W','S','0','0','6')
+#define ERRCODE_AWSPOOL_PAUSED					MAKE_SQLSTATE('W','S','0','0','7')
 #define ERRCODE_AWSPOOL_FROZEN					MAKE_SQLSTATE('W','S','0','0','8')
 
 /*
@@ -124,6 +125,7 @@ typedef struct AccountTable
 	TupleTableSlot *changed;
 	Bitmapset **updated;		/* columns set since the row was found */
 	bool		does_transition;	/* ourselves, not by the trigger */
+	struct Reservation *reserved;	/* of head.c, until it is confirmed */
 } AccountTable;
 
 /* When a trigger fires, and on which operations (a set of bits). */
@@ -145,6 +147,7 @@ typedef enum LockClass
 	AWSPOOL_LOCK_ORDER = 0x5750,
 	AWSPOOL_LOCK_POOL_START,
 	AWSPOOL_LOCK_IMPORT,
+	AWSPOOL_LOCK_SETTINGS,
 } LockClass;
 
 /* A table of which something is kept for the session (relation.c). */
@@ -279,6 +282,16 @@ enum ReadKeyPlace
 /* A CSV file that is being read (csv.c). */
 typedef struct CsvFile CsvFile;
 
+/* A transaction that may hold accounts (holder.c). */
+typedef struct Holder
+{
+	TransactionId xid;			/* not that of a subtransaction */
+	int			pid;			/* of its session; 0: it is prepared */
+	const char *gid;			/* the name of a prepared one, else NULL */
+	TimestampTz since;			/* when it began, or was prepared */
+	bool		is_callers;		/* or else the caller may not know which */
+} Holder;
+
 /* awspool.arrival_count opened for reading (arrival.c). */
 typedef struct ArrivalCounts
 {
@@ -408,6 +421,10 @@ extern bool awspool_has_arrived(int pool_count);
 extern void awspool_open_arrivals(ArrivalCounts *counts);
 extern void awspool_close_arrivals(ArrivalCounts *counts);
 extern int64 awspool_arrivals(const ArrivalCounts *counts, int pool_count);
+extern int	awspool_setting_count(const char *provider);
+extern int64 awspool_setting_changes(const ArrivalCounts *counts,
+									 int setting_count);
+extern void awspool_note_setting_change(const char *provider);
 
 /* lifecycle.c */
 extern void awspool_pass_transition(Relation rel, TupleTableSlot *old,
@@ -446,13 +463,21 @@ extern int64 awspool_read_start(const char *provider, const char *marketplace,
 extern void awspool_keep_start(const char *provider, const char *marketplace,
 							   int64 position, int64 arrivals);
 
-/* @pool */
+/* pool.c */
+extern void awspool_init_pool(void);
+extern void awspool_lock_settings(const char *provider);
+extern bool awspool_check_open(const char *provider, const char *marketplace);
 
+/* holder.c */
+extern Holder *awspool_find_holders(TimestampTz before, int *n);
+extern const Holder *awspool_holder_of(const Holder *holders, int n,
+									   TransactionId xid);
 
 /* head.c */
 extern void awspool_init_head(void);
 extern bool awspool_reserve_oldest(AccountTable *table, const char *provider,
 								   const char *marketplace);
+extern void awspool_confirm_reserved(AccountTable *table);
 
 /* lookup.c */
 extern void awspool_look_up(NewAccount **accounts, int n);
@@ -595,6 +620,16 @@ extern void awspool_init_read_plan(void);
 #define awspool_is_nullable(var) false
 #define awspool_may_execute(function) \
 	pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define awspool_backend_status(i) pgstat_get_local_beentry_by_index(i)
+#define awspool_has_new_file(rel) \
+	((rel)->rd_newRelfilelocatorSubid != InvalidSubTransactionId)
+#else
+#define awspool_backend_status(i) pgstat_fetch_stat_local_beentry(i)
+#define awspool_has_new_file(rel) \
+	((rel)->rd_newRelfilenodeSubid != InvalidSubTransactionId)
 #endif
 
 #if PG_VERSION_NUM >= 180000

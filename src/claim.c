@@ -26,6 +26,9 @@
  * holds, and only if that is nothing do they take the next account.  The
  * unique index account_order stands underneath.
  *
+ * A pool that is paused gives no account; what an order holds already it gets
+ * all the same.  See pool.c.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
@@ -134,6 +137,7 @@ awspool_find_order(AccountTable *table, const char *order_id)
 /*
  * Gives the reserved account to the order, or to nobody by name, and returns
  * its public row.  The transition trigger stamps who claimed it and when.
+ * Raises WS007 if the pool was paused meanwhile.
  */
 HeapTuple
 awspool_take_reserved(TupleDesc accounts, AccountTable *table,
@@ -142,5 +146,6 @@ awspool_take_reserved(TupleDesc accounts, AccountTable *table,
 	awspool_begin_change(table);
 	awspool_set_column(table, Anum_account_order_id, order_id);
 	awspool_update_status(table, STATUS_IN_PROGRESS);
+	awspool_confirm_reserved(table);
 	return awspool_public_row(accounts, table->changed);
 }

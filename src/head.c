@@ -140,6 +140,8 @@ typedef struct Pool
 {
 	PoolKey		key;
 	int			count;			/* which count of arrivals is the pool's */
+	int			setting_count;	/* and which of settings, its provider's */
+	int64		opened;			/* the pool is open while that is this; or -1 */
 	int64		arrivals;		/* the rest holds while it is this; or -1 */
 	Start		start;
 	Start		before;			/* before this transaction, if "learnt" */
@@ -183,9 +185,21 @@ static int64 settled = VERY_START;
 /* The pools about which something was learnt in this transaction. */
 static Pool *learnt_pools = NULL;
 
+/*
+ * An account that was reserved, as the pool was found open when that many
+ * changes of the provider's settings were counted.
+ */
+typedef struct Reservation
+{
+	ArrivalCounts counts;
+	int			setting_count;
+	int64		opened;
+} Reservation;
+
 static Pool *get_pool(const Search *search, const char *provider,
 					  const char *marketplace);
 static Pool *find_pool(const char *provider, const char *marketplace);
+static int64 check_open(const Search *search);
 static void forget_pool(Pool *pool);
 static void forget_pools(void);
 static int64 noted_start(const Pool *pool);
@@ -221,13 +235,16 @@ awspool_init_head(void)
 /*
  * Finds the oldest account of the pool that is ready and not being changed,
  * locks it until the end of the transaction and leaves it in "found".  False
- * if there is none.
+ * if there is none.  Raises WS007 if the pool is paused.
+ *
+ * Once the account has been changed, awspool_confirm_reserved() is due.
  */
 bool
 awspool_reserve_oldest(AccountTable *table, const char *provider,
 					   const char *marketplace)
 {
 	Search		search = {.table = table};
+	int64		opened = -1;
 	bool		reserved = false;
 
 	search.index = awspool_open_index("account_ready", RowExclusiveLock);
@@ -236,18 +253,69 @@ awspool_reserve_oldest(AccountTable *table, const char *provider,
 	{
 		CHECK_FOR_INTERRUPTS();
 		search.pool = get_pool(&search, provider, marketplace);
+		opened = check_open(&search);
 		search.is_last = (tries == MAX_TRIES);
 		reserved = reserve_doubtful(&search) || reserve_from_start(&search);
 		if (reserved || !something_arrived(&search))
 			break;
 	}
-	awspool_close_arrivals(&search.counts);
+	if (reserved)
+	{
+		table->reserved = palloc(sizeof(Reservation));
+		table->reserved->counts = search.counts;
+		table->reserved->setting_count = search.pool->setting_count;
+		table->reserved->opened = opened;
+	}
+	else
+		awspool_close_arrivals(&search.counts);
 	index_close(search.index, NoLock);
 
 	/* An older row of the account, which the snapshot shows, would stay. */
 	if (reserved)
 		awspool_check_shown_once(table->rel, table->found);
 	return reserved;
+}
+
+/*
+ * To be called when the account that was reserved is in progress.  Raises
+ * WS007 if its pool was paused since it was reserved: pool.c says why that has
+ * to be asked again.
+ */
+void
+awspool_confirm_reserved(AccountTable *table)
+{
+	Reservation *reserved = table->reserved;
+	int64		changes;
+
+	if (reserved == NULL)		/* it was not taken from its pool's head */
+		return;
+	changes = awspool_setting_changes(&reserved->counts,
+									  reserved->setting_count);
+	if (changes != reserved->opened || changes < 0)
+		(void) awspool_check_open(table->provider,
+								  awspool_column(table->changed,
+												 Anum_account_marketplace));
+	awspool_close_arrivals(&reserved->counts);
+	pfree(reserved);
+	table->reserved = NULL;
+}
+
+/*
+ * Raises WS007 if the pool is paused; returns the count of changes of settings
+ * with which it is open.
+ */
+static int64
+check_open(const Search *search)
+{
+	Pool	   *pool = search->pool;
+	int64		changes = awspool_setting_changes(&search->counts,
+												  pool->setting_count);
+
+	if (changes != pool->opened || changes < 0)
+		pool->opened = awspool_check_open(pool->key.provider,
+										  pool->key.marketplace) ?
+			changes : -1;
+	return changes;
 }
 
 /*
@@ -307,6 +375,8 @@ find_pool(const char *provider, const char *marketplace)
 		pool->learnt = false;
 		pool->arrivals = -1;
 		pool->count = awspool_pool_count(provider, marketplace);
+		pool->setting_count = awspool_setting_count(provider);
+		pool->opened = -1;
 		pool->reach = 0;
 		pool->next_full_walk = GetCurrentTimestamp() + FULL_WALK_INTERVAL;
 	}

@@ -28,12 +28,17 @@ SELECT results_eq(
      ('allocate_account',
       'provider text, account_id text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
+     ('blocked_accounts', 'provider text',
+      'TABLE(marketplace text, account_id text, is_prepared boolean, pid integer, transaction_name text, since timestamp with time zone)'),
      ('check_csv',
       'provider text, csv text',
       'TABLE(line bigint, account_id text, marketplace text, model text, outcome text, detail text)'),
      ('claim_account',
       'provider text, marketplace text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
+     ('configure_pool',
+      'provider text, marketplace text, low_water bigint DEFAULT NULL::bigint, min_days numeric DEFAULT NULL::numeric, deadline interval DEFAULT NULL::interval',
+      'void'),
      ('count_pools', '',
       'TABLE(provider text, marketplace text, ready bigint, provisioning_in_progress bigint, allocated bigint, provisioning_failed bigint, invalid bigint, oldest_ready_at timestamp with time zone, claims_24h bigint, claims_7d bigint)'),
      ('delete_account',
@@ -48,6 +53,11 @@ SELECT results_eq(
      ('fail_account',
       'provider text, account_id text, reason text DEFAULT NULL::text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
+     ('fail_overdue',
+      'provider text, max_accounts integer DEFAULT 100',
+      'SETOF awspool.accounts'),
+     ('find_alerts', '',
+      'TABLE(severity text, alert text, provider text, marketplace text, account_id text, order_id text, since timestamp with time zone, detail text, action text)'),
      ('forget_provider', 'provider text', 'void'),
      ('freeze_provider', 'provider text', 'void'),
      ('grant_provider', 'provider text, role_name text', 'void'),
@@ -63,17 +73,25 @@ SELECT results_eq(
       'boolean'),
      ('lint', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('my_providers', '', 'text[]'),
+     ('overdue_accounts', 'provider text',
+      'TABLE(marketplace text, account_id text, order_id text, claimed_at timestamp with time zone, deadline interval)'),
+     ('pause_pool',
+      'provider text, marketplace text DEFAULT NULL::text, reason text DEFAULT NULL::text',
+      'void'),
      ('plan_accounts', 'internal', 'internal'),
      ('replace_account',
       'provider text, account_id text, reason text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
+     ('resume_pool', 'provider text, marketplace text DEFAULT NULL::text', 'void'),
      ('revoke_provider', 'provider text, role_name text', 'void'),
+     ('revoke_viewer', 'provider text, role_name text', 'void'),
+     ('thaw_provider', 'provider text', 'void'),
      ('verify', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('verify_indexes', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('verify_pool_starts', '', 'TABLE(severity text, object text, problem text, action text)'),
-     ('revoke_viewer', 'provider text, role_name text', 'void'),
-     ('thaw_provider', 'provider text', 'void'),
-     ('visible_accounts', '', 'SETOF awspool.account_row') $$,
+     ('visible_accounts', '', 'SETOF awspool.account_row'),
+     ('visible_settings', '',
+      'TABLE(provider text, marketplace text, low_water bigint, min_days numeric, deadline interval, paused_at timestamp with time zone, paused_by text, pause_reason text)') $$,
   'the functions, their arguments and results');
 
 SELECT is_empty(
@@ -85,7 +103,7 @@ SELECT results_eq(
   $$ SELECT proname::text COLLATE "default" FROM pg_proc
      WHERE pronamespace = 'awspool'::regnamespace AND prorettype = 'trigger'::regtype
      ORDER BY proname COLLATE "C" $$,
-  ARRAY['account_transition', 'change_accounts', 'follow_sequence', 'import_begin',
+  ARRAY['account_transition', 'change_accounts', 'count_setting_change', 'follow_sequence', 'import_begin',
         'import_end', 'import_row', 'log_account_change', 'note_provider_state', 'refuse_used_account',
         'resolve_provider_role'],
   'the trigger functions');
@@ -99,19 +117,23 @@ SELECT results_eq(
      ORDER BY proname COLLATE "C" $$,
   $$ VALUES ('account_events', 's', 'u'),
             ('acts_for_all', 's', 'u'),
+            ('blocked_accounts', 's', 'u'),
             ('count_pools', 's', 'u'),
+            ('find_alerts', 's', 'u'),
             ('is_well_formed', 'i', 's'),
             ('lint', 's', 'u'),
             ('my_providers', 's', 'u'),
+            ('overdue_accounts', 's', 'u'),
             ('verify', 's', 'u'),
             ('verify_indexes', 's', 'u'),
-            ('visible_accounts', 's', 'u') $$,
+            ('visible_accounts', 's', 'u'),
+            ('visible_settings', 's', 'u') $$,
   'only these functions are not volatile and parallel unsafe');
 
 -- They judge the caller, so they must know the caller; NULL is an argument.
--- Only lint and verify have a search path of their own, and verify more.
+-- Only these have a search path of their own, and verify more.
 SELECT is_empty(
-  $$ SELECT proname FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND proname NOT IN ('lint', 'verify')
+  $$ SELECT proname FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND proname NOT IN ('lint', 'verify', 'find_alerts')
      AND (prosecdef OR proisstrict OR proleakproof OR proconfig IS NOT NULL
           OR provariadic <> 0 OR prokind <> 'f') $$,
   'no function is security definer, strict, leakproof or has settings');
@@ -120,7 +142,7 @@ SELECT results_eq(
   $$ SELECT p.proname::text COLLATE "default" FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
      WHERE p.pronamespace = 'awspool'::regnamespace AND l.lanname <> 'c'
      ORDER BY p.proname COLLATE "C" $$,
-  ARRAY['account_events', 'lint', 'verify'],
+  ARRAY['account_events', 'find_alerts', 'lint', 'verify'],
   'all but three are in C');
 
 SELECT is_empty(
@@ -155,8 +177,8 @@ SELECT results_eq(
      WHERE relnamespace = 'awspool'::regnamespace AND relkind NOT IN ('i', 'S')
      ORDER BY relname COLLATE "C" $$,
   $$ VALUES ('account', 'r'), ('account_log', 'r'), ('account_row', 'c'), ('accounts', 'v'),
-            ('arrival_count', 'r'), ('import', 'v'), ('pool_start', 'r'),
-            ('pool_status', 'v'), ('provider_role', 'r'),
+            ('alerts', 'v'), ('arrival_count', 'r'), ('import', 'v'), ('pool_setting', 'r'),
+            ('pool_settings', 'v'), ('pool_start', 'r'), ('pool_status', 'v'), ('provider_role', 'r'),
             ('provider_state', 'r'), ('provider_viewer', 'r') $$,
   'the tables, views and the type of a row');
 
@@ -186,6 +208,21 @@ SELECT results_eq(
             ('oldest_ready_at', 'timestamp with time zone'),
             ('claims_24h', 'bigint'), ('claims_7d', 'bigint') $$,
   'view pool_status');
+
+SELECT results_eq(
+  $$ SELECT name, type FROM pg_temp.columns_of('awspool.pool_settings') $$,
+  $$ VALUES ('provider', 'text'), ('marketplace', 'text'), ('low_water', 'bigint'),
+            ('min_days', 'numeric'), ('deadline', 'interval'),
+            ('paused_at', 'timestamp with time zone'), ('paused_by', 'text'),
+            ('pause_reason', 'text') $$,
+  'view pool_settings');
+
+SELECT results_eq(
+  $$ SELECT name, type FROM pg_temp.columns_of('awspool.alerts') $$,
+  $$ VALUES ('severity', 'text'), ('alert', 'text'), ('provider', 'text'),
+            ('marketplace', 'text'), ('account_id', 'text'), ('order_id', 'text'),
+            ('since', 'timestamp with time zone'), ('detail', 'text'), ('action', 'text') $$,
+  'view alerts');
 
 SELECT results_eq(
   $$ SELECT name, type FROM pg_temp.columns_of('awspool.import') $$,
@@ -238,6 +275,13 @@ SELECT results_eq(
   $$ VALUES ('position', 'bigint', true), ('arrivals', 'bigint', true),
             ('provider', 'text', true), ('marketplace', 'text', true) $$,
   'table pool_start');
+SELECT results_eq(
+  $$ SELECT * FROM pg_temp.columns_of('awspool.pool_setting') $$,
+  $$ VALUES ('provider', 'text', true), ('marketplace', 'text', true),
+            ('low_water', 'bigint', false), ('min_days', 'numeric', false),
+            ('deadline', 'interval', false), ('paused_at', 'timestamp with time zone', false),
+            ('paused_by', 'text', false), ('pause_reason', 'text', false) $$,
+  'table pool_setting');
 
 --
 -- What an error, a plan or a script may name: constraints, indexes, triggers
@@ -252,6 +296,9 @@ SELECT results_eq(
             ('awspool.account', 'account_is_well_formed', 'c', true),
             ('awspool.account', 'account_pkey', 'p', true),
             ('awspool.account_log', 'account_log_pkey', 'p', true),
+            ('awspool.pool_setting', 'pool_setting_is_well_formed', 'c', true),
+            ('awspool.pool_setting', 'pool_setting_makes_sense', 'c', true),
+            ('awspool.pool_setting', 'pool_setting_pkey', 'p', true),
             ('awspool.pool_start', 'pool_start_pkey', 'p', true),
             ('awspool.provider_role', 'provider_role_is_well_formed', 'c', true),
             ('awspool.provider_role', 'provider_role_pkey', 'p', true),
@@ -279,6 +326,7 @@ SELECT results_eq(
             ('awspool.account_pkey', true, ARRAY['account_id'], false),
             ('awspool.account_provider', false, ARRAY['provider', '"position"'], false),
             ('awspool.account_ready', false, ARRAY['provider', 'marketplace', '"position"'], true),
+            ('awspool.pool_setting_pkey', true, ARRAY['provider', 'marketplace'], false),
             ('awspool.pool_start_pkey', true, ARRAY['provider', 'marketplace'], false),
             ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false),
             ('awspool.provider_state_pkey', true, ARRAY['provider'], false),
@@ -300,6 +348,7 @@ SELECT results_eq(
             ('awspool.import', 'import_begin', 'awspool.import_begin', 'O'),
             ('awspool.import', 'import_end', 'awspool.import_end', 'O'),
             ('awspool.import', 'import_row', 'awspool.import_row', 'O'),
+            ('awspool.pool_setting', 'pool_setting_count_change', 'awspool.count_setting_change', 'A'),
             ('awspool.provider_role', 'provider_role_resolve', 'awspool.resolve_provider_role', 'A'),
             ('awspool.provider_state', 'provider_state_note', 'awspool.note_provider_state', 'A'),
             ('awspool.provider_viewer', 'provider_viewer_resolve', 'awspool.resolve_provider_role', 'A') $$,

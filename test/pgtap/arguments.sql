@@ -22,13 +22,17 @@ INSERT INTO call VALUES
   ('acts_for_all', '{}', '{}'),
   ('add_account', '{acme,900000000009,MP-0001,SPAM}', '{provider,account,marketplace,model}'),
   ('allocate_account', '{acme,900000000001,order}', '{provider,account,held order}'),
+  ('blocked_accounts', '{acme}', '{provider}'),
   ('check_csv', '{acme,900000000009;MP-0001;SPAM}', '{provider,checked file}'),
   ('claim_account', '{acme,MP-0001,order-2}', '{provider,marketplace,order}'),
+  ('configure_pool', '{acme,MP-0001,5,2.5,1 day}', '{provider,marketplace,number,days,deadline}'),
   ('count_pools', '{}', '{}'),
   ('delete_account', '{acme,900000000002}', '{provider,account}'),
   ('delete_accounts', '{acme,"{900000000002}"}', '{provider,ids}'),
   ('edit_account', '{acme,900000000002,MP-0002,ECAM}', '{provider,account,marketplace or null,model or null}'),
   ('fail_account', '{acme,900000000001,broken,order}', '{provider,account,any,held order}'),
+  ('fail_overdue', '{acme,100}', '{provider,count}'),
+  ('find_alerts', '{}', '{}'),
   ('forget_provider', '{moving}', '{forgotten provider}'),
   ('freeze_provider', '{acme}', '{moving provider}'),
   ('grant_provider', '{acme,regress_awspool_acme}', '{granted provider,role}'),
@@ -38,14 +42,18 @@ INSERT INTO call VALUES
   ('is_well_formed', '{acme,900000000001,MP-0001,SPAM,order}', '{any,any,any,any,any}'),
   ('lint', '{}', '{}'),
   ('my_providers', '{}', '{}'),
+  ('overdue_accounts', '{acme}', '{provider}'),
+  ('pause_pool', '{acme,MP-0002,broken}', '{provider,marketplace or null,any}'),
   ('replace_account', '{acme,900000000001,broken,order}', '{provider,account,any,held order}'),
+  ('resume_pool', '{acme,MP-0002}', '{provider,marketplace or null}'),
   ('revoke_provider', '{acme,regress_awspool_acme}', '{granted provider,old role}'),
   ('verify', '{}', '{}'),
   ('verify_indexes', '{}', '{}'),
   ('verify_pool_starts', '{}', '{}'),
   ('revoke_viewer', '{acme,regress_awspool_acme}', '{granted provider,old role}'),
   ('thaw_provider', '{acme}', '{moving provider}'),
-  ('visible_accounts', '{}', '{}');
+  ('visible_accounts', '{}', '{}'),
+  ('visible_settings', '{}', '{}');
 
 -- Trigger functions follow below; nobody can call what takes an "internal".
 SELECT set_eq(
@@ -126,6 +134,29 @@ INSERT INTO value VALUES
 INSERT INTO value VALUES
   ('boolean', 'NULL', NULL),
   ('boolean', 'true', 'true'),
+  ('int4', 'NULL', NULL),
+  ('int4', 'negative', '-1'),
+  ('int4', 'nothing', '0'),
+  ('int4', 'the last', '2147483647'),
+  ('int8', 'NULL', NULL),
+  ('int8', 'the first', '-9223372036854775808'),
+  ('int8', 'nothing', '0'),
+  ('int8', 'the last', '9223372036854775807'),
+  ('numeric', 'NULL', NULL),
+  ('numeric', 'not a number', 'NaN'),
+  ('numeric', 'minus infinity', '-Infinity'),
+  ('numeric', 'negative', '-0.0000001'),
+  ('numeric', 'nothing', '0'),
+  ('numeric', 'very many', '1e1000'),
+  ('numeric', 'very few', '1e-1000'),
+  ('interval', 'NULL', NULL),
+  ('interval', 'negative', '-1 microsecond'),
+  ('interval', 'nothing', '0'),
+  ('interval', 'negative in part', '1 month -1 day'),
+  ('interval', 'the last', '178000000 years'),
+  ('interval', 'months with days against them', '100000 years -35999000 days'),
+  ('interval', 'many of everything', '1000 years 366000 days 8784000 hours'),
+  ('interval', 'the shortest', '1 microsecond'),
   ('timestamptz', 'NULL', NULL),
   ('timestamptz', 'the first', '4713-01-01 00:00:00 BC'),
   ('timestamptz', 'the last', '294276-12-31 23:59:59.999999'),
@@ -148,6 +179,10 @@ CREATE FUNCTION pg_temp.expected(kind text, v value) RETURNS text
 LANGUAGE sql AS $$
   SELECT CASE
     WHEN kind = 'any' OR v.type IN ('boolean', 'timestamptz') THEN 'done'
+    WHEN kind = 'number' THEN CASE WHEN v.value::int8 < 0 THEN '22023' ELSE 'done' END
+    WHEN kind = 'count' THEN CASE WHEN v.value::int8 >= 0 THEN 'done' ELSE '22023' END
+    WHEN kind = 'days' THEN CASE WHEN v.value = 'NaN' OR v.value LIKE '-%' THEN '22023' ELSE 'done' END
+    WHEN kind = 'deadline' THEN CASE WHEN v.value IS NULL OR v.label IN ('many of everything', 'the shortest') THEN 'done' ELSE '22023' END
     WHEN kind = 'ids' THEN CASE WHEN v.value IS NULL OR v.label ~ 'NULL' THEN '22023' ELSE 'done' END
     WHEN kind = 'filter ids' THEN 'done'
     WHEN kind = 'provider' THEN CASE WHEN v.is_name THEN '42501' ELSE '22023' END
@@ -240,6 +275,9 @@ INSERT INTO event VALUES
   ('awspool.provider_role', 'INSERT', $$INSERT INTO %s VALUES ('other', 'regress_awspool_acme', 0)$$),
   ('awspool.provider_role', 'UPDATE', $$UPDATE %s SET provider = 'other'$$),
   ('awspool.provider_role', 'DELETE', $$DELETE FROM %s$$),
+  ('awspool.pool_setting', 'INSERT', $$INSERT INTO %s (provider, marketplace) VALUES ('acme', 'MP-0009')$$),
+  ('awspool.pool_setting', 'UPDATE', $$UPDATE %s SET low_water = 5$$),
+  ('awspool.pool_setting', 'DELETE', $$DELETE FROM %s$$),
   ('awspool.provider_state', 'INSERT', $$INSERT INTO %s (provider, state) VALUES ('moved', 'away')$$),
   ('awspool.provider_state', 'UPDATE', $$UPDATE %s SET state = 'away'$$),
   ('awspool.provider_state', 'DELETE', $$DELETE FROM %s$$),
@@ -254,6 +292,7 @@ INSERT INTO event VALUES
 INSERT INTO event
   SELECT relation, 'TRUNCATE', 'TRUNCATE %s' FROM event WHERE relation !~ 'accounts|import' GROUP BY relation;
 
+INSERT INTO awspool.pool_setting (provider, marketplace) VALUES ('acme', 'MP-0001');
 SELECT awspool.edit_account('acme', '900000000002', model => 'ECAM');
 SELECT awspool.edit_account('acme', '900000000002', model => 'SPAM');
 

@@ -70,7 +70,13 @@ INSERT INTO call VALUES
   ('fail_account', $$ awspool.fail_account(%L, '900000000001') $$),
   ('invalidate_account', $$ awspool.invalidate_account(%L, '900000000001') $$),
   ('replace_account', $$ awspool.replace_account(%L, '900000000001', NULL) $$),
-  ('account_history', $$ awspool.account_history(%L, '900000000001') $$);
+  ('account_history', $$ awspool.account_history(%L, '900000000001') $$),
+  ('configure_pool', $$ awspool.configure_pool(%L, 'MP-0001') $$),
+  ('pause_pool', $$ awspool.pause_pool(%L) $$),
+  ('resume_pool', $$ awspool.resume_pool(%L) $$),
+  ('fail_overdue', $$ awspool.fail_overdue(%L) $$),
+  ('overdue_accounts', $$ awspool.overdue_accounts(%L) $$),
+  ('blocked_accounts', $$ awspool.blocked_accounts(%L) $$);
 
 SELECT pg_temp.refused('22023', format('SELECT' || template, provider), name || ' for ' || what)
 FROM call, (VALUES
@@ -117,7 +123,8 @@ FROM unnest(ARRAY['900000000020', '900000000021']) account_id;
 SELECT pg_temp.refused('22023', format('SELECT awspool.' || template, marketplace), NULL)
 FROM unnest(ARRAY['', 'MP-000', 'mp-0000', 'MP-00x0', 'MP0000', ' MP-0000', 'MP-0000 ', 'MP-']) marketplace,
   unnest(ARRAY[$$add_account('acme', '900000000030', %L, 'SPAM')$$,
-               $$edit_account('acme', '900000000008', %L)$$, $$claim_account('acme', %L)$$]) template;
+               $$edit_account('acme', '900000000008', %L)$$, $$claim_account('acme', %L)$$,
+               $$configure_pool('acme', %L)$$, $$pause_pool('acme', %L)$$, $$resume_pool('acme', %L)$$]) template;
 SELECT pg_temp.refused('22023', format('SELECT awspool.' || template, model), NULL)
 FROM unnest(ARRAY['', 'spam', 'SPAM ', 'HAM', 'SPAMECAM']) model,
   unnest(ARRAY[$$add_account('acme', '900000000030', 'MP-0001', %L)$$,

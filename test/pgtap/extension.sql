@@ -114,7 +114,7 @@ SELECT results_eq(
      WHERE extname = 'awspool' ORDER BY c::regclass::text COLLATE "C" $$,
   $$ VALUES ('awspool.account', false), ('awspool.account_log', false),
             ('awspool.account_log_log_id_seq', false), ('awspool.account_position', false),
-            ('awspool.arrival_count', true), ('awspool.pool_start', true),
+            ('awspool.arrival_count', true), ('awspool.pool_setting', false), ('awspool.pool_start', true),
             ('awspool.provider_role', true), ('awspool.provider_state', false),
             ('awspool.provider_viewer', true) $$,
   'the rows of every table and the state of every sequence; of grants those that count');

@@ -52,6 +52,7 @@ INSERT INTO object VALUES
   ('table', 'account', '{}'),
   ('table', 'account_log', '{}'),
   ('table', 'arrival_count', '{}'),
+  ('table', 'pool_setting', '{}'),
   ('table', 'pool_start', '{}'),
   ('table', 'provider_role', '{}'),
   ('table', 'provider_state', '{}'),
@@ -59,7 +60,9 @@ INSERT INTO object VALUES
   ('sequence', 'account_log_log_id_seq', '{}'),
   ('sequence', 'account_position', '{}'),
   ('view', 'accounts', '{SELECT,INSERT,UPDATE,DELETE}'),
+  ('view', 'alerts', '{SELECT}'),
   ('view', 'import', '{SELECT,INSERT}'),
+  ('view', 'pool_settings', '{SELECT}'),
   ('view', 'pool_status', '{SELECT}'),
   ('type', 'account_row', '{USAGE}'),
   ('function', 'account_events', '{}'),
@@ -68,14 +71,19 @@ INSERT INTO object VALUES
   ('function', 'acts_for_all', '{EXECUTE}'),
   ('function', 'add_account', '{EXECUTE}'),
   ('function', 'allocate_account', '{EXECUTE}'),
+  ('function', 'blocked_accounts', '{EXECUTE}'),
   ('function', 'change_accounts', '{}'),
   ('function', 'check_csv', '{EXECUTE}'),
   ('function', 'claim_account', '{EXECUTE}'),
+  ('function', 'configure_pool', '{EXECUTE}'),
   ('function', 'count_pools', '{EXECUTE}'),
+  ('function', 'count_setting_change', '{}'),
   ('function', 'delete_account', '{EXECUTE}'),
   ('function', 'delete_accounts', '{EXECUTE}'),
   ('function', 'edit_account', '{EXECUTE}'),
   ('function', 'fail_account', '{EXECUTE}'),
+  ('function', 'fail_overdue', '{EXECUTE}'),
+  ('function', 'find_alerts', '{EXECUTE}'),
   ('function', 'follow_sequence', '{}'),
   ('function', 'forget_provider', '{}'),
   ('function', 'freeze_provider', '{}'),
@@ -91,17 +99,21 @@ INSERT INTO object VALUES
   ('function', 'log_account_change', '{}'),
   ('function', 'my_providers', '{EXECUTE}'),
   ('function', 'note_provider_state', '{}'),
+  ('function', 'overdue_accounts', '{EXECUTE}'),
+  ('function', 'pause_pool', '{EXECUTE}'),
   ('function', 'plan_accounts', '{}'),
   ('function', 'refuse_used_account', '{}'),
   ('function', 'replace_account', '{EXECUTE}'),
   ('function', 'resolve_provider_role', '{}'),
+  ('function', 'resume_pool', '{EXECUTE}'),
   ('function', 'revoke_provider', '{}'),
   ('function', 'verify', '{}'),
   ('function', 'verify_indexes', '{}'),
   ('function', 'verify_pool_starts', '{}'),
   ('function', 'revoke_viewer', '{}'),
   ('function', 'thaw_provider', '{}'),
-  ('function', 'visible_accounts', '{EXECUTE}');
+  ('function', 'visible_accounts', '{EXECUTE}'),
+  ('function', 'visible_settings', '{EXECUTE}');
 
 -- The members of the extension and their schema.  The types of rows and of
 -- arrays come and go with what they are of.
@@ -218,6 +230,10 @@ SELECT awspool.claim_account('acme', 'MP-0001', 'order');
 SELECT awspool.edit_account('acme', '900000000003', model => 'ECAM');
 INSERT INTO awspool.provider_state (provider, state) VALUES ('moved', 'away');
 INSERT INTO awspool.pool_start VALUES (1, 0, 'acme', 'MP-0001') ON CONFLICT DO NOTHING;
+-- An order that is overdue, and pools that are low or paused.
+INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_model, claimed_at, claimed_by)
+VALUES ('acme', '900000000006', 'MP-0001', 'SPAM', 'provisioning_in_progress', 'SPAM', now() - interval '1 day', 'me');
+SELECT awspool.configure_pool('acme', 'MP-0001', 100, deadline => '1 hour'), awspool.configure_pool('other', 'MP-0001', 100);
 
 CREATE FUNCTION pg_temp.outcome(who name, statement text, expected text) RETURNS text
 LANGUAGE plpgsql AS $$
@@ -265,6 +281,13 @@ INSERT INTO attempt VALUES
   ('view', 'pool_status', 'UPDATE %s SET ready = 0', '55000', '55000', '55000', '55000', '55000'),
   ('view', 'pool_status', 'DELETE FROM %s', '55000', '55000', '55000', '55000', '55000'),
   ('view', 'pool_status', 'INSERT INTO %s DEFAULT VALUES', '55000', '55000', '55000', '55000', '55000'),
+  ('view', 'pool_settings', 'SELECT low_water FROM %s', 'rows', 'rows', 'none', 'none', 'none'),
+  ('view', 'pool_settings', 'SELECT low_water FROM %s WHERE provider = ''other''', 'rows', 'none', 'none', 'none', 'none'),
+  ('view', 'pool_settings', 'UPDATE %s SET low_water = 0', '55000', '55000', '55000', '55000', '55000'),
+  ('view', 'pool_settings', 'DELETE FROM %s', '55000', '55000', '55000', '55000', '55000'),
+  ('view', 'pool_settings', 'INSERT INTO %s DEFAULT VALUES', '55000', '55000', '55000', '55000', '55000'),
+  ('view', 'alerts', 'SELECT detail FROM %s', 'rows', 'rows', 'none', 'none', 'none'),
+  ('view', 'alerts', 'SELECT detail FROM %s WHERE provider = ''other''', 'rows', 'none', 'none', 'none', 'none'),
   ('view', 'import', 'SELECT account_id FROM %s', 'none', 'none', 'none', 'none', 'none'),
   ('view', 'import', 'INSERT INTO %s VALUES (''acme'', ''900000000009'', ''MP-0001'', ''SPAM'')',
    'rows', 'rows', '42501', '42501', '42501'),
@@ -276,14 +299,18 @@ INSERT INTO attempt VALUES
   ('function', 'acts_for_all', 'SELECT WHERE %s()', 'rows', 'none', 'none', 'none', 'none'),
   ('function', 'add_account', 'SELECT %s(''acme'', ''900000000009'', ''MP-0001'', ''SPAM'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'allocate_account', 'SELECT %s(''acme'', ''900000000001'')', 'rows', 'rows', '42501', '42501', '42501'),
+  ('function', 'blocked_accounts', 'SELECT %s(''acme'')', 'none', 'none', '42501', '42501', '42501'),
   ('function', 'check_csv', 'SELECT %s(''acme'', ''900000000009;MP-0001;SPAM'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'claim_account', 'SELECT %s(''acme'', ''MP-0001'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'claim_account', 'SELECT %s(''other'', ''MP-0001'')', 'rows', '42501', '42501', '42501', '42501'),
+  ('function', 'configure_pool', 'SELECT %s(''acme'', ''MP-0001'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'count_pools', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none'),
   ('function', 'delete_account', 'SELECT %s(''acme'', ''900000000002'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'delete_accounts', 'SELECT %s(''acme'', ''{900000000002}'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'edit_account', 'SELECT %s(''acme'', ''900000000002'', model => ''ECAM'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'fail_account', 'SELECT %s(''acme'', ''900000000001'')', 'rows', 'rows', '42501', '42501', '42501'),
+  ('function', 'fail_overdue', 'SELECT %s(''acme'')', 'rows', 'rows', '42501', '42501', '42501'),
+  ('function', 'find_alerts', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none'),
   ('function', 'forget_provider', 'SELECT %s(''acme'')', '55000', '42501', '42501', '42501', '42501'),
   ('function', 'freeze_provider', 'SELECT %s(''acme'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'grant_provider', 'SELECT %s(''acme'', ''regress_awspool_stranger'')', 'rows', '42501', '42501', '42501', '42501'),
@@ -293,6 +320,9 @@ INSERT INTO attempt VALUES
   ('function', 'is_well_formed', 'SELECT %s(''acme'', ''900000000001'', NULL, NULL, NULL)', 'rows', 'rows', 'rows', 'rows', 'rows'),
   ('function', 'lint', 'SELECT %s()', 'may', '42501', '42501', '42501', '42501'),
   ('function', 'my_providers', 'SELECT FROM unnest(%s()) p WHERE p = ''acme''', 'rows', 'rows', 'none', 'none', 'none'),
+  ('function', 'overdue_accounts', 'SELECT %s(''acme'')', 'rows', 'rows', '42501', '42501', '42501'),
+  ('function', 'pause_pool', 'SELECT %s(''acme'')', 'rows', 'rows', '42501', '42501', '42501'),
+  ('function', 'resume_pool', 'SELECT %s(''acme'', ''MP-0001'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'replace_account', 'SELECT %s(''acme'', ''900000000001'', NULL)', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'revoke_provider', 'SELECT %s(''acme'', ''regress_awspool_member'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'verify', 'SELECT %s()', 'may', '42501', '42501', '42501', '42501'),
@@ -300,7 +330,8 @@ INSERT INTO attempt VALUES
   ('function', 'verify_pool_starts', 'SELECT %s()', 'may', '42501', '42501', '42501', '42501'),
   ('function', 'revoke_viewer', 'SELECT %s(''acme'', ''regress_awspool_viewer'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'thaw_provider', 'SELECT %s(''acme'')', 'rows', '42501', '42501', '42501', '42501'),
-  ('function', 'visible_accounts', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none');
+  ('function', 'visible_accounts', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none'),
+  ('function', 'visible_settings', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none');
 -- What only the server may call
 INSERT INTO attempt
   SELECT 'function', proname, 'SELECT %s()', '39P01', '42501', '42501', '42501', '42501'

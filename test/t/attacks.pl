@@ -52,6 +52,8 @@ SELECT awspool.claim_account('victim', 'MP-7777', 'secret-order-3');
 SELECT awspool.fail_account('victim', '770000000003', 'secret-reason');
 SELECT awspool.invalidate_account('victim', '770000000007', 'secret-reason');
 SELECT awspool.delete_account('victim', '770000000007');
+SELECT awspool.configure_pool('victim', 'MP-7777', 100, 100, '1 microsecond');
+SELECT awspool.pause_pool('victim', 'MP-7778', 'secret-reason');
 RESET ROLE;
 ANALYZE awspool.account, awspool.account_log, awspool.provider_role, awspool.provider_viewer;
 SQL
@@ -82,7 +84,14 @@ my @calls_with_provider = (
 	"awspool.fail_account('%s', '$taken')",
 	"awspool.invalidate_account('%s', '$taken')",
 	"awspool.replace_account('%s', '$taken', NULL)",
-	"awspool.account_history('%s', '$taken')");
+	"awspool.account_history('%s', '$taken')",
+	"awspool.configure_pool('%s', 'MP-7777', 5)",
+	"awspool.pause_pool('%s')",
+	"awspool.pause_pool('%s', 'MP-7777', 'secret')",
+	"awspool.resume_pool('%s')",
+	"awspool.fail_overdue('%s')",
+	"awspool.overdue_accounts('%s')",
+	"awspool.blocked_accounts('%s')");
 
 # Statements on the views that look for an account, a provider or an order.
 my @statements_with_id = (
@@ -105,6 +114,8 @@ my @statements_with_provider = (
 	"SELECT * FROM awspool.accounts WHERE provider IN ('acme', '%s') ORDER BY position DESC LIMIT 100",
 	"SELECT * FROM (VALUES ('%s')) v (p) LEFT JOIN awspool.accounts a ON a.provider = v.p AND a.order_id = 'secret-order'",
 	"SELECT * FROM awspool.pool_status WHERE provider = '%s'",
+	"SELECT * FROM awspool.pool_settings WHERE provider = '%s'",
+	"SELECT * FROM awspool.alerts WHERE provider = '%s'",
 	"UPDATE awspool.accounts SET model = 'ECAM' WHERE provider = '%s'",
 	"DELETE FROM awspool.accounts WHERE provider = '%s'");
 
@@ -398,7 +409,7 @@ SELECT account_id FROM awspool.visible_accounts();
 SQL
 	my $tables = join ' ', map {
 		"CREATE TEMP TABLE $_ (LIKE mine.row); CREATE TABLE mine.$_ (LIKE mine.row);"
-	} qw(account account_log accounts provider_role provider_viewer pool_start arrival_count);
+	} qw(account account_log accounts provider_role provider_viewer pool_start pool_setting arrival_count);
 
 	my $normal = told($acme, "BEGIN; $work ROLLBACK;");
 	my $shadowed = told($acme, <<"SQL");
@@ -467,6 +478,8 @@ SQL
 		'a join' => 'SELECT FROM awspool.accounts a JOIN awspool.accounts b ON mine.leak(a.account_id) AND mine.leak2(b.reason, a.reason)',
 		'a lateral join' => 'SELECT FROM awspool.accounts a, LATERAL (SELECT FROM awspool.accounts b WHERE mine.leak(b.order_id)) x',
 		'the view of pools' => 'SELECT FROM awspool.pool_status WHERE mine.leak(marketplace)',
+		'the view of settings' => 'SELECT FROM awspool.pool_settings WHERE mine.leak(marketplace)',
+		'the view of alerts' => 'SELECT FROM awspool.alerts WHERE mine.leak(detail)',
 		'a group' => 'SELECT FROM awspool.accounts GROUP BY account_id HAVING mine.leak(account_id)',
 		'an update' => 'UPDATE awspool.accounts SET model = model WHERE mine.leak(account_id)',
 		'a deletion' => "DELETE FROM awspool.accounts WHERE mine.leak(account_id) AND false",
@@ -665,7 +678,7 @@ SELECT s::text FROM pg_statistic s WHERE starelid IN (SELECT oid FROM pg_class W
 SELECT * FROM pg_stats_ext;
 SELECT * FROM pg_stats_ext_exprs;
 SQL
-		unlike_secret(told($role, 'TABLE awspool.account; TABLE awspool.account_log; TABLE awspool.provider_role; TABLE awspool.provider_viewer; TABLE awspool.pool_start; TABLE awspool.accounts; TABLE awspool.pool_status'),
+		unlike_secret(told($role, 'TABLE awspool.account; TABLE awspool.account_log; TABLE awspool.provider_role; TABLE awspool.provider_viewer; TABLE awspool.pool_start; TABLE awspool.pool_setting; TABLE awspool.accounts; TABLE awspool.pool_status'),
 			"$role wants to read every table");
 		is(told($role, "SET row_security = off; SELECT account_id FROM awspool.account") =~ /ERROR/, 1, "$role wants row security off");
 	}

@@ -231,6 +231,10 @@ my %arguments = (
 	check_csv => "'acme', '900000000002;MP-0001;SPAM'",
 	account_history => "'acme', '900000000001'",
 	count_pools => '',
+	fail_overdue => "'acme', 100",
+	overdue_accounts => "'acme'",
+	blocked_accounts => "'acme'",
+	visible_settings => '',
 	visible_accounts => '');
 
 add_accounts($node, '900000000001', '900000000003');

@@ -35,7 +35,7 @@ $primary->wait_for_catchup($standby);
 
 # Reading
 is(statuses($standby), statuses($primary), 'the standby shows the accounts');
-for my $view ('accounts', 'pool_status')
+for my $view ('accounts', 'pool_status', 'pool_settings', 'alerts')
 {
 	my $rows =
 	  "SET ROLE regress_awspool_seller; SELECT * FROM awspool.$view v ORDER BY v::text";
@@ -72,6 +72,10 @@ my @calls = (
 	"SELECT awspool.fail_account('acme', '900000000001')",
 	"SELECT awspool.invalidate_account('acme', '900000000003')",
 	"SELECT awspool.replace_account('acme', '900000000001', NULL)",
+	"SELECT awspool.configure_pool('acme', 'MP-0001', 5)",
+	"SELECT awspool.pause_pool('acme')",
+	"SELECT awspool.resume_pool('acme')",
+	"SELECT awspool.fail_overdue('acme')",
 	"SELECT awspool.grant_provider('acme', 'postgres')",
 	"SELECT awspool.revoke_provider('acme', 'postgres')",
 	"INSERT INTO awspool.accounts (provider, account_id, marketplace, model) VALUES ('acme', '900000000009', 'MP-0001', 'SPAM')",

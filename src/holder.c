@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * holder.c
+ *	  The transactions that may hold accounts for long: prepared ones, and those
+ *	  that sessions began long ago.
+ *
+ * What a caller may know of them is what the server's own views tell them: of
+ * a session, or of who prepared a transaction, only those whose role's
+ * privileges the caller has, or of all with those of pg_read_all_stats.  Of
+ * the others it is told that there is somebody.
+ *
+ * The server shows a transaction what the sessions were doing when it asked
+ * for the first time; so does this.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/subtrans.h"
+#include "access/transam.h"
+#include "access/twophase.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/procarray.h"
+#include "utils/acl.h"
+#include "utils/backend_status.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+static void add_sessions(Holder *holders, int *n, TimestampTz before);
+static Holder *add_prepared(Holder *holders, int *n);
+static bool may_know(Oid caller, Oid role);
+static int	compare_holders(const void *a, const void *b);
+
+/*
+ * Finds the prepared transactions of this database, and those running ones
+ * that have written something and began before that time.  They are in the
+ * caller's memory, for awspool_holder_of().
+ */
+Holder *
+awspool_find_holders(TimestampTz before, int *n)
+{
+	Holder	   *holders = palloc(Max(pgstat_fetch_stat_numbackends(), 1) *
+								 sizeof(Holder));
+
+	*n = 0;
+	add_sessions(holders, n, before);
+	if (max_prepared_xacts > 0)
+		holders = add_prepared(holders, n);
+	qsort(holders, *n, sizeof(Holder), compare_holders);
+	return holders;
+}
+
+/*
+ * Which of the holders a transaction, or subtransaction, belongs to; NULL if
+ * to none of them, or if it has ended.
+ */
+const Holder *
+awspool_holder_of(const Holder *holders, int n, TransactionId xid)
+{
+	Holder		key = {0};
+
+	if (n == 0 || !TransactionIdIsNormal(xid) ||
+		TransactionIdIsCurrentTransactionId(xid) ||
+		!TransactionIdIsInProgress(xid))
+		return NULL;
+	key.xid = SubTransGetTopmostTransaction(xid);
+	return bsearch(&key, holders, n, sizeof(Holder), compare_holders);
+}
+
+static void
+add_sessions(Holder *holders, int *n, TimestampTz before)
+{
+	int			nbackends = pgstat_fetch_stat_numbackends();
+
+	for (int i = 1; i <= nbackends; i++)
+	{
+		LocalPgBackendStatus *local = awspool_backend_status(i);
+		PgBackendStatus *session = local == NULL ? NULL : &local->backendStatus;
+
+		if (session == NULL || session->st_databaseid != MyDatabaseId ||
+			!TransactionIdIsValid(local->backend_xid) ||
+			session->st_xact_start_timestamp >= before)
+			continue;
+		holders[(*n)++] = (Holder)
+		{
+			.xid = local->backend_xid,
+				.pid = session->st_procpid,
+				.since = session->st_xact_start_timestamp,
+				.is_callers = may_know(GetUserId(), session->st_userid)
+		};
+	}
+}
+
+static Holder *
+add_prepared(Holder *holders, int *n)
+{
+	static OwnerQuery prepared = {
+		.sql = "SELECT transaction, gid, prepared, ownerid"
+		" FROM pg_prepared_xact() WHERE dbid = $1",
+		.reads_only = true,
+		.nargs = 1,
+		.argtypes = {OIDOID}
+	};
+	MemoryContext context = CurrentMemoryContext;
+	Datum		database = ObjectIdGetDatum(MyDatabaseId);
+	Caller		caller;
+	uint64		found;
+
+	awspool_begin_queries(&caller);
+	found = awspool_query(&prepared, &database, NULL);
+	holders = repalloc(holders, Max(*n + found, 1) * sizeof(Holder));
+	for (uint64 i = 0; i < found; i++)
+	{
+		Datum		values[4];
+		bool		isnull[4];
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+						  values, isnull);
+		holders[(*n)++] = (Holder)
+		{
+			.xid = DatumGetTransactionId(values[0]),
+				.gid = MemoryContextStrdup(context,
+										   TextDatumGetCString(values[1])),
+				.since = DatumGetTimestampTz(values[2]),
+				.is_callers = may_know(caller.userid,
+									   DatumGetObjectId(values[3]))
+		};
+	}
+	awspool_end_queries(&caller);
+	return holders;
+}
+
+static bool
+may_know(Oid caller, Oid role)
+{
+	return has_privs_of_role(caller, role) ||
+		has_privs_of_role(caller, ROLE_PG_READ_ALL_STATS);
+}
+
+static int
+compare_holders(const void *a, const void *b)
+{
+	TransactionId x = ((const Holder *) a)->xid;
+	TransactionId y = ((const Holder *) b)->xid;
+
+	return (x > y) - (x < y);
+}
