@@ -93,6 +93,7 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 	RowVersion	new;
 	HeapTuple	tuple;
 
+	awspool_note_change(trigdata->tg_relation);
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 	{
 		if (!IsLogicalWorker())
