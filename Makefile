@@ -61,6 +61,7 @@ OBJS = \
 	src/history.o \
 	src/claim.o \
 	src/order.o \
+	src/explain.o \
 	src/batch.o \
 	src/csv.o \
 	src/import.o \
