@@ -791,7 +791,7 @@ RETURNS TABLE (rank bigint, account_id text, verdict text, detail text)
 AS 'MODULE_PATHNAME', 'awspool_explain_claim' LANGUAGE C ROWS 10;
 
 COMMENT ON FUNCTION awspool.explain_claim(text, text) IS
-  'The first ten accounts that a claim would meet, oldest first, and what it would do with each: verdict next, ready, added, claimed, edited, deleted or locked, the last five with who does that; or one row, with an empty rank, that says why there is none. 22023: a value is malformed; 42501: not your provider.';
+  'The first ten accounts that a claim would meet, oldest first, and what it would do with each: verdict next or ready, or added, claimed, edited, deleted, invalidated or locked, with who does that; or one row without a rank that says why there is none: verdict none_stored, elsewhere or used_up. Changes nothing. 22023: a value is malformed; 42501: not your provider.';
 
 
 -- @reconcile-function
