@@ -69,6 +69,7 @@ OBJS = \
 	src/order.o \
 	src/overdue.o \
 	src/blocked.o \
+	src/explain.o \
 	src/batch.o \
 	src/csv.o \
 	src/import.o \

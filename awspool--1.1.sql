@@ -1097,7 +1097,22 @@ COMMENT ON FUNCTION awspool.fail_overdue(text, int) IS
   'The accounts that have been in progress beyond their pool''s deadline become provisioning_failed, the longest first, no more than so many, and are returned. Skips those that somebody is changing. 22023: a number below 0; 42501: not your provider; 25006: read-only.';
 
 
--- @batch-function
+-- Takes the oldest ready accounts of a pool for several orders.
+CREATE FUNCTION awspool.claim_accounts(provider text, marketplace text,
+  order_ids text[])
+RETURNS SETOF awspool.accounts
+AS 'MODULE_PATHNAME', 'awspool_claim_accounts' LANGUAGE C ROWS 100;
+
+COMMENT ON FUNCTION awspool.claim_accounts(text, text, text[]) IS
+  'Does for each order, in the order of the array, what claim_account does, all or nothing; a row for each order that holds an account then, none for those for which there was none. A NULL claims without an order. WS002: an order holds an account of another marketplace; 22023: a value is malformed; 54000: more than 10,000 orders; 42501: not your provider; 25006: read-only.';
+
+-- Tells what a claim would meet, and changes nothing.
+CREATE FUNCTION awspool.explain_claim(provider text, marketplace text)
+RETURNS TABLE (rank bigint, account_id text, verdict text, detail text)
+AS 'MODULE_PATHNAME', 'awspool_explain_claim' LANGUAGE C ROWS 10;
+
+COMMENT ON FUNCTION awspool.explain_claim(text, text) IS
+  'The first ten accounts that a claim would meet, oldest first, and what it would do with each: verdict next or ready, or added, claimed, edited, deleted, invalidated or locked, with who does that; or one row without a rank that says why there is none: verdict none_stored, elsewhere or used_up. Changes nothing. 22023: a value is malformed; 42501: not your provider.';
 
 
 -- @reconcile-function
@@ -1779,7 +1794,7 @@ GRANT EXECUTE ON FUNCTION
 TO PUBLIC;
 
 
--- @batch-grant
+GRANT EXECUTE ON FUNCTION awspool.claim_accounts, awspool.explain_claim TO PUBLIC;
 
 
 -- @reconcile-grant

@@ -32,7 +32,7 @@ import_seconds=${IMPORT_SECONDS:-60}
 max_tps=${MAX_TPS:-30000}	# more than the machine can do; decides the stock
 million=${million:-1000000}
 complete=(hot before pools history held crowd roll_back add import connect exhausted
-	allocate close cost reads file)
+	allocate close batch cost reads file)
 scenarios=${SCENARIOS:-${complete[*]}}
 
 say()
@@ -106,7 +106,7 @@ dropdb()
 table_of()
 {
 	case $1 in
-		awspool* | before) echo awspool.account ;;
+		awspool* | before | single | alone | beside) echo awspool.account ;;
 		*) echo bench.account ;;
 	esac
 }

@@ -292,6 +292,82 @@ scenario_close()
 	compare "limit awspool" fail 8
 }
 
+# Accounts a second: a batch is a hundred.  Then a claim alone, which is the
+# limit, and one beside others' batches.
+scenario_batch()
+{
+	local clients kind
+
+	scenario "Batches" \
+		"Clients claim for 100 orders at once; the limit is one UPDATE of 100 rows by primary key, or the same number of single claims. Then one client claims, alone, which is the limit, and beside 100 sessions that have claimed 200 accounts each and do not commit, as a batch or each in a savepoint of its own."
+	stock "limit awspool single alone beside" $((max_tps * duration))
+	for clients in 1 8; do
+		compare_batches "limit awspool" "batches of 100" claim_batch $clients 0.7
+		compare_batches "single awspool" "batch / single claims" claim_batch $clients \
+			"$([ $clients = 1 ] && echo 12 || echo 4)"
+	done
+	for kind in batches savepoints; do
+		each_in_turn "alone beside" claim_beside $kind
+	done
+}
+
+# compare_batches "SIDES" TEXT SCRIPT CLIENTS TARGET
+compare_batches()
+{
+	line "$2, $4 client$([ "$4" = 1 ] || echo s)" "accounts/s" ">= $5"
+	each_in_turn "$1" claim_batches "$3" "$4"
+}
+
+# A side "single" is awspool's claims one by one, here the limit.
+claim_batches()
+{
+	local side=$4 name=$4 script=$1 size=100 before
+
+	if [ "$side" = single ]; then
+		side=awspool name=limit script=claim_for_order size=1
+	fi
+	before=$(changed "$side" claimed_at)
+	send "$side" "$script" "$2" -T "$duration"
+	tps=$(($(changed "$side" claimed_at) - before))
+	if [ $tps != $(($(said "$script" 'number of transactions actually processed:') * size)) ]; then
+		give_up "$4, $script: too small a stock? see MAX_TPS"
+	fi
+	record "$3" "$name" "$(awk "BEGIN { print $tps / $duration }")"
+}
+
+claim_beside()
+{
+	if [ "$3" = beside ]; then
+		hold_batches "$1"
+	fi
+	run awspool claim 1 -T "$duration"
+	line "a claim beside 100 open batches of 200$([ "$1" = batches ] || echo ", in savepoints")" \
+		tps ">= 0.67"
+	record "$2" "$([ "$3" = alone ] && echo limit || echo awspool)" "$tps"
+}
+
+# hold_batches batches | savepoints: they are open until the copy is dropped.
+hold_batches()
+{
+	local i claims="PERFORM awspool.claim_accounts('1', 'MP-0000', array_fill(NULL::text, '{200}'))"
+	local held="SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1e6)' AND wait_event = 'PgSleep'"
+
+	if [ "$1" = savepoints ]; then
+		claims="FOR i IN 1 .. 200 LOOP
+			BEGIN
+				PERFORM awspool.claim_account('1', 'MP-0000');
+			EXCEPTION WHEN division_by_zero THEN
+			END;
+		END LOOP"
+	fi
+	for ((i = 0; i < 100; i++)); do
+		sql -d copy -c "BEGIN; DO \$\$ BEGIN $claims; END \$\$; SELECT pg_sleep(1e6)" >/dev/null 2>&1 &
+	done
+	until [ "$(sql -d copy -c "$held")" = 100 ]; do
+		sleep 0.1
+	done
+}
+
 # Reads by the provider's role through the view; the limit is the same by the
 # owner on the base table, with its indexes.  Provider 1 has a half of all.
 scenario_reads()

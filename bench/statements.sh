@@ -78,6 +78,23 @@ script_claim_for_order()
 	echo "$(claim "$1" :id);"
 }
 
+# A hundred at once.
+script_claim_batch()
+{
+	local ids="ARRAY(SELECT (:first::bigint + i)::text FROM generate_series(1, 100) i)"
+
+	echo "$preamble"
+	echo '\set first 100000000000 + :claimed + :client_id * :stride + (:n - 1) * 100'
+	case $1 in
+	limit)
+		echo "UPDATE bench.account SET status = 'provisioning_in_progress', order_id = account_id,
+			order_model = model, claimed_at = clock_timestamp(), claimed_by = current_user
+		WHERE account_id = ANY ($ids) RETURNING *;" ;;
+	awspool)
+		echo "SELECT * FROM awspool.claim_accounts(:provider, 'MP-0000', $ids);" ;;
+	esac
+}
+
 script_hold()
 {
 	echo "$preamble"

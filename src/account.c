@@ -305,8 +305,15 @@ awspool_optional_field_argument(FunctionCallInfo fcinfo, int n,
 char *
 awspool_order_argument(FunctionCallInfo fcinfo, int n)
 {
-	char	   *value = awspool_text_argument(fcinfo, n);
+	return awspool_order_name(awspool_text_argument(fcinfo, n));
+}
 
+/*
+ * The same for a value that is not an argument of its own.
+ */
+char *
+awspool_order_name(char *value)
+{
 	if (value != NULL && !is_name(value, strlen(value)))
 		refuse_value(FIELD_ORDER_ID, value);
 	return value;

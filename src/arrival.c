@@ -35,6 +35,13 @@
  * count of a pool that somebody remembers never comes again when the rows have
  * come meanwhile, or have gone again because the update was rolled back.
  *
+ * An account is also there again when a savepoint is rolled back in which it
+ * was claimed, edited or deleted.  Others see when a transaction ends, but not
+ * when a part of it does.  So whoever rolls back such a savepoint tells them,
+ * before the client is told that it is done: by a message that the table
+ * awspool.pool_start has changed, which it has not.  That takes no look at any
+ * table, for which it is too late then.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
@@ -43,7 +50,9 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "storage/sinval.h"
 #include "utils/memutils.h"
 
 /*
@@ -78,8 +87,20 @@ typedef struct Storing
 
 static Storing *storing = NULL;
 
+/*
+ * The youngest savepoint of this transaction in which an account was changed,
+ * and the table by whose changes others are told when it is rolled back.
+ */
+static SubTransactionId changed_in = InvalidSubTransactionId;
+static Oid	undone_table = InvalidOid;
+
+/* That table, as far as this session has to be told. */
+static WatchedTable undone = {0};
+
 static void count_arrivals(void);
 static int64 *setting_row(Page page, int setting_count);
+static Oid	table_to_watch(Relation rel);
+static void tell_undone(void);
 static CountRows find_rows(Page page);
 static int64 *row_at(Page page, OffsetNumber i);
 static void end_transaction(XactEvent event, void *arg);
@@ -175,6 +196,39 @@ bool
 awspool_has_arrived(int pool_count)
 {
 	return arrived[pool_count];
+}
+
+/*
+ * Notes that an account is about to be updated or deleted.
+ */
+void
+awspool_note_change(Relation rel)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+
+	if (subid == TopSubTransactionId || subid <= changed_in)
+		return;
+	undone_table = table_to_watch(rel);
+	changed_in = subid;
+}
+
+/*
+ * From now on awspool_changes_undone() tells.
+ */
+void
+awspool_watch_undone(Relation rel)
+{
+	awspool_watch_table(&undone, table_to_watch(rel));
+}
+
+/*
+ * Goes up whenever a savepoint was rolled back in which accounts were changed,
+ * as far as we heard.
+ */
+uint64
+awspool_changes_undone(void)
+{
+	return undone.changes;
 }
 
 /*
@@ -349,6 +403,31 @@ row_at(Page page, OffsetNumber i)
 	return (int64 *) ((char *) tuple + tuple->t_hoff);
 }
 
+/* Of the accounts' table, if the other is gone. */
+static Oid
+table_to_watch(Relation rel)
+{
+	Oid			table = awspool_find_relation("pool_start");
+
+	return OidIsValid(table) ? table : RelationGetRelid(rel);
+}
+
+/*
+ * Tells all sessions that a savepoint is rolled back in which accounts were
+ * changed.  Needs nothing that might not be had in the middle of that.
+ */
+static void
+tell_undone(void)
+{
+	SharedInvalidationMessage message;
+
+	memset(&message, 0, sizeof(message));
+	message.rc.id = SHAREDINVALRELCACHE_ID;
+	message.rc.dbId = MyDatabaseId;
+	message.rc.relId = undone_table;
+	SendSharedInvalidMessages(&message, 1);
+}
+
 static void
 end_transaction(XactEvent event, void *arg)
 {
@@ -366,6 +445,7 @@ end_transaction(XactEvent event, void *arg)
 				memset(arrived, false, sizeof(arrived));
 			any_arrived = false;
 			storing = NULL;		/* its memory goes with the transaction */
+			changed_in = InvalidSubTransactionId;
 			break;
 		default:
 			break;
@@ -380,4 +460,8 @@ end_subtransaction(SubXactEvent event, SubTransactionId subid,
 		return;
 	while (storing != NULL && storing->subid >= subid)
 		awspool_end_storing();
+
+	/* Younger ones were within it: they have ended, or end now. */
+	if (changed_in >= subid)
+		tell_undone();
 }

@@ -348,6 +348,7 @@ extern char *awspool_field_argument(FunctionCallInfo fcinfo, int n,
 extern char *awspool_optional_field_argument(FunctionCallInfo fcinfo, int n,
 											 AccountField field);
 extern char *awspool_order_argument(FunctionCallInfo fcinfo, int n);
+extern char *awspool_order_name(char *value);
 extern Datum awspool_text_datum(const char *value);
 extern HeapTuple awspool_public_row(TupleDesc accounts,
 									TupleTableSlot *account);
@@ -418,6 +419,9 @@ extern void awspool_note_arrival(const char *provider, const char *marketplace,
 								 int64 position);
 extern void awspool_note_arrival_anywhere(void);
 extern bool awspool_has_arrived(int pool_count);
+extern void awspool_note_change(Relation rel);
+extern void awspool_watch_undone(Relation rel);
+extern uint64 awspool_changes_undone(void);
 extern void awspool_open_arrivals(ArrivalCounts *counts);
 extern void awspool_close_arrivals(ArrivalCounts *counts);
 extern int64 awspool_arrivals(const ArrivalCounts *counts, int pool_count);
@@ -478,6 +482,10 @@ extern void awspool_init_head(void);
 extern bool awspool_reserve_oldest(AccountTable *table, const char *provider,
 								   const char *marketplace);
 extern void awspool_confirm_reserved(AccountTable *table);
+extern int	awspool_reserve_many(AccountTable *table, const char *provider,
+								 const char *marketplace, ItemPointer rows,
+								 int wanted);
+extern bool awspool_fetch_reserved(AccountTable *table, ItemPointer row);
 
 /* lookup.c */
 extern void awspool_look_up(NewAccount **accounts, int n);

@@ -26,6 +26,10 @@
  * holds, and only if that is nothing do they take the next account.  The
  * unique index account_order stands underneath.
  *
+ * A batch of claims is the same for many orders, in one walk: it locks all
+ * orders, looks up what each holds, reserves as many accounts as are needed,
+ * and changes them.
+ *
  * A pool that is paused gives no account; what an order holds already it gets
  * all the same.  See pool.c.
  *
@@ -34,12 +38,37 @@
 #include "awspool.h"
 
 #include "access/tableam.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
+/* Orders of a batch, at most: each takes one of the server's locks. */
+#define MAX_ORDERS	10000
+
 PG_FUNCTION_INFO_V1(awspool_claim_account);
+PG_FUNCTION_INFO_V1(awspool_claim_accounts);
+
+/* An order of a batch, and what it gets. */
+typedef struct Order
+{
+	char	   *order_id;		/* NULL: it has no name */
+	struct Order *same;			/* asked before; or itself */
+	HeapTuple	row;			/* NULL: nothing */
+	bool		is_new;			/* it holds nothing yet */
+} Order;
+
+static Order *orders_argument(FunctionCallInfo fcinfo, int *n);
+static void lock_orders(AccountTable *table, Order *orders, int n);
+static int	compare_orders(const void *a, const void *b);
+static int	look_up_orders(TupleDesc accounts, AccountTable *table,
+						   const char *marketplace, Order *orders, int n);
+static void serve_orders(TupleDesc accounts, AccountTable *table,
+						 const char *marketplace, Order *orders, int nnew);
+static HeapTuple held_row(TupleDesc accounts, AccountTable *table,
+						  const char *marketplace, const char *order_id);
 
 /*
  * awspool.claim_account(provider, marketplace, order_id)
@@ -60,35 +89,213 @@ awspool_claim_account(PG_FUNCTION_ARGS)
 	HeapTuple	row = NULL;
 
 	if (order_id != NULL)
+	{
 		awspool_lock_order(table, order_id);
-
-	if (order_id != NULL && awspool_find_order(table, order_id))
-	{
-		if (!awspool_column_is(table->found, Anum_account_marketplace,
-							   marketplace))
-			ereport(ERROR,
-					(errcode(ERRCODE_AWSPOOL_OTHER_ORDER),
-					 errmsg("order \"%s\" holds an account of another marketplace",
-							order_id),
-					 errdetail("It holds account \"%s\" of marketplace \"%s\".",
-							   awspool_column(table->found,
-											  Anum_account_account_id),
-							   awspool_column(table->found,
-											  Anum_account_marketplace))));
-		row = awspool_public_row(rsinfo->setDesc, table->found);
+		row = held_row(rsinfo->setDesc, table, marketplace, order_id);
 	}
-	else
-	{
-		if (order_id != NULL)	/* now that it is a new one */
-			awspool_check_field(FIELD_ORDER_ID, order_id);
-		if (awspool_reserve_oldest(table, provider, marketplace))
-			row = awspool_take_reserved(rsinfo->setDesc, table, order_id);
-	}
+	if (row == NULL && awspool_reserve_oldest(table, provider, marketplace))
+		row = awspool_take_reserved(rsinfo->setDesc, table, order_id);
 
 	if (row != NULL)
 		tuplestore_puttuple(rsinfo->setResult, row);
 	awspool_close_account_table(table);
 	return (Datum) 0;
+}
+
+/*
+ * awspool.claim_accounts(provider, marketplace, order_ids)
+ *
+ * Does for each order of the array, one after the other, what claim_account
+ * does, and returns a row for each that holds an account then.
+ */
+Datum
+awspool_claim_accounts(PG_FUNCTION_ARGS)
+{
+	char	   *provider = awspool_provider_argument(fcinfo);
+	char	   *marketplace = awspool_field_argument(fcinfo, 1,
+													 FIELD_MARKETPLACE);
+	int			n;
+	Order	   *orders = orders_argument(fcinfo, &n);
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, Natts_accounts,
+											   awspool_account_types);
+	AccountTable *table = awspool_open_account_table(provider);
+	int			nnew;
+
+	lock_orders(table, orders, n);
+	nnew = look_up_orders(rsinfo->setDesc, table, marketplace, orders, n);
+	serve_orders(rsinfo->setDesc, table, marketplace, orders, nnew);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (orders[i].same->row != NULL)
+			tuplestore_puttuple(rsinfo->setResult, orders[i].same->row);
+	}
+	awspool_close_account_table(table);
+	return (Datum) 0;
+}
+
+/*
+ * Argument 2 as orders.
+ */
+static Order *
+orders_argument(FunctionCallInfo fcinfo, int *n)
+{
+	Datum	   *elements;
+	bool	   *isnull;
+	Order	   *orders;
+
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("order ids must not be null")));
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &isnull, n);
+	if (*n > MAX_ORDERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many orders: %d", *n),
+				 errhint("Claim for at most %d at once.", MAX_ORDERS)));
+
+	orders = palloc0(Max(*n, 1) * sizeof(Order));
+	for (int i = 0; i < *n; i++)
+	{
+		orders[i].same = &orders[i];
+		if (!isnull[i])
+			orders[i].order_id =
+				awspool_order_name(TextDatumGetCString(elements[i]));
+	}
+	return orders;
+}
+
+/*
+ * Locks the orders, whatever the order in which they were named, in the order
+ * of their names: batches that share some wait for each other, but never in a
+ * circle.  Nothing else is locked yet.  Finds those that were named twice.
+ */
+static void
+lock_orders(AccountTable *table, Order *orders, int n)
+{
+	Order	  **sorted = palloc(Max(n, 1) * sizeof(Order *));
+	int			nnamed = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (orders[i].order_id != NULL)
+			sorted[nnamed++] = &orders[i];
+	}
+	qsort(sorted, nnamed, sizeof(Order *), compare_orders);
+
+	for (int i = 0; i < nnamed; i++)
+	{
+		if (i > 0 && strcmp(sorted[i]->order_id, sorted[i - 1]->order_id) == 0)
+			sorted[i]->same = sorted[i - 1]->same;
+		else
+			awspool_lock_order(table, sorted[i]->order_id);
+	}
+	pfree(sorted);
+}
+
+/* By name; where it is the same, whichever was named first. */
+static int
+compare_orders(const void *a, const void *b)
+{
+	const Order *x = *(Order *const *) a;
+	const Order *y = *(Order *const *) b;
+	int			by_name = strcmp(x->order_id, y->order_id);
+
+	return by_name != 0 ? by_name : (x > y) - (x < y);
+}
+
+/*
+ * Finds what the orders, which are locked, hold already.  Returns how many
+ * hold nothing.
+ */
+static int
+look_up_orders(TupleDesc accounts, AccountTable *table,
+			   const char *marketplace, Order *orders, int n)
+{
+	int			nnew = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		Order	   *order = &orders[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (order->same != order)
+			continue;
+		if (order->order_id != NULL)
+			order->row = held_row(accounts, table, marketplace,
+								  order->order_id);
+		order->is_new = (order->row == NULL);
+		nnew += order->is_new;
+	}
+	return nnew;
+}
+
+/*
+ * Gives the oldest accounts to the new orders, in the order in which they were
+ * named, as far as there are any.
+ *
+ * All are reserved together, in one walk along the pool, and then changed one
+ * by one.  A trigger of the user's may claim in between, and have one of them:
+ * then there are fewer than it seemed, and more are reserved.
+ */
+static void
+serve_orders(TupleDesc accounts, AccountTable *table,
+			 const char *marketplace, Order *orders, int nnew)
+{
+	ItemPointer rows = palloc(Max(nnew, 1) * sizeof(ItemPointerData));
+	Order	   *order = orders;
+
+	while (nnew > 0)
+	{
+		int			n = awspool_reserve_many(table, table->provider,
+											 marketplace, rows, nnew);
+
+		if (n == 0)
+			break;
+		for (int i = 0; i < n; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (!awspool_fetch_reserved(table, &rows[i]))
+				continue;
+			while (!order->is_new)
+				order++;
+			order->row = awspool_take_reserved(accounts, table,
+											   order->order_id);
+			order++;
+			nnew--;
+		}
+	}
+	pfree(rows);
+}
+
+/*
+ * The public row of the account that an order, which is locked, holds already;
+ * NULL if it holds none.  Raises WS002 if it is of another marketplace, and
+ * 22023 if it holds none and no new order may be called so.
+ */
+static HeapTuple
+held_row(TupleDesc accounts, AccountTable *table, const char *marketplace,
+		 const char *order_id)
+{
+	if (!awspool_find_order(table, order_id))
+	{
+		awspool_check_field(FIELD_ORDER_ID, order_id);
+		return NULL;
+	}
+	if (!awspool_column_is(table->found, Anum_account_marketplace,
+						   marketplace))
+		ereport(ERROR,
+				(errcode(ERRCODE_AWSPOOL_OTHER_ORDER),
+				 errmsg("order \"%s\" holds an account of another marketplace",
+						order_id),
+				 errdetail("It holds account \"%s\" of marketplace \"%s\".",
+						   awspool_column(table->found,
+										  Anum_account_account_id),
+						   awspool_column(table->found,
+										  Anum_account_marketplace))));
+	return awspool_public_row(accounts, table->found);
 }
 
 /*

@@ -27,6 +27,16 @@
  *	  position and that transaction are remembered, the start moves on, and
  *	  once the transaction has ended the position is looked at again.
  *
+ *	  There may be thousands of such accounts, and a claim must not cost more
+ *	  for that.  So neighbours that wait for the same transaction are one
+ *	  doubt, and which of the transactions have ended is asked for all at
+ *	  once, by a snapshot; and not even that if no transaction at all has
+ *	  ended since.  Savepoints count for the transaction that they are part
+ *	  of.  They may be rolled back before it ends, which no snapshot tells
+ *	  for sure.  Whoever does that tells everybody (arrival.c), and then all
+ *	  doubts in savepoints are looked at again.  The message goes out before
+ *	  the client hears that the rollback is done.
+ *
  * 2. This transaction changed it, which the scan takes for dead, and may roll
  *	  back, or a savepoint of it may.  What was learnt in a transaction is
  *	  forgotten if it, or any of its subtransactions, aborts.  The same goes
@@ -58,9 +68,14 @@
  * Before a pool is called empty it is walked from the very start, at a
  * limited rate.
  *
- * test/model/claim.pml is a model of all this but that last walk, and "make
- * model" searches it.  Each safeguard is a switch there, and is found missing:
- * 1. NO_LOOK_AGAIN, DROP_RESERVED_DOUBT, NO_STAY_BEFORE_LOCKED and
+ * A batch of claims reserves many accounts in one walk.  A locked row still
+ * looks like one that can be claimed, so no second walk may come by before
+ * those have been changed: once something is reserved, the search ends with
+ * the walk, and the caller asks again for what is missing.
+ *
+ * test/model/claim.pml is a model of all this but that last walk, without
+ * batches, and "make model" searches it.  Safeguards are switches there: 1.
+ * NO_LOOK_AGAIN, DROP_RESERVED_DOUBT, NO_STAY_BEFORE_LOCKED and
  * STAY_BEHIND_RESERVED, 2. NO_UNLEARN_ABORT, _SAVEPOINT and _PREPARE, 3.
  * LEARN_UNSETTLED, SETTLE_AFTER_WALK and LOCK_AFTER_DRAWING, 4. NO_COUNT,
  * COUNT_BEFORE_ENTRY, COUNT_AFTER_COMMIT and NO_OWN_FORGET.  What is looked at
@@ -71,10 +86,12 @@
  */
 #include "awspool.h"
 
+#include "access/subtrans.h"
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "executor/instrument.h"
+#include "lib/qunique.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
@@ -86,10 +103,27 @@
 #include "utils/timestamp.h"
 
 /* Doubts that are remembered for a pool, at most. */
-#define MAX_DOUBTS			32
+#define MAX_DOUBTS			16384
+
+/* And the memory that they take, of all pools; then all are forgotten. */
+#define MAX_DOUBT_MEMORY	((Size) 64 * 1024 * 1024)
+
+/* Doubts for which a walk has room to begin with. */
+#define FEW_DOUBTS			128
 
 /* A walk that touched more buffers than this was long. */
 #define LONG_WALK			16
+
+/*
+ * So was one that passed more accounts in doubt than LONG_QUEUE; or than
+ * LONG_BATCH, BATCH_SIZE of them in a row for one transaction.
+ */
+#define LONG_QUEUE			FEW_DOUBTS
+#define LONG_BATCH			32
+#define BATCH_SIZE			4
+
+/* Ended doubts that are so near each other are looked at in one walk. */
+#define NEAR_DOUBTS			8
 
 /* Pools that are remembered, at most; then all are forgotten. */
 #define MAX_POOLS			4096
@@ -117,16 +151,49 @@ typedef struct Doubt
 {
 	int64		first;			/* positions; nothing else is between them */
 	int64		last;
-	TransactionId xid;
+	TransactionId xid;			/* the topmost; invalid: look in any case */
+	bool		in_savepoint;	/* of that transaction; may be undone first */
 } Doubt;
 
-/* Where to start, and what before that is still in doubt, oldest first. */
+/* Doubts that are being gathered, oldest first. */
+typedef struct Doubts
+{
+	Doubt	   *items;
+	int			n;
+	int			max;
+} Doubts;
+
+/*
+ * Doubts that are remembered, oldest first.  A list is not changed, but
+ * replaced, so that what held before this transaction need not be copied.
+ */
+typedef struct DoubtList
+{
+	uint64		next_xid;		/* when the oldest was noted */
+	uint64		undone;			/* what was undone then (arrival.c) */
+	uint64		completions;	/* all xids run as long as this stays */
+	bool		in_savepoint;	/* one of them is */
+	bool		look;			/* one has to be looked at in any case */
+	int			nxids;
+	TransactionId *xids;		/* whom they wait for, each once, in order */
+	int		   *places;			/* where each was in the last snapshot */
+	int			ndoubts;
+	Doubt		doubts[FLEXIBLE_ARRAY_MEMBER];
+} DoubtList;
+
+/* The transactions of a list that have ended, in order. */
+typedef struct Ended
+{
+	TransactionId *xids;
+	int			nxids;
+	bool		savepoints;		/* or some savepoint of any of the others */
+} Ended;
+
+/* Where to start, and what before that is still in doubt. */
 typedef struct Start
 {
 	int64		position;
-	int			ndoubts;
-	uint64		next_xid;		/* when the first doubt was noted */
-	Doubt		doubts[MAX_DOUBTS];
+	DoubtList  *doubts;			/* NULL: nothing is */
 } Start;
 
 typedef struct PoolKey
@@ -144,40 +211,49 @@ typedef struct Pool
 	int64		opened;			/* the pool is open while that is this; or -1 */
 	int64		arrivals;		/* the rest holds while it is this; or -1 */
 	Start		start;
-	Start		before;			/* before this transaction, if "learnt" */
+	Start		before;			/* before this transaction */
 	bool		learnt;			/* in this transaction; then in the list */
 	struct Pool *next_learnt;
 	int64		reach;			/* how far the last account was from there */
 	TimestampTz next_full_walk;
 } Pool;
 
-/* A search for the oldest account of a pool. */
+/* A search for the oldest accounts of a pool. */
 typedef struct Search
 {
 	AccountTable *table;
 	Relation	index;
 	ArrivalCounts counts;
 	Pool	   *pool;
+	uint64		undone;			/* what was undone when it began */
 	bool		is_last;		/* takes what it finds, whatever arrives */
+	ItemPointer reserved;		/* the rows that were locked */
+	int			nreserved;
+	int			wanted;			/* so many, at most */
 } Search;
 
 /*
  * What a walk along the index found: before a position there is nothing to be
- * claimed but these doubts, oldest first.
+ * claimed but these doubts.
  */
 typedef struct Walk
 {
 	int64		clear_to;		/* VERY_END: to where the walk was to end */
-	int			ndoubts;
-	Doubt		doubts[MAX_DOUBTS];
-	int64		reserved;		/* at which position, if one was */
+	Doubts		doubts;
+	int			nresolved;		/* so many of them know their topmost xid */
+	int			npassed;		/* accounts in doubt */
+	int64		reserved;		/* at which position the first was */
 	bool		is_long;
+	Doubt		few[FEW_DOUBTS];
 } Walk;
 
 /* The pools that this backend remembers, of this table and its file. */
 static HTAB *pools = NULL;
 static Oid	pools_table = InvalidOid;
 static Oid	pools_file = InvalidOid;
+
+/* What they have doubts in. */
+static MemoryContext doubts_context = NULL;
 
 /* Every position up to this one is in the index, if it ever will be. */
 static int64 settled = VERY_START;
@@ -202,24 +278,38 @@ static Pool *find_pool(const char *provider, const char *marketplace);
 static int64 check_open(const Search *search);
 static void forget_pool(Pool *pool);
 static void forget_pools(void);
+static void set_start(Pool *pool, Start *which, Start to);
 static int64 noted_start(const Pool *pool);
 static bool something_arrived(const Search *search);
-static bool reserve_doubtful(const Search *search);
-static bool look_again(const Search *search, Doubt *doubt, bool *reserved);
-static bool reserve_from_start(const Search *search);
+static bool is_satisfied(const Search *search);
+static void reserve_doubtful(Search *search);
+static bool find_ended(const Search *search, DoubtList *list, Ended *ended);
+static bool has_ended(const Doubt *doubt, const Ended *ended);
+static int	end_of_group(const DoubtList *list, int i, const Ended *ended);
+static void look_again(Search *search, int64 first, int64 last,
+					   Doubts *left);
+static void reserve_from_start(Search *search);
 static uint64 next_xid(void);
-static bool is_running(TransactionId xid, Snapshot snapshot);
-static bool walk(const Search *search, int64 first, int64 last, Walk *walk);
+static bool is_running(TransactionId xid, int *place, Snapshot snapshot);
+static void search_between(Search *search, int64 first, int64 last,
+						   Walk *walk);
+static void walk_along(Search *search, int64 first, int64 last, Walk *walk);
+static bool reserve_found(Search *search);
 static IndexScanDesc begin_walk(const Search *search, Snapshot snapshot,
 								int64 first, int64 last);
 static void add_doubt(Walk *walk, int64 position, TransactionId xid);
+static void resolve_savepoints(Walk *walk);
+static bool was_long(const Walk *walk, int64 buffers);
 static void stay_before(Walk *walk, int64 position);
+static void append_doubt(Doubts *doubts, Doubt doubt);
+static DoubtList *make_list(const Doubts *doubts, uint64 undone,
+							const DoubtList *old);
 static bool may_learn(const Pool *pool);
-static void learn(Pool *pool, const Walk *walk);
+static void learn(const Search *search, Walk *walk);
 static void keep(const Pool *pool, const Walk *walk);
 static void begin_learning(Pool *pool);
 static void settle(void);
-static bool walk_fully(const Search *search);
+static void walk_fully(Search *search);
 static void end_transaction(XactEvent event, void *arg);
 static void end_subtransaction(SubXactEvent event, SubTransactionId subid,
 							   SubTransactionId parent, void *arg);
@@ -243,9 +333,28 @@ bool
 awspool_reserve_oldest(AccountTable *table, const char *provider,
 					   const char *marketplace)
 {
-	Search		search = {.table = table};
+	ItemPointerData row;
+
+	if (awspool_reserve_many(table, provider, marketplace, &row, 1) == 0)
+		return false;
+
+	/* An older row of the account, which the snapshot shows, would stay. */
+	awspool_check_shown_once(table->rel, table->found);
+	return true;
+}
+
+/*
+ * The same for so many accounts, the oldest of all first: tells where their
+ * rows are, and returns how many.  If they are fewer than wanted, there may be
+ * more: the caller changes those, and asks again.  None means that there are
+ * none.
+ */
+int
+awspool_reserve_many(AccountTable *table, const char *provider,
+					 const char *marketplace, ItemPointer rows, int wanted)
+{
+	Search		search = {.table = table, .reserved = rows, .wanted = wanted};
 	int64		opened = -1;
-	bool		reserved = false;
 
 	search.index = awspool_open_index("account_ready", RowExclusiveLock);
 	awspool_open_arrivals(&search.counts);
@@ -254,12 +363,15 @@ awspool_reserve_oldest(AccountTable *table, const char *provider,
 		CHECK_FOR_INTERRUPTS();
 		search.pool = get_pool(&search, provider, marketplace);
 		opened = check_open(&search);
+		search.undone = awspool_changes_undone();
 		search.is_last = (tries == MAX_TRIES);
-		reserved = reserve_doubtful(&search) || reserve_from_start(&search);
-		if (reserved || !something_arrived(&search))
+		reserve_doubtful(&search);
+		if (!is_satisfied(&search))
+			reserve_from_start(&search);
+		if (search.nreserved > 0 || !something_arrived(&search))
 			break;
 	}
-	if (reserved)
+	if (search.nreserved > 0 && table->reserved == NULL)
 	{
 		table->reserved = palloc(sizeof(Reservation));
 		table->reserved->counts = search.counts;
@@ -269,11 +381,21 @@ awspool_reserve_oldest(AccountTable *table, const char *provider,
 	else
 		awspool_close_arrivals(&search.counts);
 	index_close(search.index, NoLock);
+	return search.nreserved;
+}
 
-	/* An older row of the account, which the snapshot shows, would stay. */
-	if (reserved)
-		awspool_check_shown_once(table->rel, table->found);
-	return reserved;
+/*
+ * Leaves a row that was reserved in "found".  False if this transaction has
+ * changed it since, as a trigger may, which claimed an account of its own.
+ */
+bool
+awspool_fetch_reserved(AccountTable *table, ItemPointer row)
+{
+	if (!table_tuple_fetch_row_version(table->rel, row, SnapshotSelf,
+									   table->found))
+		return false;
+	awspool_check_shown_once(table->rel, table->found);
+	return true;
 }
 
 /*
@@ -334,8 +456,10 @@ get_pool(const Search *search, const char *provider, const char *marketplace)
 	if (pools == NULL ||
 		pools_table != RelationGetRelid(rel) ||
 		pools_file != rel->rd_rel->relfilenode ||
-		hash_get_num_entries(pools) >= MAX_POOLS)
+		hash_get_num_entries(pools) >= MAX_POOLS ||
+		MemoryContextMemAllocated(doubts_context, false) > MAX_DOUBT_MEMORY)
 	{
+		awspool_watch_undone(rel);
 		forget_pools();
 		pools_table = RelationGetRelid(rel);
 		pools_file = rel->rd_rel->relfilenode;
@@ -351,6 +475,8 @@ get_pool(const Search *search, const char *provider, const char *marketplace)
 		if (arrivals >= 0 && !arrived)
 			pool->start.position = pool->before.position = noted_start(pool);
 	}
+	if (pool->start.doubts != NULL && pool->start.doubts->in_savepoint)
+		awspool_watch_undone(rel);	/* somebody may have made it anew */
 	return pool;
 }
 
@@ -371,6 +497,7 @@ find_pool(const char *provider, const char *marketplace)
 	if (!known)
 	{
 		/* Complete before anything that may fail: the entry stays. */
+		pool->start.doubts = pool->before.doubts = NULL;
 		forget_pool(pool);
 		pool->learnt = false;
 		pool->arrivals = -1;
@@ -390,8 +517,10 @@ find_pool(const char *provider, const char *marketplace)
 static void
 forget_pool(Pool *pool)
 {
-	pool->start.position = pool->before.position = VERY_START;
-	pool->start.ndoubts = pool->before.ndoubts = 0;
+	Start		nothing = {VERY_START, NULL};
+
+	set_start(pool, &pool->start, nothing);
+	set_start(pool, &pool->before, nothing);
 }
 
 static void
@@ -408,9 +537,29 @@ forget_pools(void)
 	pools = NULL;
 	if (old != NULL)
 		hash_destroy(old);
+	if (doubts_context == NULL)
+		doubts_context = AllocSetContextCreate(TopMemoryContext,
+											   "awspool doubts",
+											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(doubts_context);
 	pools = hash_create("awspool starts", 64, &info,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	settled = VERY_START;
+}
+
+/*
+ * Replaces the start of a pool, or what that was before.  Doubts to which
+ * neither refers any more are freed.
+ */
+static void
+set_start(Pool *pool, Start *which, Start to)
+{
+	DoubtList  *old = which->doubts;
+
+	*which = to;
+	if (old != NULL && old != pool->start.doubts &&
+		old != pool->before.doubts)
+		pfree(old);
 }
 
 /*
@@ -439,112 +588,169 @@ something_arrived(const Search *search)
 		search->pool->arrivals;
 }
 
-/*
- * Looks again at the doubts whose transaction has ended, and reserves the
- * oldest account among them that can be claimed.
- *
- * A doubt of many accounts is an import, say.  Once it has ended, they are the
- * pool's head, and the start moves back to them; the later doubts are behind
- * it then.
- */
+/* Whether as many accounts were reserved as were wanted. */
 static bool
-reserve_doubtful(const Search *search)
+is_satisfied(const Search *search)
 {
-	Pool	   *pool = search->pool;
-	Start	   *start = &pool->start;
-	Snapshot	snapshot;
-	bool		reserved = false;
-	int			kept = 0;
-
-	if (start->ndoubts == 0)
-		return false;
-
-	begin_learning(pool);
-	if (next_xid() - start->next_xid > MAX_DOUBT_AGE)
-	{
-		start->position = start->doubts[0].first;
-		start->ndoubts = 0;
-		return false;
-	}
-
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	for (int i = 0; i < start->ndoubts; i++)
-	{
-		Doubt		doubt = start->doubts[i];
-
-		if (reserved || is_running(doubt.xid, snapshot))
-			start->doubts[kept++] = doubt;
-		else if (doubt.first != doubt.last)
-		{
-			start->position = doubt.first;
-			break;
-		}
-		else if (look_again(search, &doubt, &reserved))
-			start->doubts[kept++] = doubt;
-	}
-	start->ndoubts = kept;
-	UnregisterSnapshot(snapshot);
-	return reserved;
+	return search->nreserved == search->wanted;
 }
 
 /*
- * Looks at the one position of a doubt whose transaction has ended, and
- * reserves an account there if it can.  Returns whether anything is left
- * there, so that the doubt has to be kept.  It is looked at each time then,
- * unless all that is left is what another transaction is doing: that one
- * becomes its own.
+ * Looks again at the doubts whose transaction has ended, or in which a
+ * savepoint was rolled back, and reserves the oldest accounts among them that
+ * can be claimed.
+ *
+ * What was claimable there, and more than was wanted, is looked at each time
+ * from now on, until there is nothing left.
+ */
+static void
+reserve_doubtful(Search *search)
+{
+	Pool	   *pool = search->pool;
+	DoubtList  *list = pool->start.doubts;
+	Doubts		left = {0};
+	Start		start = pool->start;
+	Ended		ended;
+
+	if (list == NULL)
+		return;
+	if (next_xid() - list->next_xid > MAX_DOUBT_AGE)
+	{
+		begin_learning(pool);
+		start.position = list->doubts[0].first;
+		start.doubts = NULL;
+		set_start(pool, &pool->start, start);
+		return;
+	}
+	if (!find_ended(search, list, &ended))
+		return;
+
+	begin_learning(pool);
+	for (int i = 0; i < list->ndoubts; i++)
+	{
+		Doubt		doubt = list->doubts[i];
+		bool		look = has_ended(&doubt, &ended);
+
+		if (look && !is_satisfied(search))
+		{
+			i = end_of_group(list, i, &ended);
+			look_again(search, doubt.first, list->doubts[i].last, &left);
+			continue;
+		}
+		if (look)
+			doubt.xid = InvalidTransactionId;
+		append_doubt(&left, doubt);
+	}
+	start.doubts = make_list(&left, search->undone, list);
+	set_start(pool, &pool->start, start);
+}
+
+/*
+ * Finds what has ended of that for which a list waits; false if nothing has.
+ * As long as no transaction at all has ended since we looked, that is at hand.
  */
 static bool
-look_again(const Search *search, Doubt *doubt, bool *reserved)
+find_ended(const Search *search, DoubtList *list, Ended *ended)
+{
+	Snapshot	snapshot = GetLatestSnapshot();
+
+	ended->xids = NULL;
+	ended->nxids = 0;
+	ended->savepoints = list->in_savepoint && list->undone != search->undone;
+	if (list->completions != snapshot->snapXactCompletionCount)
+	{
+		ended->xids = palloc(list->nxids * sizeof(TransactionId));
+		for (int i = 0; i < list->nxids; i++)
+		{
+			if (!is_running(list->xids[i], &list->places[i], snapshot))
+				ended->xids[ended->nxids++] = list->xids[i];
+		}
+		if (ended->nxids == 0)
+			list->completions = snapshot->snapXactCompletionCount;
+	}
+	return ended->nxids > 0 || ended->savepoints || list->look;
+}
+
+/* Whether a doubt has to be looked at again. */
+static bool
+has_ended(const Doubt *doubt, const Ended *ended)
+{
+	if (!TransactionIdIsValid(doubt->xid) ||
+		(doubt->in_savepoint && ended->savepoints))
+		return true;
+	return ended->nxids > 0 &&
+		bsearch(&doubt->xid, ended->xids, ended->nxids,
+				sizeof(TransactionId), xidComparator) != NULL;
+}
+
+/*
+ * The last of the doubts that are looked at together with the i-th: a walk
+ * costs more than to step over a few that have not ended.
+ */
+static int
+end_of_group(const DoubtList *list, int i, const Ended *ended)
+{
+	int			last = i;
+
+	while (++i < list->ndoubts && i <= last + NEAR_DOUBTS)
+	{
+		if (has_ended(&list->doubts[i], ended) ||
+			list->doubts[i].first <= list->doubts[last].last)
+			last = i;
+	}
+	return last;
+}
+
+/*
+ * Looks again at what was in doubt between two positions, reserves what is
+ * wanted of it, and notes what is in doubt now, or left to be looked at.
+ */
+static void
+look_again(Search *search, int64 first, int64 last, Doubts *left)
 {
 	Walk		found;
 
-	*reserved = walk(search, doubt->first, doubt->last, &found);
-	if (found.clear_to == VERY_END && found.ndoubts == 1)
-		*doubt = found.doubts[0];
-	return found.clear_to < VERY_END || found.ndoubts > 0;
+	search_between(search, first, last, &found);
+	resolve_savepoints(&found);
+	for (int i = 0; i < found.doubts.n; i++)
+		append_doubt(left, found.doubts.items[i]);
+	if (found.clear_to < VERY_END)
+		append_doubt(left, (Doubt) {found.clear_to, last,
+			InvalidTransactionId, false});
 }
 
 /*
- * Reserves the oldest account from the start of the pool on, and learns from
+ * Reserves the oldest accounts from the start of the pool on, and learns from
  * the walk.
- *
- * To begin with the walk goes only twice as far as the last ones had to: the
- * index reads, and checks, all entries of a page that are within its bounds.
  */
-static bool
-reserve_from_start(const Search *search)
+static void
+reserve_from_start(Search *search)
 {
 	Pool	   *pool = search->pool;
 	int64		first = pool->start.position;
+	int			before = search->nreserved;
 	bool		wrote = TransactionIdIsValid(GetTopTransactionIdIfAny());
-	bool		reserved = false;
 	Walk		found;
 
 	if (first >= settled)
 		settle();
 
-	if (first > VERY_START)
-		reserved = walk(search, first,
-						first + Max(2 * pool->reach, SHORT_REACH), &found);
-	if (!reserved)
-		reserved = walk(search, first, VERY_END, &found);
-	if (reserved)
+	search_between(search, first, VERY_END, &found);
+	if (search->nreserved > before)
 		pool->reach = first > VERY_START ?
 			Max(found.reserved - first, pool->reach / 2) : 0;
 
 	if (may_learn(pool))
 	{
-		learn(pool, &found);
+		learn(search, &found);
 
 		/* What this transaction changed before, the walk took for dead. */
 		if (found.is_long && !wrote)
 			keep(pool, &found);
 	}
 
-	if (!reserved && first > VERY_START)
-		reserved = walk_fully(search);
-	return reserved;
+	if (search->nreserved == 0 && first > VERY_START)
+		walk_fully(search);
 }
 
 /* How many transactions there have been. */
@@ -555,41 +761,70 @@ next_xid(void)
 }
 
 /*
- * Whether a transaction, which was running once, is running still.
+ * Whether a transaction, which was running once, is running still.  Those of
+ * the snapshot keep their places in it for as long as they last, more or less.
  */
 static bool
-is_running(TransactionId xid, Snapshot snapshot)
+is_running(TransactionId xid, int *place, Snapshot snapshot)
 {
 	/* Younger than any that has ended. */
 	if (TransactionIdFollowsOrEquals(xid, snapshot->xmax))
 		return TransactionIdIsInProgress(xid);
-	if (!XidInMVCCSnapshot(xid, snapshot))
+	if (TransactionIdPrecedes(xid, snapshot->xmin))
 		return false;
-	/* Then a subtransaction that has aborted goes by its parent. */
-	return !(snapshot->suboverflowed && TransactionIdDidAbort(xid));
+	if (*place < (int) snapshot->xcnt && snapshot->xip[*place] == xid)
+		return true;
+	for (int i = 0; i < (int) snapshot->xcnt; i++)
+	{
+		if (snapshot->xip[i] == xid)
+		{
+			*place = i;
+			return true;
+		}
+	}
+	return false;
 }
 
 /*
- * Walks along the ready accounts of a pool between two positions until one
- * can be reserved, and tells what was seen on the way.
+ * Walks along the ready accounts of a pool between two positions.
+ *
+ * Where one is wanted, the walk goes to begin with only twice as far as the
+ * last ones had to: the index reads, and checks, all entries of a page that
+ * are within its bounds.
  */
-static bool
-walk(const Search *search, int64 first, int64 last, Walk *walk)
+static void
+search_between(Search *search, int64 first, int64 last, Walk *walk)
+{
+	int64		reach = Max(2 * search->pool->reach, SHORT_REACH);
+
+	if (search->wanted == 1 && first > VERY_START && first + reach < last)
+		walk_along(search, first, first + reach, walk);
+	if (!is_satisfied(search))
+		walk_along(search, first, last, walk);
+}
+
+/*
+ * Walks along the ready accounts of a pool between two positions until enough
+ * could be reserved, and tells what was seen on the way.
+ */
+static void
+walk_along(Search *search, int64 first, int64 last, Walk *walk)
 {
 	AccountTable *table = search->table;
 	int64		buffers = pgBufferUsage.shared_blks_hit +
 		pgBufferUsage.shared_blks_read;
+	int			before = search->nreserved;
 	SnapshotData dirty;
 	IndexScanDesc scan;
-	bool		reserved = false;
 	bool		gave_up = false;
 
 	walk->clear_to = VERY_END;
-	walk->ndoubts = 0;
+	walk->doubts = (Doubts) {walk->few, 0, FEW_DOUBTS};
+	walk->nresolved = walk->npassed = 0;
 
 	InitDirtySnapshot(dirty);
 	scan = begin_walk(search, &dirty, first, last);
-	while (!reserved && !gave_up &&
+	while (!gave_up && !is_satisfied(search) &&
 		   index_getnext_slot(scan, ForwardScanDirection, table->found))
 	{
 		bool		isnull;
@@ -609,15 +844,27 @@ walk(const Search *search, int64 first, int64 last, Walk *walk)
 			/* Others may have this position, too, and may be free again. */
 			stay_before(walk, position);
 			gave_up = !search->is_last && something_arrived(search);
-			reserved = !gave_up && awspool_try_lock_found(table);
-			walk->reserved = position;
+			if (!gave_up && reserve_found(search) &&
+				search->nreserved == before + 1)
+				walk->reserved = position;
 		}
 	}
 	index_endscan(scan);
 
-	walk->is_long = pgBufferUsage.shared_blks_hit +
-		pgBufferUsage.shared_blks_read - buffers > LONG_WALK;
-	return reserved;
+	walk->is_long = was_long(walk, pgBufferUsage.shared_blks_hit +
+							 pgBufferUsage.shared_blks_read - buffers);
+}
+
+/* Locks the account in "found", if nobody else has. */
+static bool
+reserve_found(Search *search)
+{
+	AccountTable *table = search->table;
+
+	if (!awspool_try_lock_found(table))
+		return false;
+	search->reserved[search->nreserved++] = table->found->tts_tid;
+	return true;
 }
 
 static IndexScanDesc
@@ -647,20 +894,66 @@ begin_walk(const Search *search, Snapshot snapshot, int64 first, int64 last)
 	return scan;
 }
 
-/* Neighbours that wait for the same transaction are one doubt. */
+/*
+ * Neighbours that wait for the same transaction are one doubt.  As long as
+ * there are few, which savepoint belongs to which transaction does not matter.
+ */
 static void
 add_doubt(Walk *walk, int64 position, TransactionId xid)
 {
-	int			n = walk->ndoubts;
+	Doubts	   *doubts = &walk->doubts;
 
 	if (position >= walk->clear_to)
 		return;
-	if (n > 0 && walk->doubts[n - 1].xid == xid)
-		walk->doubts[n - 1].last = position;
-	else if (n < MAX_DOUBTS)
-		walk->doubts[walk->ndoubts++] = (Doubt) {position, position, xid};
+	walk->npassed++;
+	if (doubts->n > 0 && doubts->items[doubts->n - 1].xid == xid)
+	{
+		doubts->items[doubts->n - 1].last = position;
+		return;
+	}
+	if (doubts->n == doubts->max)
+		resolve_savepoints(walk);
+	if (doubts->n < MAX_DOUBTS)
+		append_doubt(doubts, (Doubt) {position, position, xid, false});
 	else
 		stay_before(walk, position);
+}
+
+/*
+ * Makes doubts wait for the topmost transaction, and neighbours that do so for
+ * the same one doubt.
+ */
+static void
+resolve_savepoints(Walk *walk)
+{
+	Doubts	   *doubts = &walk->doubts;
+	int			n = walk->nresolved;
+
+	for (int i = n; i < doubts->n; i++)
+	{
+		Doubt		doubt = doubts->items[i];
+		TransactionId xid = SubTransGetTopmostTransaction(doubt.xid);
+
+		doubt.in_savepoint = (xid != doubt.xid);
+		doubt.xid = xid;
+		if (n > 0 && doubts->items[n - 1].xid == xid)
+		{
+			doubts->items[n - 1].last = doubt.last;
+			doubts->items[n - 1].in_savepoint |= doubt.in_savepoint;
+		}
+		else
+			doubts->items[n++] = doubt;
+	}
+	walk->nresolved = doubts->n = n;
+}
+
+/* Whether it is worth while not to walk that way again. */
+static bool
+was_long(const Walk *walk, int64 buffers)
+{
+	return buffers > LONG_WALK || walk->npassed > LONG_QUEUE ||
+		(walk->npassed > LONG_BATCH &&
+		 walk->npassed > BATCH_SIZE * walk->doubts.n);
 }
 
 /* What is at this position, or behind it, has still to be looked at. */
@@ -668,6 +961,75 @@ static void
 stay_before(Walk *walk, int64 position)
 {
 	walk->clear_to = Min(walk->clear_to, position);
+}
+
+/*
+ * Adds a doubt to those that are gathered, in the memory context of the
+ * caller.  What they begin with may be part of something else.
+ */
+static void
+append_doubt(Doubts *doubts, Doubt doubt)
+{
+	if (doubts->n == doubts->max)
+	{
+		int			max = Max(2 * doubts->max, FEW_DOUBTS);
+		Doubt	   *items = palloc(max * sizeof(Doubt));
+
+		if (doubts->n > 0)
+			memcpy(items, doubts->items, doubts->n * sizeof(Doubt));
+		if (doubts->max > FEW_DOUBTS)
+			pfree(doubts->items);
+		doubts->items = items;
+		doubts->max = max;
+	}
+	doubts->items[doubts->n++] = doubt;
+}
+
+/*
+ * A list of doubts, to be remembered, some of which may be from an old one;
+ * NULL if there are none.
+ */
+static DoubtList *
+make_list(const Doubts *doubts, uint64 undone, const DoubtList *old)
+{
+	Size		size = offsetof(DoubtList, doubts) +
+		doubts->n * sizeof(Doubt);
+	TransactionId *xids;
+	DoubtList  *list;
+	int			n = 0;
+
+	if (doubts->n == 0)
+		return NULL;
+
+	xids = palloc(doubts->n * sizeof(TransactionId));
+	for (int i = 0; i < doubts->n; i++)
+	{
+		if (TransactionIdIsValid(doubts->items[i].xid))
+			xids[n++] = doubts->items[i].xid;
+	}
+	qsort(xids, n, sizeof(TransactionId), xidComparator);
+	n = qunique(xids, n, sizeof(TransactionId), xidComparator);
+
+	/* The three arrays share its memory; what follows each is as aligned. */
+	list = MemoryContextAllocZero(doubts_context, size +
+								  n * (sizeof(TransactionId) + sizeof(int)));
+	list->next_xid = next_xid();
+	if (old != NULL)
+		list->next_xid = Min(list->next_xid, old->next_xid);
+	list->undone = undone;
+	list->nxids = n;
+	list->xids = (TransactionId *) ((char *) list + size);
+	list->places = (int *) (list->xids + n);
+	memcpy(list->xids, xids, n * sizeof(TransactionId));
+	list->ndoubts = doubts->n;
+	memcpy(list->doubts, doubts->items, doubts->n * sizeof(Doubt));
+	for (int i = 0; i < doubts->n; i++)
+	{
+		list->in_savepoint |= doubts->items[i].in_savepoint;
+		list->look |= !TransactionIdIsValid(doubts->items[i].xid);
+	}
+	pfree(xids);
+	return list;
 }
 
 /*
@@ -688,26 +1050,38 @@ may_learn(const Pool *pool)
  * a few entries again is cheaper than to look each of them up.
  */
 static void
-learn(Pool *pool, const Walk *walk)
+learn(const Search *search, Walk *walk)
 {
-	Start	   *start = &pool->start;
+	Pool	   *pool = search->pool;
+	Start		start = pool->start;
+	Doubts		doubts = {0};
 	int64		position = Min(walk->clear_to, settled + 1);
-	int			room = walk->is_long ? MAX_DOUBTS - start->ndoubts : 0;
+	int			room = walk->is_long ? MAX_DOUBTS : 0;
 
 	begin_learning(pool);
-	if (room < walk->ndoubts)
-		position = Min(position, walk->doubts[room].first);
+	if (walk->is_long)
+		resolve_savepoints(walk);
+	if (start.doubts != NULL)
+		room -= Min(room, start.doubts->ndoubts);
+	if (room < walk->doubts.n)
+		position = Min(position, walk->doubts.items[room].first);
 
-	for (int i = 0; i < walk->ndoubts && walk->doubts[i].first < position; i++)
+	if (walk->doubts.n > 0 && walk->doubts.items[0].first < position)
 	{
-		Doubt		doubt = walk->doubts[i];
+		for (int i = 0; start.doubts != NULL && i < start.doubts->ndoubts; i++)
+			append_doubt(&doubts, start.doubts->doubts[i]);
+		for (int i = 0; i < walk->doubts.n; i++)
+		{
+			Doubt		doubt = walk->doubts.items[i];
 
-		doubt.last = Min(doubt.last, position - 1);
-		if (start->ndoubts == 0)
-			start->next_xid = next_xid();
-		start->doubts[start->ndoubts++] = doubt;
+			doubt.last = Min(doubt.last, position - 1);
+			if (doubt.first < position)
+				append_doubt(&doubts, doubt);
+		}
+		start.doubts = make_list(&doubts, search->undone, start.doubts);
 	}
-	start->position = Max(start->position, position);
+	start.position = Max(start.position, position);
+	set_start(pool, &pool->start, start);
 }
 
 /*
@@ -721,8 +1095,8 @@ keep(const Pool *pool, const Walk *walk)
 	int64		position = Min(walk->clear_to, settled + 1);
 
 	/* All doubts of the walk are there, or those that there was room for. */
-	if (start->ndoubts > 0)
-		position = Min(position, start->doubts[0].first);
+	if (start->doubts != NULL)
+		position = Min(position, start->doubts->doubts[0].first);
 	awspool_keep_start(pool->key.provider, pool->key.marketplace, position,
 					   pool->arrivals);
 }
@@ -735,11 +1109,7 @@ begin_learning(Pool *pool)
 {
 	if (pool->learnt)
 		return;
-	pool->before.position = pool->start.position;
-	pool->before.ndoubts = pool->start.ndoubts;
-	pool->before.next_xid = pool->start.next_xid;
-	memcpy(pool->before.doubts, pool->start.doubts,
-		   pool->start.ndoubts * sizeof(Doubt));
+	set_start(pool, &pool->before, pool->start);
 	pool->learnt = true;
 	pool->next_learnt = learnt_pools;
 	learnt_pools = pool;
@@ -767,28 +1137,26 @@ settle(void)
  * done lately.  If there is an account after all, what we know is worth
  * nothing, and was not before this transaction either.
  */
-static bool
-walk_fully(const Search *search)
+static void
+walk_fully(Search *search)
 {
 	Pool	   *pool = search->pool;
 	TimestampTz began = GetCurrentTimestamp();
 	TimestampTz ended;
 	Walk		found;
-	bool		reserved;
 
 	if (began < pool->next_full_walk)
-		return false;
+		return;
 
-	reserved = walk(search, VERY_START, VERY_END, &found);
+	walk_along(search, VERY_START, VERY_END, &found);
 	ended = GetCurrentTimestamp();
 	pool->next_full_walk = ended + Max(FULL_WALK_INTERVAL,
 									   FULL_WALK_SHARE * (ended - began));
-	if (reserved)
+	if (search->nreserved > 0)
 	{
 		forget_pool(pool);
 		settled = VERY_START;
 	}
-	return reserved;
 }
 
 static void
@@ -807,7 +1175,10 @@ end_transaction(XactEvent event, void *arg)
 	}
 
 	for (Pool *pool = learnt_pools; pool != NULL; pool = pool->next_learnt)
+	{
+		set_start(pool, &pool->before, pool->start);
 		pool->learnt = false;
+	}
 	learnt_pools = NULL;
 }
 
@@ -826,5 +1197,5 @@ static void
 unlearn(void)
 {
 	for (Pool *pool = learnt_pools; pool != NULL; pool = pool->next_learnt)
-		pool->start = pool->before;
+		set_start(pool, &pool->start, pool->before);
 }

@@ -100,6 +100,7 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 	RowVersion	new;
 	bool	   *all;
 
+	awspool_note_change(trigdata->tg_relation);
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 	{
 		if (!IsLogicalWorker() &&
@@ -133,6 +134,7 @@ awspool_pass_transition(Relation rel, TupleTableSlot *old,
 	RowVersion	from = row_version(desc, old->tts_values, old->tts_isnull);
 	RowVersion	to = row_version(desc, new->tts_values, new->tts_isnull);
 
+	awspool_note_change(rel);
 	(void) judge_update(rel, &from, &to);
 }
 

@@ -25,11 +25,13 @@ INSERT INTO call VALUES
   ('blocked_accounts', '{acme}', '{provider}'),
   ('check_csv', '{acme,900000000009;MP-0001;SPAM}', '{provider,checked file}'),
   ('claim_account', '{acme,MP-0001,order-2}', '{provider,marketplace,order}'),
+  ('claim_accounts', '{acme,MP-0001,"{order-2,order-3}"}', '{provider,marketplace,orders}'),
   ('configure_pool', '{acme,MP-0001,5,2.5,1 day}', '{provider,marketplace,number,days,deadline}'),
   ('count_pools', '{}', '{}'),
   ('delete_account', '{acme,900000000002}', '{provider,account}'),
   ('delete_accounts', '{acme,"{900000000002}"}', '{provider,ids}'),
   ('edit_account', '{acme,900000000002,MP-0002,ECAM}', '{provider,account,marketplace or null,model or null}'),
+  ('explain_claim', '{acme,MP-0001}', '{provider,marketplace}'),
   ('fail_account', '{acme,900000000001,broken,order}', '{provider,account,any,held order}'),
   ('fail_overdue', '{acme,100}', '{provider,count}'),
   ('find_alerts', '{}', '{}'),
@@ -185,6 +187,8 @@ LANGUAGE sql AS $$
     WHEN kind = 'deadline' THEN CASE WHEN v.value IS NULL OR v.label IN ('many of everything', 'the shortest') THEN 'done' ELSE '22023' END
     WHEN kind = 'ids' THEN CASE WHEN v.value IS NULL OR v.label ~ 'NULL' THEN '22023' ELSE 'done' END
     WHEN kind = 'filter ids' THEN 'done'
+    WHEN kind = 'orders' THEN CASE WHEN v.label ~ 'thousand' THEN '54000'
+      WHEN v.value IS NULL OR v.label ~ 'million|hostile' THEN '22023' ELSE 'done' END
     WHEN kind = 'provider' THEN CASE WHEN v.is_name THEN '42501' ELSE '22023' END
     WHEN kind = 'granted provider' THEN CASE WHEN v.is_name OR v.value = '*' THEN 'done' ELSE '22023' END
     WHEN kind = 'moving provider' THEN CASE WHEN v.is_name THEN 'done' ELSE '22023' END

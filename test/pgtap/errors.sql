@@ -66,6 +66,8 @@ INSERT INTO call VALUES
   ('import_csv', $$ awspool.import_csv(%L, '') $$),
   ('check_csv', $$ awspool.check_csv(%L, '') $$),
   ('claim_account', $$ awspool.claim_account(%L, 'MP-0001') $$),
+  ('claim_accounts', $$ awspool.claim_accounts(%L, 'MP-0001', '{NULL}') $$),
+  ('explain_claim', $$ awspool.explain_claim(%L, 'MP-0001') $$),
   ('allocate_account', $$ awspool.allocate_account(%L, '900000000001') $$),
   ('fail_account', $$ awspool.fail_account(%L, '900000000001') $$),
   ('invalidate_account', $$ awspool.invalidate_account(%L, '900000000001') $$),
@@ -124,7 +126,9 @@ SELECT pg_temp.refused('22023', format('SELECT awspool.' || template, marketplac
 FROM unnest(ARRAY['', 'MP-000', 'mp-0000', 'MP-00x0', 'MP0000', ' MP-0000', 'MP-0000 ', 'MP-']) marketplace,
   unnest(ARRAY[$$add_account('acme', '900000000030', %L, 'SPAM')$$,
                $$edit_account('acme', '900000000008', %L)$$, $$claim_account('acme', %L)$$,
-               $$configure_pool('acme', %L)$$, $$pause_pool('acme', %L)$$, $$resume_pool('acme', %L)$$]) template;
+               $$configure_pool('acme', %L)$$, $$pause_pool('acme', %L)$$, $$resume_pool('acme', %L)$$,
+
+               $$claim_accounts('acme', %L, '{}')$$, $$explain_claim('acme', %L)$$]) template;
 SELECT pg_temp.refused('22023', format('SELECT awspool.' || template, model), NULL)
 FROM unnest(ARRAY['', 'spam', 'SPAM ', 'HAM', 'SPAMECAM']) model,
   unnest(ARRAY[$$add_account('acme', '900000000030', 'MP-0001', %L)$$,
@@ -405,13 +409,14 @@ SET LOCAL transaction_read_only = on;
 SELECT pg_temp.refused('25006', 'SELECT awspool.' || c)
 FROM unnest(ARRAY[$$add_account('acme', '900000000030', 'MP-0001', 'SPAM')$$, $$edit_account('acme', '900000000008')$$,
   $$delete_account('acme', '900000000008')$$, $$delete_accounts('acme', '{}')$$, $$import_csv('acme', '')$$,
-  $$claim_account('acme', 'MP-0001')$$, $$claim_account('acme', 'MP-0001', 'running')$$, $$allocate_account('acme', '900000000001')$$,
+  $$claim_account('acme', 'MP-0001')$$, $$claim_account('acme', 'MP-0001', 'running')$$,
+  $$claim_accounts('acme', 'MP-0001', '{running}')$$, $$claim_accounts('acme', 'MP-0001', '{}')$$, $$allocate_account('acme', '900000000001')$$,
   $$fail_account('acme', '900000000001')$$, $$invalidate_account('acme', '900000000001')$$,
   $$replace_account('acme', '900000000001', NULL)$$, $$grant_provider('acme', 'regress_awspool_acme')$$,
   $$revoke_provider('acme', 'regress_awspool_acme')$$]) c;
 SELECT lives_ok('SELECT awspool.' || c, 'read-only is enough for ' || c)
 FROM unnest(ARRAY[$$check_csv('acme', 'x')$$, $$account_history('acme', '900000000001')$$,
-  $$my_providers()$$, $$acts_for_all()$$]) c;
+  $$explain_claim('acme', 'MP-0001')$$, $$my_providers()$$, $$acts_for_all()$$]) c;
 
 SELECT * FROM finish();
 ROLLBACK;

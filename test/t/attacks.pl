@@ -80,6 +80,8 @@ my @calls_with_provider = (
 	"awspool.check_csv('%s', '$taken;MP-7777;SPAM')",
 	"awspool.claim_account('%s', 'MP-7777')",
 	"awspool.claim_account('%s', 'MP-7777', 'secret-order')",
+	"awspool.claim_accounts('%s', 'MP-7777', '{secret-order}')",
+	"awspool.explain_claim('%s', 'MP-7777')",
 	"awspool.allocate_account('%s', '$taken')",
 	"awspool.fail_account('%s', '$taken')",
 	"awspool.invalidate_account('%s', '$taken')",

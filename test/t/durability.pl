@@ -57,6 +57,7 @@ my @calls = (
 	"claim_account('acme', 'MP-0001')",
 	"claim_account('acme', 'MP-0001', 'order-2')",
 	"claim_account('acme', 'MP-0001', 'order-2')",
+	"claim_accounts('acme', 'MP-0001', '{order-2}')",
 	"allocate_account('acme', '900000000001')",
 	"allocate_account('acme', '900000000001')",
 	"fail_account('acme', '900000000002', 'broken', 'order-2')",

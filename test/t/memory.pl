@@ -190,6 +190,8 @@ SELECT FROM awspool.claim_account('acme', 'MP-0001', 'order-2');
 END
 for my $call (
 	"claim_account('acme', 'MP-0001', 'order-' || 1 + i % 2)",
+	"claim_accounts('acme', 'MP-0001', ARRAY['order-1', 'order-2', 'order-1'])",
+	"explain_claim('acme', 'MP-000' || 1 + i % 2)",
 	"allocate_account('acme', id(1), 'order-' || i / i)",
 	"edit_account('acme', id(3 + i % 2), 'MP-0001', 'SPAM')",
 	"add_account('acme', id(1000 + i), 'MP-0001', 'SPAM')",

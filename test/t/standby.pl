@@ -56,6 +56,13 @@ is( $standby->safe_psql('postgres',
 	'check_csv works');
 is($standby->safe_psql('postgres', 'SELECT * FROM awspool.verify()'),
 	'', 'verify finds nothing');
+is( $standby->safe_psql('postgres',
+		"SELECT account_id, verdict FROM awspool.explain_claim('acme', 'MP-0001')"
+	),
+	$standby->safe_psql('postgres',
+		"SELECT account_id, CASE row_number() OVER (ORDER BY position) WHEN 1 THEN 'next' ELSE 'ready' END FROM awspool.accounts WHERE marketplace = 'MP-0001' AND status = 'ready' ORDER BY position"
+	),
+	'explain_claim works');
 
 # Writing.  A read-only transaction on the primary is refused alike.
 my @calls = (
@@ -68,6 +75,8 @@ my @calls = (
 	"SELECT awspool.claim_account('acme', 'MP-0001', 'order-1')",
 	"SELECT awspool.claim_account('acme', 'MP-0001', 'order-3')",
 	"SELECT awspool.claim_account('acme', 'MP-9999')",
+	"SELECT awspool.claim_accounts('acme', 'MP-0001', '{order-1,order-3}')",
+	"SELECT awspool.claim_accounts('acme', 'MP-0001', '{}')",
 	"SELECT awspool.allocate_account('acme', '900000000001')",
 	"SELECT awspool.fail_account('acme', '900000000001')",
 	"SELECT awspool.invalidate_account('acme', '900000000003')",

@@ -84,6 +84,17 @@ BEGIN
 	PERFORM awspool.claim_account(provider, marketplace, order_id);
 END $$;
 
+CREATE FUNCTION claim_in_savepoints(provider text, marketplace text, n int)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. n LOOP
+		BEGIN
+			PERFORM awspool.claim_account(provider, marketplace);
+		EXCEPTION WHEN division_by_zero THEN
+		END;
+	END LOOP;
+END $$;
+
 CREATE FUNCTION some_ready(provider text, marketplace text) RETURNS text
 LANGUAGE sql AS $$
 	SELECT account_id FROM awspool.account a
@@ -172,6 +183,25 @@ my @scripts = (
 		\else
 		ROLLBACK PREPARED ':client_id';
 		\endif} ],
+	[ 2, 'batch' => q{
+		BEGIN;
+		INSERT INTO claimed SELECT account_id FROM awspool.claim_accounts(:p, :m, array_fill(NULL::text, '{40}'));
+		\sleep :us us
+		\if :even
+		COMMIT;
+		\else
+		ROLLBACK;
+		\endif} ],
+	[ 2, 'many savepoints' => q{
+		BEGIN; SELECT claim(:p, :m);
+		SAVEPOINT a; SELECT claim_in_savepoints(:p, :m, 40);
+		\sleep :us us
+		ROLLBACK TO a;
+		\sleep :us us
+		SELECT claim(:p, :m);
+		COMMIT;} ],
+	[ 5, 'batch of orders' => q{
+		SELECT count(*) FROM awspool.claim_accounts(:op, :om, ARRAY[:o + 12, :o, :o + 6, :o]);} ],
 	[ 10, 'order' => q{
 		SELECT claim_again(:op, :om, :o); SELECT finish(:op, :o, :how);} ],
 	[ 4, 'order rolled back' => q{
