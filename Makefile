@@ -64,6 +64,8 @@ OBJS = \
 	src/batch.o \
 	src/csv.o \
 	src/import.o \
+	src/reconcile.o \
+	src/passed_over.o \
 	src/sequence.o \
 	src/visible.o \
 	src/read.o \

@@ -34,6 +34,7 @@
 #include "storage/buf.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #if PG_VERSION_NUM < 150000
@@ -173,6 +174,17 @@ typedef struct OwnerQuery
 	SPIPlanPtr	plan;			/* NULL until first used; then kept */
 } OwnerQuery;
 
+/* What an order did with an account once, as a list tells it (reconcile.c). */
+typedef struct PastUse
+{
+	const char *order_id;		/* NULL: none by name */
+	AccountStatus status;		/* that it has since; never STATUS_READY */
+	const char *reason;			/* NULL unless it failed or is invalid */
+	bool		claimed;		/* false: invalid, and never claimed */
+	TimestampTz claimed_at;		/* the role that tells it counts as the one */
+	TimestampTz closed_at;		/* that claimed and closed it */
+} PastUse;
+
 /* What became of an account that somebody wanted to store. */
 typedef enum StoreOutcome
 {
@@ -196,6 +208,7 @@ typedef struct Existing
 	char	   *provider;
 	char	   *marketplace;
 	char	   *model;
+	char	   *order_id;		/* asked for only if there is a "use" */
 	AccountStatus status;
 	int64		made_by;		/* the command of this transaction that stored
 								 * it; -1 if none did */
@@ -208,6 +221,7 @@ typedef struct NewAccount
 	const char *account_id;		/* these three may be malformed, or missing */
 	const char *marketplace;
 	const char *model;
+	const PastUse *use;			/* NULL: it is ready */
 	uint64		line;			/* where it begins in its file; 0: in none */
 	const char *problem;		/* of STORE_MALFORMED */
 	uint64		first_line;		/* of STORE_TWICE: where the id came first */
@@ -277,6 +291,24 @@ enum ReadKeyPlace
 /* A CSV file that is being read (csv.c). */
 typedef struct CsvFile CsvFile;
 
+/* The columns that a file has: the first "needed" of them; or may have. */
+#define MAX_CSV_COLUMNS		8
+
+typedef struct CsvColumns
+{
+	int			n;
+	int			needed;
+	const char *names[MAX_CSV_COLUMNS];
+} CsvColumns;
+
+/* A row of it, in the order of the columns; NULL: an empty field, or none. */
+typedef struct CsvRow
+{
+	uint64		line;
+	int			nfields;
+	char	   *fields[MAX_CSV_COLUMNS];
+} CsvRow;
+
 /* awspool.arrival_count opened for reading (arrival.c). */
 typedef struct ArrivalCounts
 {
@@ -315,6 +347,8 @@ extern int64 awspool_last_drawn(Oid sequence);
 extern void awspool_raise_sequence(Oid sequence, int64 value);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 							   bool wait);
+extern void awspool_unlock_names(LockClass class, const char *a,
+								 const char *b);
 
 /* constraint.c */
 extern void awspool_init_constraints(void);
@@ -436,6 +470,9 @@ extern bool awspool_reserve_oldest(AccountTable *table, const char *provider,
 extern void awspool_look_up(NewAccount **accounts, int n);
 extern bool awspool_look_up_used(NewAccount **accounts, int n);
 
+/* lifecycle.c */
+extern void awspool_mark_used(AccountTable *table, const PastUse *use);
+
 /* stock.c */
 extern HeapTuple awspool_store(NewAccount *account);
 extern void awspool_log_taken(const char *provider, const char *account_id,
@@ -445,6 +482,11 @@ extern void awspool_refuse_stored(const NewAccount *account);
 extern HeapTuple awspool_add(TupleDesc accounts, NewAccount *account);
 extern HeapTuple awspool_edit(TupleDesc accounts, AccountTable *table,
 							  const char *marketplace, const char *model);
+
+/* history.c */
+extern void awspool_log_reconciled(const char *provider, const Datum *ids,
+								   const Datum *details,
+								   const Datum *statuses, int n);
 
 /* claim.c */
 extern bool awspool_find_order(AccountTable *table, const char *order_id);
@@ -467,18 +509,25 @@ extern NewAccount *awspool_extend_batch(Batch *batch);
 extern void awspool_tell_lines(void *batch);
 extern void awspool_look_up_batch(Batch *batch);
 extern void awspool_store_batch(Batch *batch);
+extern void awspool_rethrow(const char *message, const char *detail,
+							const char *hint);
 extern void awspool_empty_batch(Batch *batch);
 
 /* csv.c */
-extern CsvFile *awspool_open_csv(const char *provider, text *csv);
-extern bool awspool_read_csv(CsvFile *file, Batch *batch);
+extern CsvFile *awspool_open_csv(const CsvColumns *columns, text *csv);
+extern bool awspool_read_csv(CsvFile *file, CsvRow *row);
+extern char *awspool_csv_problem(const CsvFile *file, const CsvRow *row);
 extern void awspool_close_csv(CsvFile *file);
 
 /* import.c */
 extern void awspool_init_import(void);
+extern struct seen_hash *awspool_make_seen_ids(int n);
+extern void awspool_find_repeated(Batch *batch, struct seen_hash *seen_ids);
+extern char *awspool_repeated_id(const NewAccount *account);
+extern void awspool_report(ReturnSetInfo *rsinfo, uint64 line,
+						   const char *const *columns, int n);
 
-/* @reconcile */
-
+/* reconcile.c, passed_over.c: only functions of SQL */
 
 /* read.c */
 extern const ReadWay awspool_read_ways[READ_WAYS];
@@ -542,6 +591,15 @@ extern void awspool_init_read_plan(void);
 #else
 #define awspool_next_sorted(sort, value, isnull) \
 	tuplesort_getdatum(sort, true, value, isnull, NULL)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define awspool_decode_time(field, ftype, n, type, tm, fsec, tz) \
+	DecodeDateTime(field, ftype, n, type, tm, fsec, tz, \
+				   &(DateTimeErrorExtra) {0})
+#else
+#define awspool_decode_time(field, ftype, n, type, tm, fsec, tz) \
+	DecodeDateTime(field, ftype, n, type, tm, fsec, tz)
 #endif
 
 #if PG_VERSION_NUM >= 160000

@@ -18,6 +18,13 @@
  * it lets them pass, and only notes what head.c has to know.  It is the worker
  * that counts, not session_replication_role, which a superuser may set.
  *
+ * One caller knows better than the clock: a reconciliation tells what became
+ * of an account in a past that the database has lost (reconcile.c).  For it, a
+ * ready account becomes in one step what it has been since, at the times that
+ * it says, in the marketplace and of the model that it says.  It comes here
+ * through awspool_mark_used, which leaves word for the trigger of one account
+ * and of one change.  No setting and no statement can do that.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
@@ -28,7 +35,6 @@
 #include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(awspool_account_transition);
 
@@ -61,6 +67,10 @@ static const ColumnRule column_rules[Natts_account + 1] =
 	[Anum_account_position] = NEVER,
 };
 
+/* What awspool_mark_used has left for the trigger, and for which account. */
+static const PastUse *marked_use = NULL;
+static const char *marked_id = NULL;
+
 /* A version of a row, taken apart. */
 typedef struct RowVersion
 {
@@ -72,11 +82,14 @@ typedef struct RowVersion
 
 static RowVersion take_apart(HeapTuple tuple, TupleDesc desc);
 static void note_arrival(Relation rel, const RowVersion *new);
+static const PastUse *take_mark(const RowVersion *old, const RowVersion *new);
 static void check_columns(TupleDesc desc, const RowVersion *old,
-						  const RowVersion *new);
+						  const RowVersion *new, bool skips_claim);
 static void refuse_column(TupleDesc desc, int column, const RowVersion *old);
-static HeapTuple stamp_claim(HeapTuple tuple, TupleDesc desc, Datum model);
-static HeapTuple stamp_closing(HeapTuple tuple, TupleDesc desc);
+static HeapTuple stamp_claim(HeapTuple tuple, TupleDesc desc, Datum model,
+							 TimestampTz at);
+static HeapTuple stamp_closing(HeapTuple tuple, TupleDesc desc,
+							   TimestampTz at);
 static void check_delete(const RowVersion *old);
 
 /*
@@ -92,6 +105,9 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 	RowVersion	old = take_apart(trigdata->tg_trigtuple, desc);
 	RowVersion	new;
 	HeapTuple	tuple;
+	const PastUse *use;
+	bool		claimed;
+	bool		skips_claim;
 
 	if (TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
 	{
@@ -107,18 +123,61 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 	if (IsLogicalWorker())
 		return PointerGetDatum(tuple);
 
-	if (new.status != old.status)
+	use = take_mark(&old, &new);
+	skips_claim = use != NULL && old.status == STATUS_READY;
+	if (new.status != old.status && !skips_claim)
 		awspool_check_transition(old.account_id, old.status, new.status);
-	check_columns(desc, &old, &new);
+	check_columns(desc, &old, &new, skips_claim);
 
 	if (new.status == old.status)
 		return PointerGetDatum(tuple);
-	if (new.status == STATUS_IN_PROGRESS)
-		tuple = stamp_claim(tuple, desc,
-							new.values[Anum_account_model - 1]);
-	else
-		tuple = stamp_closing(tuple, desc);
+	claimed = skips_claim ? use->claimed : new.status == STATUS_IN_PROGRESS;
+	if (claimed)
+		tuple = stamp_claim(tuple, desc, new.values[Anum_account_model - 1],
+							use != NULL ? use->claimed_at :
+							GetCurrentTimestamp());
+	if (new.status != STATUS_IN_PROGRESS)
+		tuple = stamp_closing(tuple, desc,
+							  use != NULL ? use->closed_at :
+							  GetCurrentTimestamp());
 	return PointerGetDatum(tuple);
+}
+
+/*
+ * Moves the account in "found", which is locked, and ready or in progress, to
+ * what it has been since that use.  "changed" has been begun, and has the
+ * order of a ready account by now.
+ */
+void
+awspool_mark_used(AccountTable *table, const PastUse *use)
+{
+	marked_id = awspool_column(table->found, Anum_account_account_id);
+	marked_use = use;
+	PG_TRY();
+	{
+		awspool_update_status(table, use->status);
+	}
+	PG_FINALLY();
+	{
+		marked_use = NULL;
+	}
+	PG_END_TRY();
+}
+
+/*
+ * What was left for this change of this account; NULL if nothing was.  Once
+ * only: what a trigger of the user's does on the occasion is another change.
+ */
+static const PastUse *
+take_mark(const RowVersion *old, const RowVersion *new)
+{
+	const PastUse *use = marked_use;
+
+	if (use == NULL || strcmp(old->account_id, marked_id) != 0 ||
+		new->status != use->status || new->status == old->status)
+		return NULL;
+	marked_use = NULL;
+	return use;
 }
 
 static RowVersion
@@ -179,10 +238,12 @@ note_arrival(Relation rel, const RowVersion *new)
 }
 
 /*
- * Raises an error if a column changed that may not change in this move.
+ * Raises an error if a column changed that may not change in this move.  One
+ * that "skips the claim" makes a ready account one that was claimed.
  */
 static void
-check_columns(TupleDesc desc, const RowVersion *old, const RowVersion *new)
+check_columns(TupleDesc desc, const RowVersion *old, const RowVersion *new,
+			  bool skips_claim)
 {
 	bool		moved = (old->status != new->status);
 
@@ -206,10 +267,11 @@ check_columns(TupleDesc desc, const RowVersion *old, const RowVersion *new)
 				allowed = true;
 				break;
 			case WHILE_READY:
-				allowed = (new->status == STATUS_READY);
+				allowed = (new->status == STATUS_READY) || skips_claim;
 				break;
 			case BY_CLAIM:
-				allowed = moved && new->status == STATUS_IN_PROGRESS;
+				allowed = moved && (new->status == STATUS_IN_PROGRESS ||
+									skips_claim);
 				break;
 			case BY_CLOSING:
 				allowed = moved && new->status != STATUS_IN_PROGRESS;
@@ -250,12 +312,12 @@ current_role_name(void)
 }
 
 static HeapTuple
-stamp_claim(HeapTuple tuple, TupleDesc desc, Datum model)
+stamp_claim(HeapTuple tuple, TupleDesc desc, Datum model, TimestampTz at)
 {
 	int			columns[] = {Anum_account_claimed_at,
 		Anum_account_claimed_by, Anum_account_order_model};
-	Datum		values[] = {TimestampTzGetDatum(GetCurrentTimestamp()),
-	current_role_name(), model};
+	Datum		values[] = {TimestampTzGetDatum(at), current_role_name(),
+	model};
 	bool		isnull[] = {false, false, false};
 
 	return heap_modify_tuple_by_cols(tuple, desc, lengthof(columns),
@@ -263,11 +325,10 @@ stamp_claim(HeapTuple tuple, TupleDesc desc, Datum model)
 }
 
 static HeapTuple
-stamp_closing(HeapTuple tuple, TupleDesc desc)
+stamp_closing(HeapTuple tuple, TupleDesc desc, TimestampTz at)
 {
 	int			columns[] = {Anum_account_closed_at, Anum_account_closed_by};
-	Datum		values[] = {TimestampTzGetDatum(GetCurrentTimestamp()),
-	current_role_name()};
+	Datum		values[] = {TimestampTzGetDatum(at), current_role_name()};
 	bool		isnull[] = {false, false};
 
 	return heap_modify_tuple_by_cols(tuple, desc, lengthof(columns),
