@@ -402,8 +402,7 @@ static void
 refuse_header(const CsvColumns *columns, char **fields, int nfields)
 {
 	StringInfoData names;
-	const char *what = "lacks";
-	const char *name = NULL;
+	const char *problem = NULL;
 
 	initStringInfo(&names);
 	for (int i = 0; i < columns->n; i++)
@@ -413,29 +412,26 @@ refuse_header(const CsvColumns *columns, char **fields, int nfields)
 		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "",
 						 columns->names[i]);
 		if (place < 0 && i < columns->needed)
-			name = columns->names[i];
+			problem = psprintf("it lacks column \"%s\"", columns->names[i]);
 		if (place >= 0 &&
 			place_of(columns->names[i], fields, place) >= 0)
-		{
-			what = "has twice";
-			name = columns->names[i];
-		}
+			problem = psprintf("it has column \"%s\" twice",
+							   columns->names[i]);
 	}
-	for (int i = 0; i < nfields && name == NULL; i++)
+	for (int i = 0; i < nfields && problem == NULL; i++)
 	{
 		bool		known = false;
 
 		for (int j = 0; j < columns->n; j++)
 			known |= place_of(columns->names[j], fields + i, 1) == 0;
 		if (!known)
-		{
-			what = "has an unknown column";
-			name = fields[i] != NULL ? fields[i] : "";
-		}
+			problem = psprintf("column \"%s\" is not known",
+							   awspool_printable(fields[i] != NULL ?
+												 fields[i] : ""));
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
-			 errmsg("the header %s: \"%s\"", what, awspool_printable(name)),
+			 errmsg("invalid header: %s", problem),
 			 errhint("The columns are %s; the first %d are needed.",
 					 names.data, columns->needed)));
 }

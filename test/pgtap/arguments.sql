@@ -21,6 +21,7 @@ INSERT INTO call VALUES
   ('add_account', '{acme,900000000009,MP-0001,SPAM}', '{provider,account,marketplace,model}'),
   ('allocate_account', '{acme,900000000001,order}', '{provider,account,held order}'),
   ('check_csv', '{acme,900000000009;MP-0001;SPAM}', '{provider,checked file}'),
+  ('check_reconcile_csv', '{acme,900000000009;order}', '{provider,checked file}'),
   ('claim_account', '{acme,MP-0001,order-2}', '{provider,marketplace,order}'),
   ('count_pools', '{}', '{}'),
   ('delete_account', '{acme,900000000002}', '{provider,account}'),
@@ -33,6 +34,8 @@ INSERT INTO call VALUES
   ('is_well_formed', '{acme,900000000001,MP-0001,SPAM,order}', '{any,any,any,any,any}'),
   ('lint', '{}', '{}'),
   ('my_providers', '{}', '{}'),
+  ('passed_over', '{acme}', '{provider}'),
+  ('reconcile_csv', '{acme,900000000009;order}', '{provider,checked file}'),
   ('replace_account', '{acme,900000000001,broken,order}', '{provider,account,any,held order}'),
   ('revoke_provider', '{acme,regress_awspool_acme}', '{granted provider,old role}'),
   ('visible_accounts', '{}', '{}');

@@ -70,7 +70,10 @@ INSERT INTO call VALUES
   ('fail_account', $$ awspool.fail_account(%L, '900000000001') $$),
   ('invalidate_account', $$ awspool.invalidate_account(%L, '900000000001') $$),
   ('replace_account', $$ awspool.replace_account(%L, '900000000001', NULL) $$),
-  ('account_history', $$ awspool.account_history(%L, '900000000001') $$);
+  ('account_history', $$ awspool.account_history(%L, '900000000001') $$),
+  ('reconcile_csv', $$ awspool.reconcile_csv(%L, '') $$),
+  ('check_reconcile_csv', $$ awspool.check_reconcile_csv(%L, '') $$),
+  ('passed_over', $$ awspool.passed_over(%L) $$);
 
 SELECT pg_temp.refused('22023', format('SELECT' || template, provider), name || ' for ' || what)
 FROM call, (VALUES
@@ -219,7 +222,7 @@ SELECT pg_temp.refused('WS002', $$SELECT awspool.allocate_account('acme', '90000
 -- Files
 --
 
-SELECT pg_temp.refused('22023', format($$SELECT awspool.%s('acme', NULL)$$, f)) FROM unnest(ARRAY['import_csv', 'check_csv']) f;
+SELECT pg_temp.refused('22023', format($$SELECT awspool.%s('acme', NULL)$$, f)) FROM unnest(ARRAY['import_csv', 'check_csv', 'reconcile_csv', 'check_reconcile_csv']) f;
 SELECT pg_temp.refused('22P04', format('SELECT awspool.%s(''acme'', %L)', f, csv), f || ': ' || what)
 FROM unnest(ARRAY['import_csv', 'check_csv']) f,
   (VALUES (E'"900000000030;MP-0001;SPAM\n', 'a quote that is not closed'),
