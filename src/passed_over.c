@@ -102,6 +102,7 @@ static bool was_there(const Stock *stock, TimestampTz at);
 static TimestampTz last_time(const Stock *stock, OwnerQuery *query);
 static TransactionId stored_by(TupleTableSlot *slot);
 static bool was_held(TupleTableSlot *slot);
+static HeapTupleHeader header_of(TupleTableSlot *slot);
 static int64 number(TupleTableSlot *slot, int column);
 
 /*
@@ -345,14 +346,20 @@ last_time(const Stock *stock, OwnerQuery *query)
 static TransactionId
 stored_by(TupleTableSlot *slot)
 {
-	return HeapTupleHeaderGetRawXmin(((BufferHeapTupleTableSlot *) slot)->base.tuple->t_data);
+	return HeapTupleHeaderGetRawXmin(header_of(slot));
 }
 
 /* Whether somebody has, or had, this version locked or changed. */
 static bool
 was_held(TupleTableSlot *slot)
 {
-	return TransactionIdIsValid(HeapTupleHeaderGetRawXmax(((BufferHeapTupleTableSlot *) slot)->base.tuple->t_data));
+	return TransactionIdIsValid(HeapTupleHeaderGetRawXmax(header_of(slot)));
+}
+
+static HeapTupleHeader
+header_of(TupleTableSlot *slot)
+{
+	return ((BufferHeapTupleTableSlot *) slot)->base.tuple->t_data;
 }
 
 /* A column of 64 bits. */

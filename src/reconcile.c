@@ -142,10 +142,10 @@ typedef struct ListRow
 	NewAccount *account;
 	PastUse		use;
 	bool		reason_lost;	/* it has one that its status cannot have */
-	const char *holder;			/* another account that the order has; or NULL */
+	const char *holder;			/* the order's other account; or NULL */
 	RowOutcome	outcome;
 	const char *detail;			/* may be NULL */
-	const char *before;			/* what it was, once it was changed; else NULL */
+	const char *before;			/* what it was, once changed; NULL: it is not */
 } ListRow;
 
 /* What became of a row that was judged when the file was read first. */
@@ -969,12 +969,13 @@ look_at(ListRow *row, TupleTableSlot *account)
 
 /*
  * Changes the account in "found", which is locked, to what the list says.  The
- * executor and the triggers keep some of what they allocate with the first row.
+ * executor and the triggers keep some of what they allocate with the first.
  */
 static void
 change(AccountTable *table, ListRow *row)
 {
 	const NewAccount *account = row->account;
+	bool		edits = account->outcome == STORE_DIFFERENT;
 	MemoryContext caller_context =
 		MemoryContextSwitchTo(table->estate->es_query_cxt);
 
@@ -982,10 +983,10 @@ change(AccountTable *table, ListRow *row)
 	if (account->existing.status == STATUS_READY)
 	{
 		awspool_set_column(table, Anum_account_order_id, row->use.order_id);
-		if (account->outcome == STORE_DIFFERENT && account->marketplace != NULL)
+		if (edits && account->marketplace != NULL)
 			awspool_set_column(table, Anum_account_marketplace,
 							   account->marketplace);
-		if (account->outcome == STORE_DIFFERENT && account->model != NULL)
+		if (edits && account->model != NULL)
 			awspool_set_column(table, Anum_account_model, account->model);
 	}
 	if (row->use.reason != NULL)
