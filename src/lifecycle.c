@@ -151,6 +151,10 @@ awspool_account_transition(PG_FUNCTION_ARGS)
 void
 awspool_mark_used(AccountTable *table, const PastUse *use)
 {
+	/* A trigger of the user's may reconcile, too, before ours fires. */
+	const PastUse *outer_use = marked_use;
+	const char *outer_id = marked_id;
+
 	marked_id = awspool_column(table->found, Anum_account_account_id);
 	marked_use = use;
 	PG_TRY();
@@ -159,7 +163,8 @@ awspool_mark_used(AccountTable *table, const PastUse *use)
 	}
 	PG_FINALLY();
 	{
-		marked_use = NULL;
+		marked_use = outer_use;
+		marked_id = outer_id;
 	}
 	PG_END_TRY();
 }
