@@ -349,11 +349,16 @@ stored_by(TupleTableSlot *slot)
 	return HeapTupleHeaderGetRawXmin(header_of(slot));
 }
 
-/* Whether somebody has, or had, this version locked or changed. */
+/*
+ * Whether somebody has, or had, this version locked or changed.  Who edited the
+ * account left their lock on what they made.
+ */
 static bool
 was_held(TupleTableSlot *slot)
 {
-	return TransactionIdIsValid(HeapTupleHeaderGetRawXmax(header_of(slot)));
+	TransactionId xmax = HeapTupleHeaderGetRawXmax(header_of(slot));
+
+	return TransactionIdIsValid(xmax) && xmax != stored_by(slot);
 }
 
 static HeapTupleHeader
