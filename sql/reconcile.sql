@@ -61,7 +61,7 @@ DECLARE
 BEGIN
   SELECT outcome || coalesce(' (' || detail || ')', '') INTO foretelling FROM awspool.check_reconcile_csv('acme', list);
   SELECT outcome || coalesce(' (' || detail || ')', '') INTO report FROM awspool.reconcile_csv('acme', list);
-  SELECT concat_ws(', ', marketplace, status, order_id, reason, 'claimed ' || (claimed_at AT TIME ZONE 'UTC')::date, 'closed ' || (closed_at AT TIME ZONE 'UTC')::date)
+  SELECT concat_ws(', ', marketplace, status, order_id, reason, 'claimed ' || to_char(claimed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), 'closed ' || to_char(closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'))
     INTO stored FROM awspool.accounts WHERE account_id = id AND provider = 'acme' AND report LIKE ANY ('{marked%,added%}');
   foretold := foretelling = report;
   RAISE EXCEPTION USING ERRCODE = 'DONE0';
@@ -100,7 +100,7 @@ SELECT line, t.report, t.foretold
 FROM unnest(ARRAY['1;o', '12345678901;o;', ';o', '100000000001;;;', E'100000000001;"a\tb"', '100000000001; o', '100000000001;o;sold', '100000000001;o;READY', '100000000001;o;Allocated',
   '100000000001;o;;MP-1;SPAM', '100000000001;o;;MP-0001;none', '100000000001;o;;;;yesterday', '100000000001;o;;;;01/02/2020', '100000000001;o;;;;2020-13-01', '100000000001;o;;;;2020-01-01 25:00',
   '100000000001;o;;;;infinity', '100000000001;o;;;;2999-01-01', '100000000001;o;;;;;2999-01-01', '100000000001;o;;;;2020-01-02;2020-01-01', '100000000001;o;provisioning_in_progress;;;2020-01-01;2020-01-02',
-  '100000000001;o;;;;2020-01-01T00:00:00 Nowhere/Nowhere', '100000000001;o;;;;now', '100000000001', '100000000001;o;allocated;MP-0001;SPAM;2020-01-01;2020-01-02;;x',
+  '100000000001;o;;;;2020-01-01T00:00:00 Nowhere/Nowhere', '100000000001;o;;;;2020-01-01 ZZ-5', '100000000001;o;;;;now', '100000000001', '100000000001;o;allocated;MP-0001;SPAM;2020-01-01;2020-01-02;;x',
   '1;;x;MP-1;y;z;2999-01-01;']) line
   CROSS JOIN LATERAL pg_temp.try(line, '100000000001') t;
 

@@ -218,6 +218,7 @@ static bool parse_time(Reconciliation *r, const CsvRow *csv,
 					   enum ListColumn column, TimestampTz *time,
 					   StringInfo problems);
 static bool decode_time(const char *value, TimestampTz *time);
+static bool is_iso_time(const char *value);
 static void complete_use(Reconciliation *r, PastUse *use, bool has_claimed_at,
 						 bool has_closed_at);
 static void append_problem(StringInfo problems, const char *format,...)
@@ -508,9 +509,9 @@ parse_time(Reconciliation *r, const CsvRow *csv, enum ListColumn column,
 }
 
 /*
- * A time as the server reads it, but only if it begins with the year: what
- * 01/02/2026 is, depends on a setting.  Without a time zone it is in that of
- * the session.
+ * A time as the server reads it, but only as ISO 8601 has it: what 01/02/2026
+ * is, depends on a setting, and a time zone with a name that there is not would
+ * be an error of the whole list.  Without one it is in that of the session.
  */
 static bool
 decode_time(const char *value, TimestampTz *time)
@@ -524,7 +525,7 @@ decode_time(const char *value, TimestampTz *time)
 	fsec_t		fsec;
 	struct pg_tm tm;
 
-	return strspn(value, "0123456789") == 4 && value[4] == '-' &&
+	return is_iso_time(value) &&
 		ParseDateTime(value, buffer, sizeof(buffer), fields, types,
 					  MAXDATEFIELDS, &nfields) == 0 &&
 		awspool_decode_time(fields, types, nfields, &type, &tm, &fsec,
@@ -532,6 +533,24 @@ decode_time(const char *value, TimestampTz *time)
 		type == DTK_DATE &&
 		tm2timestamp(&tm, fsec, &tz, time) == 0 &&
 		IS_VALID_TIMESTAMP(*time);
+}
+
+/* The year first, and no letters but the "T" and the "Z". */
+static bool
+is_iso_time(const char *value)
+{
+	size_t		len = strlen(value);
+
+	if (strspn(value, "0123456789") != 4 || value[4] != '-')
+		return false;
+	for (size_t i = 0; i < len; i++)
+	{
+		if (strchr("0123456789-:.+ ", value[i]) == NULL &&
+			!(i == 10 && value[i] == 'T') &&
+			!(i == len - 1 && value[i] == 'Z'))
+			return false;
+	}
+	return true;
 }
 
 /* What the list leaves out of the times. */
