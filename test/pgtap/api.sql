@@ -63,8 +63,8 @@ SELECT results_eq(
       'boolean'),
      ('lint', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('my_providers', '', 'text[]'),
-     ('plan_accounts', 'internal', 'internal'),
      ('passed_over', 'provider text', 'SETOF awspool.accounts'),
+     ('plan_accounts', 'internal', 'internal'),
      ('reconcile_csv',
       'provider text, csv text',
       'TABLE(line bigint, account_id text, order_id text, outcome text, detail text)'),
@@ -102,6 +102,7 @@ SELECT results_eq(
             ('is_well_formed', 'i', 's'),
             ('lint', 's', 'u'),
             ('my_providers', 's', 'u'),
+            ('passed_over', 's', 'u'),
             ('visible_accounts', 's', 'u') $$,
   'only these functions are not volatile and parallel unsafe');
 
