@@ -4,8 +4,8 @@
  *	  Ready accounts that should have been sold by now: passed_over.
  *
  * Claims take the oldest account of a pool.  So an account that is ready, and
- * older than one that was claimed, was passed over: as long as claims alone are
- * at work, that does not happen.  After a restore to an earlier time it tells
+ * older than one that was claimed, was passed over: as long as claims alone
+ * are at work, that does not happen.  After a restore to an earlier time it tells
  * of the accounts that were used since, but are not in the orders system's
  * list, as those whose order failed are not in many.
  *
@@ -19,8 +19,8 @@
  *	 transaction stored, each counts as added when the last one was.
  *
  * - and nobody had it.  An account that a transaction held that was rolled
- *	 back, a claim, say, is passed over rightly meanwhile, and taken by the next
- *	 claim.  Its row still says that somebody had it, until it is changed or
+ *	 back, a claim, say, is passed over rightly meanwhile, and taken by the
+ *	 next claim.  Its row still says that somebody had it, until it is changed or
  *	 frozen.
  *
  * If the younger one was marked by a reconciliation (reconcile.c), there is no
@@ -32,8 +32,8 @@
  * Of a pool, the youngest account of either kind is asked for alone.  It is
  * found on the way back from the provider's youngest account, in one scan for
  * all pools.  That goes on until it has come to one in each pool, or to the
- * oldest ready account of those that are left.  So it meets ready accounts, and
- * little else: where a pool sells much more slowly than another, those of the
+ * oldest ready account of those that are left.  So it meets ready accounts,
+ * and little else: where a pool sells much more slowly than another, those of the
  * other that were sold since the oldest ready one of the slow one was added.
  *
  *-------------------------------------------------------------------------
@@ -350,8 +350,8 @@ stored_by(TupleTableSlot *slot)
 }
 
 /*
- * Whether somebody has, or had, this version locked or changed.  Who edited the
- * account left their lock on what they made.
+ * Whether somebody has, or had, this version locked or changed.  Who edited
+ * the account left their lock on what they made.
  */
 static bool
 was_held(TupleTableSlot *slot)

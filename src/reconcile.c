@@ -145,7 +145,7 @@ typedef struct ListRow
 	const char *holder;			/* the order's other account; or NULL */
 	RowOutcome	outcome;
 	const char *detail;			/* may be NULL */
-	const char *before;			/* what it was, once changed; NULL: it is not */
+	const char *before;			/* what it was, once changed; or NULL */
 } ListRow;
 
 /* What became of a row that was judged when the file was read first. */
@@ -510,8 +510,8 @@ parse_time(Reconciliation *r, const CsvRow *csv, enum ListColumn column,
 
 /*
  * A time as the server reads it, but only as ISO 8601 has it: what 01/02/2026
- * is, depends on a setting, and a time zone with a name that there is not would
- * be an error of the whole list.  Without one it is in that of the session.
+ * is, depends on a setting, and a time zone with a name that there is not
+ * would be an error of the whole list.  Without one it is in the session's.
  */
 static bool
 decode_time(const char *value, TimestampTz *time)
