@@ -13,6 +13,7 @@
 #	                   here (one test alone: see test/run.sh)
 #	make test-servers  every test, on 15, 17, 18 and 19
 #	make test-upgrade  a pool that pg_upgrade takes from 15 to 17, 18 and 19
+#	make test-pitr     a pool that is restored to an earlier time by pgBackRest
 #	make fuzz          files that nobody thought of, for SECONDS=60
 #	make torture       what clients are told while servers die, for SECONDS=300
 #	make torture-bugs  whether that finds the bugs it should
@@ -30,8 +31,9 @@
 # pg_config yet: PGXS is read for other goals only.  Servers that take long to
 # make are kept, in .servers and .fuzz.
 CHECKED = asserts asan valgrind discard
-SCRIPTED = demo demo-psql test test-servers test-upgrade fuzz torture \
-	torture-bugs bench analyze $(CHECKED) coverage soak model test-monitoring
+SCRIPTED = demo demo-psql test test-servers test-upgrade test-pitr fuzz \
+	torture torture-bugs bench analyze $(CHECKED) coverage soak model \
+	test-monitoring
 
 # Where the project is: as PGXS has it, in VPATH or else with this file.
 here := $(patsubst %/,%,$(or $(VPATH),$(dir $(lastword $(MAKEFILE_LIST)))))
@@ -73,6 +75,8 @@ OBJS = \
 	src/batch.o \
 	src/csv.o \
 	src/import.o \
+	src/reconcile.o \
+	src/passed_over.o \
 	src/sequence.o \
 	src/visible.o \
 	src/read.o \
@@ -138,6 +142,9 @@ test-servers:
 
 test-upgrade:
 	@bash $(here)/test/upgrade.sh
+
+test-pitr:
+	@bash $(here)/test/pitr.sh
 
 fuzz:
 	@bash $(here)/test/fuzz.sh $(or $(SECONDS),60) $(INPUT)

@@ -159,7 +159,7 @@ COMMENT ON TABLE awspool.account_log IS
 COMMENT ON COLUMN awspool.account_log.used IS
   'True in the row that says that a used account was deleted: its id can never be added again.';
 COMMENT ON COLUMN awspool.account_log.status IS
-  'Of an edit: what the account was then, which tells where the edit belongs in its history. NULL in edits by version 1.0.';
+  'Of an edit: what the account was then; of a reconciliation: what it is since. Tells where that belongs in its history. NULL in edits by version 1.0.';
 COMMENT ON SEQUENCE awspool.account_log_log_id_seq IS
   'Numbers the rows of awspool.account_log.';
 
@@ -309,9 +309,6 @@ COMMENT ON TRIGGER pool_setting_count_change ON awspool.pool_setting IS
 
 
 -- @batch-table
-
-
--- @reconcile-table
 
 
 -- @verify-table
@@ -761,9 +758,6 @@ COMMENT ON COLUMN awspool.alerts.action IS 'The statement to run.';
 -- @batch-view
 
 
--- @reconcile-view
-
-
 -- @verify-view
 
 
@@ -1115,8 +1109,35 @@ COMMENT ON FUNCTION awspool.explain_claim(text, text) IS
   'The first ten accounts that a claim would meet, oldest first, and what it would do with each: verdict next or ready, or added, claimed, edited, deleted, invalidated or locked, with who does that; or one row without a rank that says why there is none: verdict none_stored, elsewhere or used_up. Changes nothing. 22023: a value is malformed; 42501: not your provider.';
 
 
--- @reconcile-function
+--
+-- Reconciliation: after a restore to an earlier time.
+--
 
+-- Marks as used what the orders system's list says was used.
+CREATE FUNCTION awspool.reconcile_csv(provider text, csv text)
+RETURNS TABLE (line bigint, account_id text, order_id text, outcome text,
+  detail text)
+AS 'MODULE_PATHNAME', 'awspool_reconcile_csv' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.reconcile_csv(text, text) IS
+  'Brings the pool in line with a CSV list of what orders have used: columns account_id, order_id and, if given, status, marketplace_id, account_model, claimed_at, closed_at, reason; a row for each row of the list, with outcome marked, present, added, unknown, conflict or rejected. Changes what it can, and never makes an account ready. 22P04: the list cannot be read; 42501: not your provider; 25006: read-only.';
+
+-- Tells what reconcile_csv would do with a list; changes nothing.
+CREATE FUNCTION awspool.check_reconcile_csv(provider text, csv text)
+RETURNS TABLE (line bigint, account_id text, order_id text, outcome text,
+  detail text)
+AS 'MODULE_PATHNAME', 'awspool_check_reconcile_csv' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.check_reconcile_csv(text, text) IS
+  'Tells what reconcile_csv would do with a CSV list; changes nothing. 22P04: the list cannot be read; 42501: not your provider.';
+
+-- The ready accounts that are older than one that was claimed.
+CREATE FUNCTION awspool.passed_over(provider text)
+RETURNS SETOF awspool.accounts
+AS 'MODULE_PATHNAME', 'awspool_passed_over' LANGUAGE C STABLE;
+
+COMMENT ON FUNCTION awspool.passed_over(text) IS
+  'The ready accounts that a claim of a younger one of the same pool has passed over, oldest first: none while claims alone are at work; after a restore to an earlier time, the ones to be suspicious of. 42501: not your provider.';
 
 --
 -- Verify: what the data cannot see to themselves.
@@ -1797,8 +1818,9 @@ TO PUBLIC;
 GRANT EXECUTE ON FUNCTION awspool.claim_accounts, awspool.explain_claim TO PUBLIC;
 
 
--- @reconcile-grant
-
+GRANT EXECUTE ON FUNCTION
+  awspool.reconcile_csv, awspool.check_reconcile_csv, awspool.passed_over
+TO PUBLIC;
 
 -- @verify-grant
 
@@ -1833,9 +1855,6 @@ SELECT pg_catalog.pg_extension_config_dump('awspool.pool_setting', '');
 
 
 -- @batch-dump
-
-
--- @reconcile-dump
 
 
 -- @verify-dump

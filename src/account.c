@@ -156,16 +156,24 @@ refuse_value(AccountField field, const char *value)
 
 /*
  * All that is wrong with the values of an account somebody wants to store, as
- * one text; NULL if nothing is.
+ * one text; NULL if nothing is.  Of one that was used they need not tell the
+ * marketplace and model, but the order, unless it is invalid.
  */
 char *
 awspool_problems(const NewAccount *account)
 {
 	StringInfoData problems = {0};
 
+	const PastUse *use = account->use;
+
 	append_problem(&problems, FIELD_ACCOUNT_ID, account->account_id);
-	append_problem(&problems, FIELD_MARKETPLACE, account->marketplace);
-	append_problem(&problems, FIELD_MODEL, account->model);
+	if (use != NULL &&
+		(use->order_id != NULL || use->status != STATUS_INVALID))
+		append_problem(&problems, FIELD_ORDER_ID, use->order_id);
+	if (use == NULL || account->marketplace != NULL)
+		append_problem(&problems, FIELD_MARKETPLACE, account->marketplace);
+	if (use == NULL || account->model != NULL)
+		append_problem(&problems, FIELD_MODEL, account->model);
 	return problems.data;
 }
 

@@ -34,6 +34,7 @@
 #include "storage/buf.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #if PG_VERSION_NUM < 150000
@@ -178,6 +179,24 @@ typedef struct OwnerQuery
 	SPIPlanPtr	plan;			/* NULL until first used; then kept */
 } OwnerQuery;
 
+/* What an order did with an account once, as a list tells it (reconcile.c). */
+typedef struct PastUse
+{
+	const char *order_id;		/* NULL: none by name */
+	AccountStatus status;		/* that it has since; never STATUS_READY */
+	const char *reason;			/* NULL unless it failed or is invalid */
+	bool		claimed;		/* false: invalid, and never claimed */
+	TimestampTz claimed_at;		/* the role that tells it counts as the one */
+	TimestampTz closed_at;		/* that claimed and closed it */
+} PastUse;
+
+/* For the next transition of an account: what it was used for, or NULL. */
+typedef struct UseMark
+{
+	const char *account_id;
+	const PastUse *use;
+} UseMark;
+
 /* What became of an account that somebody wanted to store. */
 typedef enum StoreOutcome
 {
@@ -201,6 +220,7 @@ typedef struct Existing
 	char	   *provider;
 	char	   *marketplace;
 	char	   *model;
+	char	   *order_id;		/* asked for only if there is a "use" */
 	AccountStatus status;
 	int64		made_by;		/* the command of this transaction that stored
 								 * it; -1 if none did */
@@ -213,6 +233,7 @@ typedef struct NewAccount
 	const char *account_id;		/* these three may be malformed, or missing */
 	const char *marketplace;
 	const char *model;
+	const PastUse *use;			/* NULL: it is ready */
 	uint64		line;			/* where it begins in its file; 0: in none */
 	const char *problem;		/* of STORE_MALFORMED */
 	uint64		first_line;		/* of STORE_TWICE: where the id came first */
@@ -292,6 +313,24 @@ typedef struct Holder
 	bool		is_callers;		/* or else the caller may not know which */
 } Holder;
 
+/* The columns that a file has: the first "needed" of them; or may have. */
+#define MAX_CSV_COLUMNS		8
+
+typedef struct CsvColumns
+{
+	int			n;
+	int			needed;
+	const char *names[MAX_CSV_COLUMNS];
+} CsvColumns;
+
+/* A row of it, in the order of the columns; NULL: an empty field, or none. */
+typedef struct CsvRow
+{
+	uint64		line;
+	int			nfields;
+	char	   *fields[MAX_CSV_COLUMNS];
+} CsvRow;
+
 /* awspool.arrival_count opened for reading (arrival.c). */
 typedef struct ArrivalCounts
 {
@@ -330,6 +369,8 @@ extern int64 awspool_last_drawn(Oid sequence);
 extern void awspool_raise_sequence(Oid sequence, int64 value);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 							   bool wait);
+extern void awspool_unlock_names(LockClass class, const char *a,
+								 const char *b);
 
 /* constraint.c */
 extern void awspool_init_constraints(void);
@@ -431,6 +472,7 @@ extern int64 awspool_setting_changes(const ArrivalCounts *counts,
 extern void awspool_note_setting_change(const char *provider);
 
 /* lifecycle.c */
+extern UseMark awspool_leave_mark(UseMark mark);
 extern void awspool_pass_transition(Relation rel, TupleTableSlot *old,
 									TupleTableSlot *new);
 
@@ -457,6 +499,7 @@ extern void awspool_set_column(AccountTable *table, int column,
 							   const char *value);
 extern void awspool_update_row(AccountTable *table);
 extern void awspool_update_status(AccountTable *table, AccountStatus status);
+extern void awspool_mark_used(AccountTable *table, const PastUse *use);
 extern void awspool_delete_row(AccountTable *table);
 extern void awspool_prevented_by_trigger(void);
 extern void awspool_changed_by_command(void);
@@ -471,6 +514,7 @@ extern void awspool_keep_start(const char *provider, const char *marketplace,
 extern void awspool_init_pool(void);
 extern void awspool_lock_settings(const char *provider);
 extern bool awspool_check_open(const char *provider, const char *marketplace);
+extern char *awspool_pause_of(const char *provider, const char *marketplace);
 
 /* holder.c */
 extern Holder *awspool_find_holders(TimestampTz before, int *n);
@@ -501,6 +545,11 @@ extern HeapTuple awspool_add(TupleDesc accounts, NewAccount *account);
 extern HeapTuple awspool_edit(TupleDesc accounts, AccountTable *table,
 							  const char *marketplace, const char *model);
 
+/* history.c */
+extern void awspool_log_reconciled(const char *provider, const Datum *ids,
+								   const Datum *details,
+								   const Datum *statuses, int n);
+
 /* claim.c */
 extern bool awspool_find_order(AccountTable *table, const char *order_id);
 extern HeapTuple awspool_take_reserved(TupleDesc accounts,
@@ -522,18 +571,25 @@ extern NewAccount *awspool_extend_batch(Batch *batch);
 extern void awspool_tell_lines(void *batch);
 extern void awspool_look_up_batch(Batch *batch);
 extern void awspool_store_batch(Batch *batch);
+extern void awspool_rethrow(const char *message, const char *detail,
+							const char *hint);
 extern void awspool_empty_batch(Batch *batch);
 
 /* csv.c */
-extern CsvFile *awspool_open_csv(const char *provider, text *csv);
-extern bool awspool_read_csv(CsvFile *file, Batch *batch);
+extern CsvFile *awspool_open_csv(const CsvColumns *columns, text *csv);
+extern bool awspool_read_csv(CsvFile *file, CsvRow *row);
+extern char *awspool_csv_problem(const CsvFile *file, const CsvRow *row);
 extern void awspool_close_csv(CsvFile *file);
 
 /* import.c */
 extern void awspool_init_import(void);
+extern struct seen_hash *awspool_make_seen_ids(int n);
+extern void awspool_find_repeated(Batch *batch, struct seen_hash *seen_ids);
+extern char *awspool_repeated_id(const NewAccount *account);
+extern void awspool_report(ReturnSetInfo *rsinfo, uint64 line,
+						   const char *const *columns, int n);
 
-/* @reconcile */
-
+/* reconcile.c, passed_over.c: only functions of SQL */
 
 /* read.c */
 extern const ReadWay awspool_read_ways[READ_WAYS];
@@ -604,6 +660,15 @@ extern void awspool_init_read_plan(void);
 #else
 #define awspool_next_sorted(sort, value, isnull) \
 	tuplesort_getdatum(sort, true, value, isnull, NULL)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define awspool_decode_time(field, ftype, n, type, tm, fsec, tz) \
+	DecodeDateTime(field, ftype, n, type, tm, fsec, tz, \
+				   &(DateTimeErrorExtra) {0})
+#else
+#define awspool_decode_time(field, ftype, n, type, tm, fsec, tz) \
+	DecodeDateTime(field, ftype, n, type, tm, fsec, tz)
 #endif
 
 #if PG_VERSION_NUM >= 160000

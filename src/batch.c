@@ -28,6 +28,8 @@
  * would be simpler; but logical replication would stumble over it on the other
  * side.)
  *
+ * An account need not be ready: reconcile.c stores what orders have used.
+ *
  * Each batch draws positions as it is stored, so a file is stored in its
  * order, and what is rolled back leaves a gap.
  *
@@ -63,7 +65,6 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
-#include "utils/timestamp.h"
 
 /* Accounts in a batch, to begin with and at most. */
 #define FIRST_BATCH		4096
@@ -90,7 +91,6 @@ static void check_providers(const Batch *batch,
 							void (*check) (const char *provider));
 static void lock_provider(const char *provider);
 static void store_pending(Batch *batch);
-static void rethrow(void);
 static NewAccount **pending(Batch *batch, int *n);
 static bool can_store_together(void);
 static void store_singly(Batch *batch, NewAccount **accounts, int n);
@@ -108,6 +108,9 @@ static RelationPtr choose_indexes(const ResultRelInfo *result,
 static int	compare_rows(const void *a, const void *b);
 static void fill(TupleTableSlot *slot, const NewAccount *account,
 				 int64 position, Datum status, Datum added_at, Datum actor);
+static void fill_use(TupleTableSlot *slot, const NewAccount *account,
+					 Datum actor);
+static void fill_column(TupleTableSlot *slot, int column, Datum value);
 
 /*
  * An empty batch, in the current memory context.  "source" is what an error
@@ -222,7 +225,8 @@ awspool_store_batch(Batch *batch)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(batch->context);
-		rethrow();
+		awspool_rethrow("deadlock with another session while storing accounts",
+						"Nothing was imported.", "Import the file again.");
 	}
 	PG_END_TRY();
 	check_providers(batch, awspool_check_provider);
@@ -272,12 +276,12 @@ lock_provider(const char *provider)
 }
 
 /*
- * Raises the error again that ended the storing of a batch.  The victim of a
+ * Raises the error again that ended the work on a batch.  The victim of a
  * deadlock is told, in place of the processes, that trying again helps.  Not
  * when the error is raised: a trigger of the owner's may catch it.
  */
-static void
-rethrow(void)
+void
+awspool_rethrow(const char *message, const char *detail, const char *hint)
 {
 	ErrorData  *error = CopyErrorData();
 
@@ -285,9 +289,9 @@ rethrow(void)
 		PG_RE_THROW();
 	FlushErrorState();
 	error->sqlerrcode = ERRCODE_T_R_SERIALIZATION_FAILURE;
-	error->message = pstrdup("deadlock with another session while storing accounts");
-	error->detail = pstrdup("Nothing was imported.");
-	error->hint = pstrdup("Import the file again.");
+	error->message = pstrdup(message);
+	error->detail = pstrdup(detail);
+	error->hint = pstrdup(hint);
 	ReThrowError(error);
 }
 
@@ -616,9 +620,48 @@ fill(TupleTableSlot *slot, const NewAccount *account, int64 position,
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, Natts_account * sizeof(bool));
 	for (size_t i = 0; i < lengthof(columns); i++)
-	{
-		slot->tts_values[columns[i].column - 1] = columns[i].value;
-		slot->tts_isnull[columns[i].column - 1] = false;
-	}
+		fill_column(slot, columns[i].column, columns[i].value);
+	if (account->use != NULL)
+		fill_use(slot, account, actor);
 	ExecStoreVirtualTuple(slot);
+}
+
+/* It was there when it was used, whenever it is stored. */
+static void
+fill_use(TupleTableSlot *slot, const NewAccount *account, Datum actor)
+{
+	const PastUse *use = account->use;
+
+	fill_column(slot, Anum_account_status,
+				CStringGetTextDatum(awspool_status_name(use->status)));
+	fill_column(slot, Anum_account_added_at,
+				TimestampTzGetDatum(use->claimed ? use->claimed_at :
+									use->closed_at));
+	if (use->order_id != NULL)
+		fill_column(slot, Anum_account_order_id,
+					CStringGetTextDatum(use->order_id));
+	if (use->claimed)
+	{
+		fill_column(slot, Anum_account_order_model,
+					CStringGetTextDatum(account->model));
+		fill_column(slot, Anum_account_claimed_at,
+					TimestampTzGetDatum(use->claimed_at));
+		fill_column(slot, Anum_account_claimed_by, actor);
+	}
+	if (use->status != STATUS_IN_PROGRESS)
+	{
+		fill_column(slot, Anum_account_closed_at,
+					TimestampTzGetDatum(use->closed_at));
+		fill_column(slot, Anum_account_closed_by, actor);
+	}
+	if (use->reason != NULL)
+		fill_column(slot, Anum_account_reason,
+					CStringGetTextDatum(use->reason));
+}
+
+static void
+fill_column(TupleTableSlot *slot, int column, Datum value)
+{
+	slot->tts_values[column - 1] = value;
+	slot->tts_isnull[column - 1] = false;
 }

@@ -67,7 +67,7 @@ awspool_blocked_accounts(PG_FUNCTION_ARGS)
 	static const Oid types[] = {
 		TEXTOID, TEXTOID, BOOLOID, INT4OID, TEXTOID, TIMESTAMPTZOID
 	};
-	char	   *provider = awspool_provider_argument(fcinfo);
+	char	   *provider = awspool_visible_provider_argument(fcinfo);
 	Look		look = {
 		.provider = provider,
 		.rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types),
@@ -79,7 +79,7 @@ awspool_blocked_accounts(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 
 	look.rel = table_open(awspool_relation("account"), AccessShareLock);
-	awspool_check_provider_again(provider);
+	awspool_check_visible_again(provider);
 	look.slot = table_slot_create(look.rel, NULL);
 	look_at_pools(&look);
 	ExecDropSingleTupleTableSlot(look.slot);

@@ -3,6 +3,14 @@
  * csv.c
  *	  Reading a CSV file that an application holds as a value.
  *
+ * What its columns are called, and which may be left out, is for the caller to
+ * say; what the rows mean, too.  A file may begin with a header, which names
+ * its columns in any order.  Without one they are in the order in which they
+ * were declared, and the last of those that may be left out may be missing.
+ *
+ * Where columns may be left out, a header with a name that nobody knows is an
+ * error of the whole file: what it stands above would be ignored in silence.
+ *
  * The file is read by COPY's own CSV reader.  COPY knows one separator and one
  * kind of line end per file; people and spreadsheets mix them.  So the reader
  * gets the bytes through a source that, outside quotes, writes every comma as
@@ -30,21 +38,6 @@
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 
-/* The fields of a row, in the order of the documented header. */
-enum FileField
-{
-	FILE_ACCOUNT_ID,
-	FILE_MARKETPLACE,
-	FILE_MODEL,
-	FILE_FIELDS
-};
-
-static const char *const header[FILE_FIELDS] = {
-	[FILE_ACCOUNT_ID] = "account_id",
-	[FILE_MARKETPLACE] = "marketplace_id",
-	[FILE_MODEL] = "account_model",
-};
-
 /* The reader keeps an array of the fields of a row; nobody has so many. */
 #define MAX_SEPARATORS	1000000
 
@@ -66,11 +59,13 @@ static CsvSource *current_source = NULL;
 
 struct CsvFile
 {
-	const char *provider;
+	const CsvColumns *columns;
 	Relation	rel;
 	CsvSource	source;
 	bool		begun;			/* the first row was read, or the header */
-	int			columns[FILE_FIELDS];	/* at which place of a row each is */
+	int			least;			/* fields that a row has, at least */
+	int			most;
+	int			places[MAX_CSV_COLUMNS];	/* where in a row each column is, or -1 */
 };
 
 static size_t separator_line(const char *line, const char *end);
@@ -82,25 +77,28 @@ static void refuse_file(const CsvSource *source, const char *message,
 						const char *detail);
 static EolType first_line_end(const CsvSource *source);
 static bool is_blank(char **fields, int nfields);
-static bool is_header(char **fields, int nfields, int *columns);
-static void put_row(const CsvFile *file, Batch *batch, uint64 line,
-					char **fields, int nfields);
+static bool is_header(CsvFile *file, char **fields, int nfields);
+static int	place_of(const char *name, char **fields, int nfields);
+static void refuse_header(const CsvColumns *columns, char **fields,
+						  int nfields);
 
 /*
- * Opens a file of accounts of the provider.
+ * Opens a file that has, or may have, these columns.
  */
 CsvFile *
-awspool_open_csv(const char *provider, text *csv)
+awspool_open_csv(const CsvColumns *columns, text *csv)
 {
 	CsvFile    *file = palloc0(sizeof(CsvFile));
 
-	file->provider = provider;
+	file->columns = columns;
+	file->least = columns->needed;
+	file->most = columns->n;
 	file->source.next = VARDATA_ANY(csv);
 	file->source.end = VARDATA_ANY(csv) + VARSIZE_ANY_EXHDR(csv);
 	file->source.line = 1;
 	file->source.line_start = true;
-	for (int i = 0; i < FILE_FIELDS; i++)
-		file->columns[i] = i;
+	for (int i = 0; i < columns->n; i++)
+		file->places[i] = i;
 
 	file->source.next +=
 		awspool_byte_order_mark(file->source.next,
@@ -114,38 +112,62 @@ awspool_open_csv(const char *provider, text *csv)
 }
 
 /*
- * Adds the next row of the file to the batch, pending or malformed.  False if
- * there is no more; raises 22P04 if the file cannot be read.
+ * Reads the next row of the file; its fields stay until the next is read.
+ * False if there is no more; raises 22P04 if the file cannot be read.
  */
 bool
-awspool_read_csv(CsvFile *file, Batch *batch)
+awspool_read_csv(CsvFile *file, CsvRow *row)
 {
 	CopyFromState reader = file->source.reader;
 	ErrorContextCallback context = {
 		error_context_stack, tell_line, reader
 	};
-	uint64		line;
 	char	  **fields;
 	int			nfields;
 	bool		found = false;
 
 	current_source = &file->source;
 	error_context_stack = &context;
-	while (line = reader->cur_lineno + 1, !found &&
-		   NextCopyFromRawFields(reader, &fields, &nfields))
+	while (!found)
 	{
+		row->line = reader->cur_lineno + 1;
+		if (!NextCopyFromRawFields(reader, &fields, &nfields))
+			break;
 		CHECK_FOR_INTERRUPTS();
-		while (nfields > FILE_FIELDS && fields[nfields - 1] == NULL)
+		while (nfields > file->most && fields[nfields - 1] == NULL)
 			nfields--;			/* trailing separators */
 		if (is_blank(fields, nfields))
 			continue;
-		found = file->begun || !is_header(fields, nfields, file->columns);
+		found = file->begun || !is_header(file, fields, nfields);
 		file->begun = true;
-		if (found)
-			put_row(file, batch, line, fields, nfields);
 	}
 	error_context_stack = context.previous;
-	return found;
+
+	if (!found)
+		return false;
+	row->nfields = nfields;
+	for (int i = 0; i < file->columns->n; i++)
+	{
+		int			place = file->places[i];
+
+		row->fields[i] = place >= 0 && place < nfields ? fields[place] : NULL;
+	}
+	return true;
+}
+
+/*
+ * What is wrong with the number of fields of a row; NULL if nothing is.
+ */
+char *
+awspool_csv_problem(const CsvFile *file, const CsvRow *row)
+{
+	if (row->nfields >= file->least && row->nfields <= file->most)
+		return NULL;
+	if (file->least == file->most)
+		return psprintf("wrong number of fields: %d instead of %d",
+						row->nfields, file->most);
+	return psprintf("wrong number of fields: %d instead of %d to %d",
+					row->nfields, file->least, file->most);
 }
 
 void
@@ -327,59 +349,89 @@ is_blank(char **fields, int nfields)
 }
 
 /*
- * Whether these are the names of the columns, each once, in any order and
- * letter case.  If so, columns[i] becomes the place of field i.
+ * Whether these are names of the columns, each once, in any order and letter
+ * case, and none of those missing that are needed.  If so, that is how the
+ * rows of the file are from now on.
  */
 static bool
-is_header(char **fields, int nfields, int *columns)
+is_header(CsvFile *file, char **fields, int nfields)
 {
-	int			places[FILE_FIELDS];
+	const CsvColumns *columns = file->columns;
+	int			places[MAX_CSV_COLUMNS];
+	int			known = 0;
+	int			needed = 0;
 
-	if (nfields != FILE_FIELDS)
-		return false;
-	for (int i = 0; i < FILE_FIELDS; i++)
+	while (nfields > 0 && fields[nfields - 1] == NULL)
+		nfields--;
+	for (int i = 0; i < columns->n; i++)
 	{
-		places[i] = -1;
-		for (int j = 0; j < nfields; j++)
-		{
-			if (fields[j] != NULL && pg_strcasecmp(fields[j], header[i]) == 0)
-				places[i] = j;
-		}
-		if (places[i] < 0)
-			return false;
+		places[i] = place_of(columns->names[i], fields, nfields);
+		known += places[i] >= 0;
+		needed += places[i] >= 0 && i < columns->needed;
 	}
-	memcpy(columns, places, sizeof(places));
+	if (known < nfields || needed < columns->needed)
+	{
+		if (columns->needed < columns->n && needed > 0)
+			refuse_header(columns, fields, nfields);
+		return false;
+	}
+	memcpy(file->places, places, sizeof(places));
+	file->least = file->most = nfields;
 	return true;
 }
 
+/* At which place a name is, the last one if it is there twice; or -1. */
+static int
+place_of(const char *name, char **fields, int nfields)
+{
+	int			place = -1;
+
+	for (int i = 0; i < nfields; i++)
+	{
+		if (fields[i] != NULL && pg_strcasecmp(fields[i], name) == 0)
+			place = i;
+	}
+	return place;
+}
+
 /*
- * Adds a row to the batch, and what is wrong with it by itself.
+ * Raises 22P04 for a header that has a name that is not known, or one twice,
+ * or that lacks one.
  */
 static void
-put_row(const CsvFile *file, Batch *batch, uint64 line, char **fields,
-		int nfields)
+refuse_header(const CsvColumns *columns, char **fields, int nfields)
 {
-	NewAccount *account = awspool_extend_batch(batch);
-	MemoryContext caller_context = MemoryContextSwitchTo(batch->context);
-	char	   *row[FILE_FIELDS];
+	StringInfoData names;
+	const char *problem = NULL;
 
-	for (int i = 0; i < FILE_FIELDS; i++)
+	initStringInfo(&names);
+	for (int i = 0; i < columns->n; i++)
 	{
-		int			place = file->columns[i];
+		int			place = place_of(columns->names[i], fields, nfields);
 
-		row[i] = place < nfields && fields[place] != NULL ?
-			pstrdup(fields[place]) : NULL;
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "",
+						 columns->names[i]);
+		if (place < 0 && i < columns->needed)
+			problem = psprintf("it lacks column \"%s\"", columns->names[i]);
+		if (place >= 0 &&
+			place_of(columns->names[i], fields, place) >= 0)
+			problem = psprintf("it has column \"%s\" twice",
+							   columns->names[i]);
 	}
+	for (int i = 0; i < nfields && problem == NULL; i++)
+	{
+		bool		known = false;
 
-	account->line = line;
-	account->provider = file->provider;
-	account->account_id = row[FILE_ACCOUNT_ID];
-	account->marketplace = row[FILE_MARKETPLACE];
-	account->model = row[FILE_MODEL];
-	account->problem = nfields == FILE_FIELDS ? awspool_problems(account) :
-		psprintf("wrong number of fields: %d instead of %d", nfields,
-				 FILE_FIELDS);
-	if (account->problem != NULL)
-		account->outcome = STORE_MALFORMED;
-	MemoryContextSwitchTo(caller_context);
+		for (int j = 0; j < columns->n; j++)
+			known |= place_of(columns->names[j], fields + i, 1) == 0;
+		if (!known)
+			problem = psprintf("column \"%s\" is not known",
+							   awspool_printable(fields[i] != NULL ?
+												 fields[i] : ""));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+			 errmsg("invalid header: %s", problem),
+			 errhint("The columns are %s; the first %d are needed.",
+					 names.data, columns->needed)));
 }

@@ -84,7 +84,7 @@ Datum
 awspool_explain_claim(PG_FUNCTION_ARGS)
 {
 	static const Oid types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
-	char	   *provider = awspool_provider_argument(fcinfo);
+	char	   *provider = awspool_visible_provider_argument(fcinfo);
 	char	   *marketplace = awspool_field_argument(fcinfo, 1,
 													 FIELD_MARKETPLACE);
 	Shown		shown = {
@@ -95,13 +95,14 @@ awspool_explain_claim(PG_FUNCTION_ARGS)
 	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
 	Relation	index = awspool_open_index("account_ready", AccessShareLock);
 	TupleTableSlot *account = table_slot_create(rel, NULL);
+	char	   *paused = awspool_pause_of(provider, marketplace);
 	SnapshotData dirty;
 	IndexScanDesc scan;
 
 	InitDirtySnapshot(dirty);
 	scan = awspool_begin_index_scan(rel, index, &dirty, lengthof(keys), keys,
 									false);
-	while (shown.n < MAX_SHOWN &&
+	while (paused == NULL && shown.n < MAX_SHOWN &&
 		   index_getnext_slot(scan, ForwardScanDirection, account))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -112,11 +113,13 @@ awspool_explain_claim(PG_FUNCTION_ARGS)
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
 
-	if (shown.n == 0)
+	if (paused != NULL)
+		show(&shown, NULL, "paused", paused);
+	else if (shown.n == 0)
 		explain_none(&shown, provider, marketplace);
 
 	/* We may have waited for the table. */
-	awspool_check_provider_again(provider);
+	awspool_check_visible_again(provider);
 	return (Datum) 0;
 }
 

@@ -25,6 +25,10 @@
  * an account changes its marketplace while it is ready, and no edit came
  * before an earlier one.
  *
+ * A reconciliation (reconcile.c) is logged with the status that the account
+ * has since.  The row tells the past that it knows of; the log, that it comes
+ * from there, from whom, and when they told it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
@@ -35,6 +39,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -160,7 +165,7 @@ static OwnerQuery history = {
 	"  SELECT life, CASE event WHEN 'added' THEN 1 WHEN 'claimed' THEN 2"
 	"    WHEN 'deleted' THEN 4 ELSE 3 END AS number,"
 	"   0::bigint AS log_id, at, actor, event, detail"
-	"  FROM log WHERE event <> 'edited'"
+	"  FROM log WHERE event NOT IN ('edited', 'reconciled')"
 	"  UNION ALL"
 	"  SELECT (SELECT count(*) FROM log WHERE event = 'deleted'),"
 	"   CASE e.event WHEN 'added' THEN 1 WHEN 'claimed' THEN 2 ELSE 3 END,"
@@ -175,7 +180,7 @@ static OwnerQuery history = {
 	"    WHEN status IS NOT NULL THEN 3 END AS sure,"
 	"   (SELECT max(s.number) FROM step s"
 	"    WHERE s.life = l.life AND s.number < 4 AND s.at <= l.at) AS by_clock"
-	"  FROM log l WHERE event = 'edited'"
+	"  FROM log l WHERE event IN ('edited', 'reconciled')"
 	" ), placed AS ("
 	"  SELECT e.*, coalesce(sure, least(coalesce(by_clock, 1),"
 	"   min(sure) OVER (PARTITION BY life ORDER BY log_id DESC))) AS place"
@@ -259,6 +264,39 @@ log_edit(TupleDesc desc, HeapTuple old, HeapTuple new)
 	awspool_begin_queries(&caller);
 	append_log(desc, old, actor, "edited", detail.data,
 			   column_of(desc, old, Anum_account_status), false);
+	awspool_end_queries(&caller);
+}
+
+/*
+ * Logs that accounts of the provider were reconciled: for each of n texts, its
+ * id, what it was, and the status that it has now.
+ */
+void
+awspool_log_reconciled(const char *provider, const Datum *ids,
+					   const Datum *details, const Datum *statuses, int n)
+{
+	static OwnerQuery append_all = {
+		.sql = "INSERT INTO awspool.account_log"
+		" (provider, account_id, at, actor, event, detail, status)"
+		" SELECT $1, r.account_id, pg_catalog.clock_timestamp(), $2,"
+		"  'reconciled', r.detail, r.status"
+		" FROM unnest($3, $4, $5) r (account_id, detail, status)",
+		.nargs = 5,
+		.argtypes = {TEXTOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+	};
+	const Datum *columns[] = {ids, details, statuses};
+	Datum		values[5] = {
+		CStringGetTextDatum(provider),
+		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false))
+	};
+	Caller		caller;
+
+	for (size_t i = 0; i < lengthof(columns); i++)
+		values[i + 2] =
+			PointerGetDatum(construct_array(unconstify(Datum *, columns[i]), n,
+											TEXTOID, -1, false, TYPALIGN_INT));
+	awspool_begin_queries(&caller);
+	(void) awspool_query(&append_all, values, NULL);
 	awspool_end_queries(&caller);
 }
 

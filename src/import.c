@@ -57,6 +57,24 @@ PG_FUNCTION_INFO_V1(awspool_import_begin);
 PG_FUNCTION_INFO_V1(awspool_import_row);
 PG_FUNCTION_INFO_V1(awspool_import_end);
 
+/* The columns of a file, in the order of the documented header. */
+enum FileColumn
+{
+	FILE_ACCOUNT_ID,
+	FILE_MARKETPLACE,
+	FILE_MODEL,
+	FILE_COLUMNS
+};
+
+static const CsvColumns file_columns = {
+	FILE_COLUMNS, FILE_COLUMNS,
+	{
+		[FILE_ACCOUNT_ID] = "account_id",
+		[FILE_MARKETPLACE] = "marketplace_id",
+		[FILE_MODEL] = "account_model",
+	}
+};
+
 /* Columns of the report, and of view awspool.import */
 #define Natts_report	6
 #define Natts_import	4
@@ -127,7 +145,7 @@ static Import *current_import = NULL;
 
 static Datum import(FunctionCallInfo fcinfo, bool store, bool skip_rejected);
 static void store_csv(Batch *batch);
-static void find_repeated(Batch *batch, seen_hash *seen_ids);
+static bool read_row(CsvFile *file, const char *provider, Batch *batch);
 static void report_row(ReturnSetInfo *rsinfo, const NewAccount *account,
 					   Tally *tally);
 static const char *rejection(const NewAccount *account);
@@ -191,7 +209,6 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 	CsvFile    *file;
 	Batch	   *batch;
 	seen_hash  *seen_ids;
-	uint64		secret;
 	Tally		tally = {0};
 	MemoryContext caller_context;
 	bool		more = true;
@@ -206,16 +223,14 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 
 	initStringInfo(&tally.shown);
 	batch = awspool_make_batch("argument csv");
-	if (!pg_strong_random(&secret, sizeof(secret)))
-		elog(ERROR, "could not generate a random number");
-	seen_ids = seen_create(CurrentMemoryContext, batch->max, &secret);
-	file = awspool_open_csv(provider, PG_GETARG_TEXT_PP(1));
+	seen_ids = awspool_make_seen_ids(batch->max);
+	file = awspool_open_csv(&file_columns, PG_GETARG_TEXT_PP(1));
 	while (more)
 	{
 		while (batch->n < batch->max && more)
-			more = awspool_read_csv(file, batch);
+			more = read_row(file, provider, batch);
 
-		find_repeated(batch, seen_ids);
+		awspool_find_repeated(batch, seen_ids);
 		if (store && (skip_rejected || tally.rejected == 0))
 			store_csv(batch);
 		else
@@ -237,6 +252,37 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 }
 
 /*
+ * Adds the next row of a file to the batch, pending or malformed.  False if
+ * there is no more.
+ */
+static bool
+read_row(CsvFile *file, const char *provider, Batch *batch)
+{
+	CsvRow		row;
+	NewAccount *account;
+	MemoryContext caller_context;
+
+	if (!awspool_read_csv(file, &row))
+		return false;
+	account = awspool_extend_batch(batch);
+	caller_context = MemoryContextSwitchTo(batch->context);
+	for (int i = 0; i < FILE_COLUMNS; i++)
+		row.fields[i] = row.fields[i] == NULL ? NULL : pstrdup(row.fields[i]);
+	account->line = row.line;
+	account->provider = provider;
+	account->account_id = row.fields[FILE_ACCOUNT_ID];
+	account->marketplace = row.fields[FILE_MARKETPLACE];
+	account->model = row.fields[FILE_MODEL];
+	account->problem = awspool_csv_problem(file, &row);
+	if (account->problem == NULL)
+		account->problem = awspool_problems(account);
+	if (account->problem != NULL)
+		account->outcome = STORE_MALFORMED;
+	MemoryContextSwitchTo(caller_context);
+	return true;
+}
+
+/*
  * Stores a batch of a file; what fails tells the line.
  */
 static void
@@ -252,10 +298,24 @@ store_csv(Batch *batch)
 }
 
 /*
+ * Remembers, in the current memory context, which ids came before in a file;
+ * of n of them, to begin with.
+ */
+seen_hash *
+awspool_make_seen_ids(int n)
+{
+	uint64	   *secret = palloc(sizeof(uint64));
+
+	if (!pg_strong_random(secret, sizeof(*secret)))
+		elog(ERROR, "could not generate a random number");
+	return seen_create(CurrentMemoryContext, n, secret);
+}
+
+/*
  * Finds the well-formed rows whose id came before in the file.
  */
-static void
-find_repeated(Batch *batch, seen_hash *seen_ids)
+void
+awspool_find_repeated(Batch *batch, seen_hash *seen_ids)
 {
 	for (int i = 0; i < batch->n; i++)
 	{
@@ -287,9 +347,6 @@ report_row(ReturnSetInfo *rsinfo, const NewAccount *account, Tally *tally)
 	const char *problem = rejection(account);
 	const char *outcome = "added";
 	const char *detail = NULL;
-	const char *columns[Natts_report];
-	Datum		values[Natts_report];
-	bool		isnull[Natts_report];
 
 	tally->rows++;
 	if (problem != NULL)
@@ -313,19 +370,42 @@ report_row(ReturnSetInfo *rsinfo, const NewAccount *account, Tally *tally)
 		strlcpy(tally->first_taken, account->account_id,
 				sizeof(tally->first_taken));
 
-	columns[1] = account->account_id;
-	columns[2] = account->marketplace;
-	columns[3] = account->model;
-	columns[4] = outcome;
-	columns[5] = detail;
-	values[0] = Int64GetDatum(account->line);
+	awspool_report(rsinfo, account->line,
+				   (const char *const[]) {
+					   account->account_id, account->marketplace,
+					   account->model, outcome, detail
+				   }, Natts_report - 1);
+}
+
+/*
+ * Writes a row of a report: the line, and n columns of text.
+ */
+void
+awspool_report(ReturnSetInfo *rsinfo, uint64 line, const char *const *columns,
+			   int n)
+{
+	Datum		values[Natts_report];
+	bool		isnull[Natts_report];
+
+	Assert(n < Natts_report);
+	values[0] = Int64GetDatum(line);
 	isnull[0] = false;
-	for (int i = 1; i < Natts_report; i++)
+	for (int i = 0; i < n; i++)
 	{
-		values[i] = awspool_text_datum(columns[i]);
-		isnull[i] = columns[i] == NULL;
+		values[i + 1] = awspool_text_datum(columns[i]);
+		isnull[i + 1] = columns[i] == NULL;
 	}
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, isnull);
+}
+
+/*
+ * Why a row is refused whose id came before in the file.
+ */
+char *
+awspool_repeated_id(const NewAccount *account)
+{
+	return psprintf("account id \"%s\" is on line " UINT64_FORMAT " already",
+					account->account_id, account->first_line);
 }
 
 /*
@@ -343,8 +423,7 @@ rejection(const NewAccount *account)
 		case STORE_MALFORMED:
 			return account->problem;
 		case STORE_TWICE:
-			return psprintf("account id \"%s\" is on line " UINT64_FORMAT " already",
-							account->account_id, account->first_line);
+			return awspool_repeated_id(account);
 		case STORE_DIFFERENT:
 			return psprintf("account \"%s\" is in the pool already, as %s, %s",
 							account->account_id,

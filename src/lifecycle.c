@@ -23,6 +23,13 @@
  * the same done to the row in its hands, as long as there is no other trigger
  * that is to see the row before or after it.
  *
+ * One caller knows better than the clock: a reconciliation tells what became
+ * of an account in a past that the database has lost (reconcile.c).  For it, a
+ * ready account becomes in one step what it has been since, at the times that
+ * it says, in the marketplace and of the model that it says.  It comes here
+ * through awspool_mark_used (row.c), which leaves word for one change of one
+ * account.  No setting and no statement can do that.
+ *
  *-------------------------------------------------------------------------
  */
 #include "awspool.h"
@@ -33,7 +40,6 @@
 #include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(awspool_account_transition);
 
@@ -66,6 +72,9 @@ static const ColumnRule column_rules[Natts_account + 1] =
 	[Anum_account_position] = NEVER,
 };
 
+/* What was left for the next transition of an account. */
+static UseMark left_mark = {NULL, NULL};
+
 /* A version of a row, taken apart. */
 typedef struct RowVersion
 {
@@ -79,10 +88,11 @@ static RowVersion row_version(TupleDesc desc, Datum *values, bool *isnull);
 static char *account_id(const RowVersion *row);
 static bool judge_update(Relation rel, const RowVersion *old, RowVersion *new);
 static void note_arrival(Relation rel, const RowVersion *new);
+static const PastUse *take_mark(const RowVersion *old, const RowVersion *new);
 static void check_columns(TupleDesc desc, const RowVersion *old,
-						  const RowVersion *new);
+						  const RowVersion *new, bool skips_claim);
 static void refuse_column(TupleDesc desc, int column, const RowVersion *old);
-static void stamp(RowVersion *row, int at, int by);
+static void stamp(RowVersion *row, int at, int by, TimestampTz moment);
 static void check_not_frozen(const RowVersion *old);
 static void check_delete(const RowVersion *old);
 
@@ -138,6 +148,36 @@ awspool_pass_transition(Relation rel, TupleTableSlot *old,
 	(void) judge_update(rel, &from, &to);
 }
 
+/*
+ * Leaves word for the transition, and returns what was left before: a trigger
+ * of the user's may reconcile, too, before ours fires.
+ */
+UseMark
+awspool_leave_mark(UseMark mark)
+{
+	UseMark		before = left_mark;
+
+	left_mark = mark;
+	return before;
+}
+
+/*
+ * What was left for this change of this account; NULL if nothing was.  Once
+ * only: what a trigger of the user's does on the occasion is another change.
+ */
+static const PastUse *
+take_mark(const RowVersion *old, const RowVersion *new)
+{
+	const PastUse *use = left_mark.use;
+
+	if (use == NULL || new->status == old->status ||
+		new->status != use->status ||
+		strcmp(account_id(old), left_mark.account_id) != 0)
+		return NULL;
+	left_mark.use = NULL;
+	return use;
+}
+
 static RowVersion
 take_apart(HeapTuple tuple, TupleDesc desc)
 {
@@ -188,27 +228,34 @@ account_id(const RowVersion *row)
 static bool
 judge_update(Relation rel, const RowVersion *old, RowVersion *new)
 {
+	const PastUse *use;
+	bool		skips_claim;
+
 	if (new->status == STATUS_READY)
 		note_arrival(rel, new);
 	if (IsLogicalWorker())
 		return false;
 
 	check_not_frozen(old);
-	if (new->status != old->status)
+	use = take_mark(old, new);
+	skips_claim = use != NULL && old->status == STATUS_READY;
+	if (new->status != old->status && !skips_claim)
 		awspool_check_transition(account_id(old), old->status, new->status);
-	check_columns(RelationGetDescr(rel), old, new);
+	check_columns(RelationGetDescr(rel), old, new, skips_claim);
 
 	if (new->status == old->status)
 		return false;
-	if (new->status == STATUS_IN_PROGRESS)
+	if (skips_claim ? use->claimed : new->status == STATUS_IN_PROGRESS)
 	{
-		stamp(new, Anum_account_claimed_at, Anum_account_claimed_by);
+		stamp(new, Anum_account_claimed_at, Anum_account_claimed_by,
+			  use != NULL ? use->claimed_at : GetCurrentTimestamp());
 		new->values[Anum_account_order_model - 1] =
 			new->values[Anum_account_model - 1];
 		new->isnull[Anum_account_order_model - 1] = false;
 	}
-	else
-		stamp(new, Anum_account_closed_at, Anum_account_closed_by);
+	if (new->status != STATUS_IN_PROGRESS)
+		stamp(new, Anum_account_closed_at, Anum_account_closed_by,
+			  use != NULL ? use->closed_at : GetCurrentTimestamp());
 	return true;
 }
 
@@ -237,10 +284,12 @@ note_arrival(Relation rel, const RowVersion *new)
 }
 
 /*
- * Raises an error if a column changed that may not change in this move.
+ * Raises an error if a column changed that may not change in this move.  One
+ * that "skips the claim" makes a ready account one that was claimed.
  */
 static void
-check_columns(TupleDesc desc, const RowVersion *old, const RowVersion *new)
+check_columns(TupleDesc desc, const RowVersion *old, const RowVersion *new,
+			  bool skips_claim)
 {
 	bool		moved = (old->status != new->status);
 
@@ -264,10 +313,11 @@ check_columns(TupleDesc desc, const RowVersion *old, const RowVersion *new)
 				allowed = true;
 				break;
 			case WHILE_READY:
-				allowed = (new->status == STATUS_READY);
+				allowed = (new->status == STATUS_READY) || skips_claim;
 				break;
 			case BY_CLAIM:
-				allowed = moved && new->status == STATUS_IN_PROGRESS;
+				allowed = moved && (new->status == STATUS_IN_PROGRESS ||
+									skips_claim);
 				break;
 			case BY_CLOSING:
 				allowed = moved && new->status != STATUS_IN_PROGRESS;
@@ -301,11 +351,11 @@ refuse_column(TupleDesc desc, int column, const RowVersion *old)
 					   "claimed" : "closed")));
 }
 
-/* Enters when an account is moved, and by whom. */
+/* Enters when an account was moved, and that it was by the caller. */
 static void
-stamp(RowVersion *row, int at, int by)
+stamp(RowVersion *row, int at, int by, TimestampTz moment)
 {
-	row->values[at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	row->values[at - 1] = TimestampTzGetDatum(moment);
 	row->values[by - 1] =
 		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false));
 	row->isnull[at - 1] = row->isnull[by - 1] = false;

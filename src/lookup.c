@@ -71,6 +71,7 @@ static void seek(IndexScanDesc scan, const char *first, const char *last);
 static int	compare(const NewAccount *account, IndexScanDesc scan);
 static int	compare_ids(const void *a, const void *b);
 static void judge_account(NewAccount *account, TupleTableSlot *slot);
+static bool is_same(const char *stored, const char *given);
 static void judge_used(NewAccount *account, TupleTableSlot *slot);
 
 /*
@@ -262,14 +263,23 @@ judge_account(NewAccount *account, TupleTableSlot *slot)
 	existing->marketplace = awspool_column(slot, Anum_account_marketplace);
 	existing->model = awspool_column(slot, Anum_account_model);
 	existing->status = awspool_status_of(slot);
+	if (account->use != NULL)
+		existing->order_id = awspool_column(slot, Anum_account_order_id);
 	existing->made_by =
 		(header->t_infomask & HEAP_UPDATED) == 0 &&
 		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(header)) ?
 		(int64) HeapTupleHeaderGetCmin(header) : -1;
 	account->outcome =
-		strcmp(existing->marketplace, account->marketplace) == 0 &&
-		strcmp(existing->model, account->model) == 0 ?
+		is_same(existing->marketplace, account->marketplace) &&
+		is_same(existing->model, account->model) ?
 		STORE_PRESENT : STORE_DIFFERENT;
+}
+
+/* A list of used accounts need not tell their marketplace and model. */
+static bool
+is_same(const char *stored, const char *given)
+{
+	return given == NULL || strcmp(stored, given) == 0;
 }
 
 /* Whose it was is no secret to who sees every provider. */

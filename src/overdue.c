@@ -72,7 +72,7 @@ awspool_overdue_accounts(PG_FUNCTION_ARGS)
 	static const Oid types[] = {
 		TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INTERVALOID
 	};
-	char	   *provider = awspool_provider_argument(fcinfo);
+	char	   *provider = awspool_visible_provider_argument(fcinfo);
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
 	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
 	Relation	index = awspool_open_index("account_in_progress",
@@ -81,7 +81,7 @@ awspool_overdue_accounts(PG_FUNCTION_ARGS)
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan;
 
-	awspool_check_provider_again(provider);
+	awspool_check_visible_again(provider);
 	scan = begin_scan(&deadlines, rel, index, GetActiveSnapshot());
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{

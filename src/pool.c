@@ -83,11 +83,12 @@ static const char *const every_pool = "*";
 /* Whether this transaction has changed settings, and may yet be rolled back. */
 static bool changed_settings = false;
 
+static bool look_at_pool(const char *provider, const char *marketplace,
+						 Look *setting);
 static void look(Relation rel, Relation index, const char *provider,
 				 const char *marketplace, Look *result);
 static void look_at_version(TupleTableSlot *setting, Look *result);
-static void refuse_claim(const char *provider, const char *marketplace,
-						 const Look *setting);
+static char *describe_pause(const Look *setting);
 static void check_settings(FunctionCallInfo fcinfo);
 static bool is_deadline(const Interval *deadline);
 static void end_transaction(XactEvent event, void *arg);
@@ -190,8 +191,8 @@ awspool_visible_settings(PG_FUNCTION_ARGS)
 	/* Who has to wait for the table is asked who they are after that. */
 	Relation	rel = table_open(awspool_relation("pool_setting"),
 								 AccessShareLock);
-	Datum		values[] = {BoolGetDatum(awspool_acts_for_all()),
-	DirectFunctionCall1(awspool_my_providers, (Datum) 0)};
+	Datum		values[] = {BoolGetDatum(awspool_sees_all()),
+	awspool_name_array(awspool_visible_providers())};
 	Caller		caller;
 	uint64		settings;
 
@@ -225,10 +226,43 @@ awspool_lock_settings(const char *provider)
 bool
 awspool_check_open(const char *provider, const char *marketplace)
 {
+	Look		setting = {0};
+	bool		is_sure = look_at_pool(provider, marketplace, &setting);
+
+	if (setting.paused)
+		ereport(ERROR,
+				(errcode(ERRCODE_AWSPOOL_PAUSED),
+				 errmsg("pool of provider \"%s\" and marketplace \"%s\" is paused",
+						provider, marketplace),
+				 errdetail_internal("%s.", describe_pause(&setting)),
+				 errhint("Try again later. awspool.resume_pool() opens the pool.")));
+	return is_sure;
+}
+
+/*
+ * Since when, by whom and why a pool is paused, or being paused; NULL if it is
+ * open.
+ */
+char *
+awspool_pause_of(const char *provider, const char *marketplace)
+{
+	Look		setting = {0};
+
+	(void) look_at_pool(provider, marketplace, &setting);
+	return setting.paused ? describe_pause(&setting) : NULL;
+}
+
+/*
+ * Looks at the setting of a pool, or if it has none at that of all pools of
+ * its provider.  Returns whether that is sure to stay until the next change is
+ * counted.
+ */
+static bool
+look_at_pool(const char *provider, const char *marketplace, Look *setting)
+{
 	Oid			table = awspool_find_relation("pool_setting");
 	Relation	rel;
 	Relation	index;
-	Look		setting = {0};
 	bool		is_sure;
 
 	if (!OidIsValid(table))
@@ -236,16 +270,13 @@ awspool_check_open(const char *provider, const char *marketplace)
 
 	rel = table_open(table, AccessShareLock);
 	index = awspool_open_index("pool_setting_pkey", AccessShareLock);
-	look(rel, index, provider, marketplace, &setting);
-	if (!setting.there && !setting.paused)
-		look(rel, index, provider, every_pool, &setting);
-	is_sure = !setting.in_doubt && !changed_settings &&
+	look(rel, index, provider, marketplace, setting);
+	if (!setting->there && !setting->paused)
+		look(rel, index, provider, every_pool, setting);
+	is_sure = !setting->in_doubt && !changed_settings &&
 		!awspool_has_new_file(rel);
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
-
-	if (setting.paused)
-		refuse_claim(provider, marketplace, &setting);
 	return is_sure;
 }
 
@@ -310,9 +341,8 @@ look_at_version(TupleTableSlot *setting, Look *result)
 	result->reason = awspool_column(setting, Anum_setting_pause_reason);
 }
 
-static void
-refuse_claim(const char *provider, const char *marketplace,
-			 const Look *setting)
+static char *
+describe_pause(const Look *setting)
 {
 	StringInfoData detail;
 
@@ -323,13 +353,7 @@ refuse_claim(const char *provider, const char *marketplace,
 						 awspool_printable(setting->by));
 	if (setting->reason != NULL)
 		appendStringInfo(&detail, ": %s", awspool_printable(setting->reason));
-
-	ereport(ERROR,
-			(errcode(ERRCODE_AWSPOOL_PAUSED),
-			 errmsg("pool of provider \"%s\" and marketplace \"%s\" is paused",
-					provider, marketplace),
-			 errdetail_internal("%s.", detail.data),
-			 errhint("Try again later. awspool.resume_pool() opens the pool.")));
+	return detail.data;
 }
 
 /*

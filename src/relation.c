@@ -76,6 +76,7 @@ static uint64 relation_changes = 0;
 static void on_relation_change(Datum arg, Oid relid);
 static Form_pg_sequence_data sequence_data(Page page);
 static int64 last_drawn(Form_pg_sequence_data data);
+static LOCKTAG name_tag(LockClass class, const char *a, const char *b);
 
 /*
  * One callback serves all who want to know: the server has room for ten, of
@@ -415,6 +416,26 @@ last_drawn(Form_pg_sequence_data data)
 bool
 awspool_lock_names(LockClass class, const char *a, const char *b, bool wait)
 {
+	LOCKTAG		tag = name_tag(class, a, b);
+
+	return LockAcquire(&tag, ExclusiveLock, false, !wait) !=
+		LOCKACQUIRE_NOT_AVAIL;
+}
+
+/*
+ * Gives a lock back that this resource owner took, before the transaction ends.
+ */
+void
+awspool_unlock_names(LockClass class, const char *a, const char *b)
+{
+	LOCKTAG		tag = name_tag(class, a, b);
+
+	(void) LockRelease(&tag, ExclusiveLock, false);
+}
+
+static LOCKTAG
+name_tag(LockClass class, const char *a, const char *b)
+{
 	uint64		hash;
 	LOCKTAG		tag;
 
@@ -425,6 +446,5 @@ awspool_lock_names(LockClass class, const char *a, const char *b, bool wait)
 											strlen(b), hash));
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32),
 						 (uint32) hash, class);
-	return LockAcquire(&tag, ExclusiveLock, false, !wait) !=
-		LOCKACQUIRE_NOT_AVAIL;
+	return tag;
 }

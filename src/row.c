@@ -481,6 +481,29 @@ awspool_update_status(AccountTable *table, AccountStatus status)
 }
 
 /*
+ * Moves the account in "found", which is locked, and ready or in progress, to
+ * what it has been since that use.  "changed" has been begun, and has the
+ * order of a ready account by now.
+ */
+void
+awspool_mark_used(AccountTable *table, const PastUse *use)
+{
+	UseMark		mark = {awspool_column(table->found, Anum_account_account_id),
+	use};
+	UseMark		outer = awspool_leave_mark(mark);
+
+	PG_TRY();
+	{
+		awspool_update_status(table, use->status);
+	}
+	PG_FINALLY();
+	{
+		(void) awspool_leave_mark(outer);
+	}
+	PG_END_TRY();
+}
+
+/*
  * Deletes the row in "found", which is locked.
  */
 void

@@ -51,6 +51,7 @@ typedef struct Deletion
 	char	   *detail;			/* may be NULL */
 } Deletion;
 
+static uint64 insert(const NewAccount *account, const char *actor);
 static bool is_anothers(const NewAccount *account);
 static void check_shown_once(const NewAccount *account);
 static Deletion *deletions_asked_for(ArrayType *ids, int *n);
@@ -234,25 +235,7 @@ awspool_refuse_malformed(const char *problem)
 HeapTuple
 awspool_store(NewAccount *account)
 {
-	static OwnerQuery insert = {
-		.sql = "INSERT INTO awspool.account"
-		" (provider, account_id, marketplace, model, added_by)"
-		" SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS ("
-		"  SELECT FROM ONLY awspool.account_log l WHERE l.account_id = $2 AND l.used)"
-		" ON CONFLICT (account_id) DO NOTHING"
-		" RETURNING provider, account_id, marketplace, model, status,"
-		" order_id, order_model, reason, added_at, added_by, claimed_at,"
-		" claimed_by, closed_at, closed_by, position",
-		.nargs = 5,
-		.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
-	};
-	Datum		values[] = {
-		CStringGetTextDatum(account->provider),
-		CStringGetTextDatum(account->account_id),
-		CStringGetTextDatum(account->marketplace),
-		CStringGetTextDatum(account->model),
-		CStringGetTextDatum(GetUserNameFromId(GetUserId(), false))
-	};
+	char	   *actor = GetUserNameFromId(GetUserId(), false);
 	HeapTuple	row = NULL;
 
 	awspool_begin_writing();
@@ -266,7 +249,7 @@ awspool_store(NewAccount *account)
 			awspool_prevented_by_trigger();
 		awspool_begin_queries(&caller);
 		awspool_begin_storing();
-		if (awspool_query(&insert, values, NULL) == 1)
+		if (insert(account, actor) == 1)
 		{
 			row = SPI_copytuple(SPI_tuptable->vals[0]);
 			account->outcome = STORE_ADDED;
@@ -281,6 +264,55 @@ awspool_store(NewAccount *account)
 			check_shown_once(account);
 	}
 	return row;
+}
+
+/* Inserts an account, ready or used, unless its id is taken or used up. */
+static uint64
+insert(const NewAccount *account, const char *actor)
+{
+	static OwnerQuery insert_account = {
+		.sql = "INSERT INTO awspool.account"
+		" (provider, account_id, marketplace, model, added_by, status,"
+		"  order_id, reason, added_at, order_model, claimed_at, claimed_by,"
+		"  closed_at, closed_by)"
+		" SELECT $1, $2, $3, $4, $5, $6, $7, $8,"
+		"  coalesce($9, $10, pg_catalog.clock_timestamp()),"
+		"  CASE WHEN $9 IS NOT NULL THEN $4 END, $9,"
+		"  CASE WHEN $9 IS NOT NULL THEN $5 END, $10,"
+		"  CASE WHEN $10 IS NOT NULL THEN $5 END"
+		" WHERE NOT EXISTS ("
+		"  SELECT FROM ONLY awspool.account_log l WHERE l.account_id = $2 AND l.used)"
+		" ON CONFLICT (account_id) DO NOTHING"
+		" RETURNING provider, account_id, marketplace, model, status,"
+		" order_id, order_model, reason, added_at, added_by, claimed_at,"
+		" claimed_by, closed_at, closed_by, position",
+		.nargs = 10,
+		.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+		TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	static const PastUse none = {.status = STATUS_READY};
+	const PastUse *use = account->use != NULL ? account->use : &none;
+	bool		closed = use->status != STATUS_READY &&
+		use->status != STATUS_IN_PROGRESS;
+	Datum		values[] = {
+		CStringGetTextDatum(account->provider),
+		CStringGetTextDatum(account->account_id),
+		CStringGetTextDatum(account->marketplace),
+		CStringGetTextDatum(account->model),
+		CStringGetTextDatum(actor),
+		CStringGetTextDatum(awspool_status_name(use->status)),
+		awspool_text_datum(use->order_id),
+		awspool_text_datum(use->reason),
+		TimestampTzGetDatum(use->claimed_at),
+		TimestampTzGetDatum(use->closed_at)
+	};
+	char		nulls[] = {
+		' ', ' ', ' ', ' ', ' ', ' ', use->order_id == NULL ? 'n' : ' ',
+		use->reason == NULL ? 'n' : ' ', use->claimed ? ' ' : 'n',
+		closed ? ' ' : 'n'
+	};
+
+	return awspool_query(&insert_account, values, nulls);
 }
 
 /*

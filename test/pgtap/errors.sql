@@ -78,7 +78,10 @@ INSERT INTO call VALUES
   ('resume_pool', $$ awspool.resume_pool(%L) $$),
   ('fail_overdue', $$ awspool.fail_overdue(%L) $$),
   ('overdue_accounts', $$ awspool.overdue_accounts(%L) $$),
-  ('blocked_accounts', $$ awspool.blocked_accounts(%L) $$);
+  ('blocked_accounts', $$ awspool.blocked_accounts(%L) $$),
+  ('reconcile_csv', $$ awspool.reconcile_csv(%L, '') $$),
+  ('check_reconcile_csv', $$ awspool.check_reconcile_csv(%L, '') $$),
+  ('passed_over', $$ awspool.passed_over(%L) $$);
 
 SELECT pg_temp.refused('22023', format('SELECT' || template, provider), name || ' for ' || what)
 FROM call, (VALUES
@@ -230,7 +233,7 @@ SELECT pg_temp.refused('WS002', $$SELECT awspool.allocate_account('acme', '90000
 -- Files
 --
 
-SELECT pg_temp.refused('22023', format($$SELECT awspool.%s('acme', NULL)$$, f)) FROM unnest(ARRAY['import_csv', 'check_csv']) f;
+SELECT pg_temp.refused('22023', format($$SELECT awspool.%s('acme', NULL)$$, f)) FROM unnest(ARRAY['import_csv', 'check_csv', 'reconcile_csv', 'check_reconcile_csv']) f;
 SELECT pg_temp.refused('22P04', format('SELECT awspool.%s(''acme'', %L)', f, csv), f || ': ' || what)
 FROM unnest(ARRAY['import_csv', 'check_csv']) f,
   (VALUES (E'"900000000030;MP-0001;SPAM\n', 'a quote that is not closed'),

@@ -78,6 +78,9 @@ my @calls_with_provider = (
 	"awspool.delete_accounts('%s', '{$taken}')",
 	"awspool.import_csv('%s', '$taken;MP-7777;SPAM')",
 	"awspool.check_csv('%s', '$taken;MP-7777;SPAM')",
+	"awspool.reconcile_csv('%s', '$taken;secret-order')",
+	"awspool.check_reconcile_csv('%s', '$taken;secret-order')",
+	"awspool.passed_over('%s')",
 	"awspool.claim_account('%s', 'MP-7777')",
 	"awspool.claim_account('%s', 'MP-7777', 'secret-order')",
 	"awspool.claim_accounts('%s', 'MP-7777', '{secret-order}')",
@@ -794,6 +797,8 @@ sub probing
 		'COPY' => "COPY awspool.import FROM STDIN (FORMAT csv);\nacme,%s,MP-0001,SPAM\n\\.\n",
 		'import_csv' => "SELECT outcome, detail FROM awspool.import_csv('acme', '%s;MP-0001;SPAM', true)",
 		'check_csv' => "SELECT outcome, detail FROM awspool.check_csv('acme', '%s;MP-0001;SPAM')",
+		'reconcile_csv' => "SELECT outcome, detail FROM awspool.reconcile_csv('acme', '%s;order-x;allocated;MP-0001;SPAM')",
+		'check_reconcile_csv' => "SELECT outcome, detail FROM awspool.check_reconcile_csv('acme', '%s;order-x;;MP-0001;SPAM')",
 		'a caught error' => "DO \$\$ BEGIN PERFORM awspool.add_account('acme', '%s', 'MP-0001', 'SPAM'); EXCEPTION WHEN unique_violation THEN RAISE NOTICE '%', SQLERRM; END \$\$",
 		'SECURITY DEFINER' => "SELECT mine.probe('%s')");
 
@@ -813,6 +818,9 @@ sub probing
 		is((grep { !/\Q$acme\E.*acme/ } @lines), 0, 'with the role that asked, and for whom');
 		is((grep { /victim/ } @lines), 0, 'and without the owner');
 	}
+	my $told = told_each($acme, map { $_ => "SELECT outcome, detail FROM awspool.check_reconcile_csv('acme', '$_;order-x')" } $taken, '770000000007', $missing);
+
+	is($told->{$_}, $told->{$missing}, "a list that does not ask to add $_ is told nothing") for $taken, '770000000007';
 	my $offset = log_size();
 	told($acme, "BEGIN; SELECT awspool.add_account('acme', '$missing', 'MP-0001', 'SPAM'); SELECT awspool.add_account('acme', '900000000001', 'MP-0001', 'SPAM'); ROLLBACK");
 	unlike(log_since($offset), qr/LOG: (?! *statement).*asked for/, 'an id that is free or one\'s own is not worth a line');
