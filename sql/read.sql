@@ -78,7 +78,11 @@ INSERT INTO query (query) VALUES
   ('WHERE 7 = position'),
   ('ORDER BY account_id LIMIT 5'),
   ('WHERE lower(provider) = ''acme'''),
-  ('');
+  (''),
+  ('ORDER BY position DESC NULLS LAST LIMIT 5'),
+  ('ORDER BY position NULLS FIRST LIMIT 5'),
+  ('WHERE status = ''ready'' AND marketplace = ''MP-0000'' ORDER BY position DESC NULLS LAST LIMIT 5'),
+  ('WHERE status = ''provisioning_in_progress'' ORDER BY claimed_at DESC NULLS LAST, position LIMIT 5');
 SELECT q.n, q.query, r.read_by
 FROM query q, pg_temp.read_by('SELECT * FROM awspool.accounts ' || q.query) WITH ORDINALITY r (read_by, line)
 ORDER BY q.n, r.line;
