@@ -121,8 +121,8 @@ start_server "${options[@]}"
 if [ $mode = sqlsmith ]; then
 	. test/sqlsmith.sh
 	smith_server || { failed=1; finish; }
-	smith shop "$2"
-	smith "$superuser" "$2"
+	smith shop "${2:-600}"
+	smith "$superuser" "${2:-600}"
 	finish
 fi
 run_regress

@@ -427,14 +427,16 @@ add_server_19()
 	as_root cp -a --one-file-system "$sid" "$root" || return
 	as_root rm "$root/packages"
 	sed -n 's/ sid / experimental /p' "$sid/etc/apt/sources.list" |
-		as_root tee "$root/etc/apt/sources.list.d/experimental.list" || return
+		as_root tee "$root/etc/apt/sources.list.d/experimental.list" |
+		grep experimental || return
 	as_root tee "$root/etc/apt/preferences.d/experimental" <<-END || return
 		Package: src:postgresql-19
 		Pin: release a=experimental
 		Pin-Priority: 990
 	END
 	# A mirror may be behind, which debootstrap does not mind either.
-	as_root chroot "$root" apt-get -o Acquire::Check-Valid-Until=false update || return
+	as_root chroot "$root" apt-get -o Acquire::Check-Valid-Until=false update ||
+		return $not_to_be_had
 	as_root chroot "$root" apt-get -y --no-install-recommends --download-only install \
 		"postgresql-$SERVER" "postgresql-server-dev-$SERVER" || return $not_to_be_had
 	as_root tee -a "$root/etc/postgresql-common/createcluster.conf" \
