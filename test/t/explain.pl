@@ -47,7 +47,6 @@ my @queries = (
 	[ 1, "SELECT * FROM awspool.accounts WHERE position > 290 ORDER BY position" ],
 	[ 1, "SELECT * FROM awspool.accounts WHERE reason LIKE '%why%'" ],
 	[ 1, "SELECT count(*) FROM awspool.accounts" ],
-	[ 40, "SELECT o.order_id, a.status FROM orders o LEFT JOIN awspool.accounts a USING (order_id)" ],
 	[ 20, "SELECT o.foreign_id, a.status FROM orders o LEFT JOIN awspool.accounts a ON a.account_id = o.foreign_id" ]);
 
 # How each is answered, without what planning reads: the text, and how many pages.
