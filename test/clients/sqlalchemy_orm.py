@@ -4,7 +4,7 @@ import warnings
 
 from sqlalchemy import (BigInteger, Column, DateTime, FetchedValue, ForeignKey, Text,
                         create_engine, func, inspect, select, update)
-from sqlalchemy.exc import DBAPIError, IntegrityError, SAWarning
+from sqlalchemy.exc import DatabaseError, IntegrityError, SAWarning
 from sqlalchemy.orm import Session, declarative_base, relationship
 
 Base = declarative_base()
@@ -105,7 +105,7 @@ def code_of(change):
         with Session(engine) as other:
             change(other)
             other.commit()
-    except DBAPIError as error:
+    except DatabaseError as error:
         return type(error), error.orig.pgcode, error.orig.diag.constraint_name
 
 def back_to_ready(session):
@@ -114,7 +114,7 @@ def back_to_ready(session):
 def add_again(session):
     session.add(Account(account_id=ID(1), marketplace='MP-0001', model='SPAM'))
 
-assert code_of(back_to_ready) == (DBAPIError, 'WS001', None)
+assert code_of(back_to_ready) == (DatabaseError, 'WS001', None)
 assert code_of(add_again) == (IntegrityError, '23505', 'account_pkey')
 
 # What is to be found by looking at the database.
