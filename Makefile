@@ -15,6 +15,8 @@
 #	make test-upgrade  a pool that pg_upgrade takes from 15 to 17, 18 and 19
 #	make test-pitr     a pool that is restored to an earlier time by pgBackRest
 #	make fuzz          files that nobody thought of, for SECONDS=60
+#	make test-clients  the examples for drivers and object mappers
+#	make sqlsmith      queries that nobody thought of, for SECONDS=600 and as long again
 #	make torture       what clients are told while servers die, for SECONDS=300
 #	make torture-bugs  whether that finds the bugs it should
 #	make bench         how fast it claims, against what is possible
@@ -31,9 +33,9 @@
 # pg_config yet: PGXS is read for other goals only.  Servers that take long to
 # make are kept, in .servers and .fuzz.
 CHECKED = asserts asan valgrind discard
-SCRIPTED = demo demo-psql test test-servers test-upgrade test-pitr fuzz \
-	torture torture-bugs bench analyze $(CHECKED) coverage soak model \
-	test-monitoring
+SCRIPTED = demo demo-psql test test-servers test-upgrade test-clients \
+	test-pitr test-monitoring fuzz sqlsmith torture torture-bugs bench \
+	analyze $(CHECKED) coverage soak model
 
 # Where the project is: as PGXS has it, in VPATH or else with this file.
 here := $(patsubst %/,%,$(or $(VPATH),$(dir $(lastword $(MAKEFILE_LIST)))))
@@ -99,7 +101,10 @@ REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = $(sort $(basename $(notdir $(wildcard $(here)/test/specs/*.spec))))
 ISOLATION_OPTS = --inputdir=$(here)/test --encoding=UTF8 --no-locale
 
-PROVE_TESTS = test/t/*.pl test/torture/torture.pl
+# Those that take longest come first: two run at a time (test/suite.sh).
+longest = $(patsubst %,test/t/%.pl,corpus dump attacks import pooler read differential update)
+PROVE_TESTS = test/torture/torture.pl $(longest) $(filter-out $(longest), \
+	$(patsubst $(here)/%,%,$(sort $(wildcard $(here)/test/t/*.pl))))
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
@@ -117,14 +122,14 @@ $(OBJS) $(OBJS:.o=.bc): src/awspool.h
 # Warnings in the server's headers are not ours to mend, hence -isystem.
 lint:
 	@objects=$$(mktemp -d) && trap 'rm -r "$$objects"' EXIT && \
+	mkdir "$$objects/src" && \
 	for compiler in "$(or $(CLANG),clang)" "$(CC)"; do \
-		for source in $(addprefix $(here)/,$(OBJS:.o=.c)); do \
-			$$compiler -O2 -fPIC -Wall -Wextra -Wno-unused-parameter -Werror \
-				-isystem $(includedir_server) $(CPPFLAGS) \
-				-c -o "$$objects/$$(basename $$source .c).o" $$source || exit 1; \
-		done; \
+		printf '%s\n' $(OBJS:.o=) | xargs -P "$$(nproc)" -I{} $$compiler \
+			-O2 -fPIC -Wall -Wextra -Wno-unused-parameter -Werror \
+			-isystem $(includedir_server) $(CPPFLAGS) \
+			-c -o "$$objects/{}.o" $(here)/{}.c || exit 1; \
 	done && \
-	cd "$$objects" && bash $(abspath $(here))/test/layers.sh $(notdir $(OBJS))
+	cd "$$objects/src" && bash $(abspath $(here))/test/layers.sh $(notdir $(OBJS))
 
 endif
 
@@ -145,6 +150,12 @@ test-upgrade:
 
 test-pitr:
 	@bash $(here)/test/pitr.sh
+
+test-clients:
+	@bash $(here)/test/clients.sh
+
+sqlsmith:
+	@bash $(here)/test/checked.sh sqlsmith $(or $(SECONDS),600)
 
 fuzz:
 	@bash $(here)/test/fuzz.sh $(or $(SECONDS),60) $(INPUT)

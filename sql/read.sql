@@ -78,7 +78,11 @@ INSERT INTO query (query) VALUES
   ('WHERE 7 = position'),
   ('ORDER BY account_id LIMIT 5'),
   ('WHERE lower(provider) = ''acme'''),
-  ('');
+  (''),
+  ('ORDER BY position DESC NULLS LAST LIMIT 5'),
+  ('ORDER BY position NULLS FIRST LIMIT 5'),
+  ('WHERE status = ''ready'' AND marketplace = ''MP-0000'' ORDER BY position DESC NULLS LAST LIMIT 5'),
+  ('WHERE status = ''provisioning_in_progress'' ORDER BY claimed_at DESC NULLS LAST, position LIMIT 5');
 SELECT q.n, q.query, r.read_by
 FROM query q, pg_temp.read_by('SELECT * FROM awspool.accounts ' || q.query) WITH ORDINALITY r (read_by, line)
 ORDER BY q.n, r.line;
@@ -185,6 +189,26 @@ EXECUTE kept;
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION awspool.visible_accounts() TO PUBLIC;
 SET ROLE regress_awspool_acme;
+
+-- The extension is dropped and created again under kept plans, and that undone.
+RESET ROLE;
+SET plan_cache_mode = force_generic_plan;
+PREPARE ready_since(int) AS SELECT account_id FROM awspool.accounts WHERE status = 'ready' AND marketplace = 'MP-0001' AND position > $1 ORDER BY position DESC;
+EXECUTE ready_since(5);
+BEGIN;
+DROP EXTENSION awspool;
+CREATE EXTENSION awspool;
+EXECUTE mine;
+EXECUTE ready_since(5);
+SELECT awspool.grant_provider('other', 'regress_awspool_acme');
+INSERT INTO awspool.accounts (provider, account_id, marketplace, model) SELECT 'other', (700000000000 + i)::text, 'MP-0001', 'SPAM' FROM generate_series(1, 7) i;
+SET ROLE regress_awspool_acme;
+EXECUTE mine;
+EXECUTE ready_since(5);
+ROLLBACK;
+EXECUTE mine;
+EXECUTE ready_since(5);
+RESET plan_cache_mode;
 
 -- Without the index that it needs: the function says which one.
 RESET ROLE;

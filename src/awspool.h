@@ -679,6 +679,17 @@ extern void awspool_init_read_plan(void);
 	build_expression_pathkey(root, expr, NULL, opno, relids, false)
 #endif
 
+/* The same order, but for where NULLs would be. */
+#if PG_VERSION_NUM >= 180000
+#define awspool_turn_nulls(root, key) \
+	make_canonical_pathkey(root, (key)->pk_eclass, (key)->pk_opfamily, \
+						   (key)->pk_cmptype, !(key)->pk_nulls_first)
+#else
+#define awspool_turn_nulls(root, key) \
+	make_canonical_pathkey(root, (key)->pk_eclass, (key)->pk_opfamily, \
+						   (key)->pk_strategy, !(key)->pk_nulls_first)
+#endif
+
 #if PG_VERSION_NUM >= 170000
 #define awspool_array_length(root, array) estimate_array_length(root, array)
 #else

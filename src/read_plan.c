@@ -97,6 +97,8 @@ static bool has_indexes(const ReadWay *way);
 static void offer_way(const Offer *begun);
 static void offer_joins(const Offer *begun);
 static void offer_orders(const Offer *offer);
+static void offer_order(const Offer *offer, ScanDirection direction,
+						Expr *column, Oid operator);
 static void offer(const Offer *offer, ScanDirection direction, List *pathkeys);
 static Cost cost_of(const Offer *offer);
 static double count_values(const Offer *offer, int column);
@@ -386,25 +388,38 @@ is_seen(List *seen, Relids outer)
 static void
 offer_orders(const Offer *offered)
 {
-	PlannerInfo *root = offered->root;
-	RelOptInfo *rel = offered->rel;
 	int			column = awspool_read_ways[offered->way].order;
 	Oid			type_id = type_of(column);
 	TypeCacheEntry *type = lookup_type_cache(type_id, TYPECACHE_LT_OPR |
 											 TYPECACHE_GT_OPR);
-	Expr	   *var = (Expr *) makeVar(rel->relid, column, type_id, -1,
+	Expr	   *var = (Expr *) makeVar(offered->rel->relid, column, type_id, -1,
 									   InvalidOid, 0);
-	List	   *up = awspool_expression_pathkey(root, var, type->lt_opr,
-												rel->relids);
-	List	   *down = awspool_expression_pathkey(root, var, type->gt_opr,
-												  rel->relids);
 
-	if (up != NIL)
-		offer(offered, ForwardScanDirection, up);
-	if (down != NIL)
-		offer(offered, BackwardScanDirection, down);
+	offer_order(offered, ForwardScanDirection, var, type->lt_opr);
+	offer_order(offered, BackwardScanDirection, var, type->gt_opr);
 	if (offered->way != READ_BY_AGE || offered->ranges != NIL)
 		offer(offered, NoMovementScanDirection, NIL);
+}
+
+/*
+ * Offers a way in an order, which is also the one with NULLS FIRST or LAST: in
+ * the rows of an index that has an order, the column that it is of is not NULL.
+ */
+static void
+offer_order(const Offer *offered, ScanDirection direction, Expr *column,
+			Oid operator)
+{
+	PlannerInfo *root = offered->root;
+	List	   *keys = awspool_expression_pathkey(root, column, operator,
+												  offered->rel->relids);
+	PathKey    *turned;
+
+	if (keys == NIL)
+		return;
+	offer(offered, direction, keys);
+	turned = awspool_turn_nulls(root, linitial_node(PathKey, keys));
+	if (list_member_ptr(root->query_pathkeys, turned))
+		offer(offered, direction, list_make1(turned));
 }
 
 static void

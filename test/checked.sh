@@ -8,6 +8,8 @@
 #	                 it is slow: name others
 #	make discard     with every cache thrown away whenever it may be; a few tests
 #	                 of each kind, slower still: name others
+#	make sqlsmith    no tests, but queries that nobody thought of, with
+#	                 assertions: test/sqlsmith.sh
 #
 # The server is one of our own, built from Debian's source, and tells Valgrind,
 # or AddressSanitizer, which bytes of its memory contexts may be touched.  The
@@ -28,6 +30,7 @@ packages=(bzip2 libicu-dev pkg-config valgrind)
 options=()
 case $mode in
 	asserts) ;;
+	sqlsmith) packages+=(sqlsmith) ;;
 	asan)
 		kept=$top/.servers/asan-$SERVER
 		flags+=(-fsanitize=address,undefined -fno-sanitize-recover=all)
@@ -115,6 +118,13 @@ use_server "$kept"
 build_extension COPT=-Werror
 [ $mode != valgrind ] || use_valgrind
 start_server "${options[@]}"
+if [ $mode = sqlsmith ]; then
+	. test/sqlsmith.sh
+	smith_server || { failed=1; finish; }
+	smith shop "${2:-600}"
+	smith "$superuser" "${2:-600}"
+	finish
+fi
 run_regress
 run_isolation
 if [ $mode != discard ]; then

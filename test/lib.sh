@@ -172,9 +172,11 @@ can_be_root()
 # Run a command whose output matters only if it fails.
 quietly()
 {
-	local output
+	local output status=0
 
-	output=$("$@" 2>&1 </dev/null) || { tail -n 50 <<<"$output" >&2; return 1; }
+	output=$("$@" 2>&1 </dev/null) || status=$?
+	[ $status = 0 ] || tail -n 50 <<<"$output" >&2
+	return $status
 }
 
 # slowly WHAT COMMAND...: run a command that takes its time, quietly.  Says what
@@ -342,8 +344,9 @@ copy_project()
 }
 
 # Run a command in the private copy, and know nothing of the caller's settings
-# but those in "settings", and how many calls test/t/memory.pl shall make.
-settings=(${CALLS:+CALLS="$CALLS"})
+# but those in "settings", how many calls test/t/memory.pl shall make, and whether
+# a sample of what is tried by the thousand will do (test/t/Awspool.pm).
+settings=(${CALLS:+CALLS="$CALLS"} ${SAMPLE:+SAMPLE="$SAMPLE"})
 
 in_private()
 {
@@ -372,7 +375,11 @@ make_small_disk()
 
 # Make $root for server $SERVER, the folder of the Debian release that has it.  It
 # is kept under .servers; remove it, as root, to have it made anew.  A complete
-# one says which packages it was made with.
+# one says which packages it was made with.  Returns $not_to_be_had if a server
+# that is in no release yet is not there, or not for this release as it is today;
+# anything else is a failure.
+not_to_be_had=77
+
 make_root()
 {
 	local packages release
@@ -420,14 +427,18 @@ add_server_19()
 	as_root cp -a --one-file-system "$sid" "$root" || return
 	as_root rm "$root/packages"
 	sed -n 's/ sid / experimental /p' "$sid/etc/apt/sources.list" |
-		as_root tee "$root/etc/apt/sources.list.d/experimental.list" || return
+		as_root tee "$root/etc/apt/sources.list.d/experimental.list" |
+		grep experimental || return
 	as_root tee "$root/etc/apt/preferences.d/experimental" <<-END || return
 		Package: src:postgresql-19
 		Pin: release a=experimental
 		Pin-Priority: 990
 	END
 	# A mirror may be behind, which debootstrap does not mind either.
-	as_root chroot "$root" apt-get -o Acquire::Check-Valid-Until=false update || return
+	as_root chroot "$root" apt-get -o Acquire::Check-Valid-Until=false update ||
+		return $not_to_be_had
+	as_root chroot "$root" apt-get -y --no-install-recommends --download-only install \
+		"postgresql-$SERVER" "postgresql-server-dev-$SERVER" || return $not_to_be_had
 	as_root tee -a "$root/etc/postgresql-common/createcluster.conf" \
 		<<<'create_main_cluster = false' || return
 	as_root chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get -y \
@@ -442,7 +453,8 @@ in_root()
 	copy_project | as_root tar -x --no-same-owner --one-top-level="$root/awspool"
 	as_root chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin SERVER="$SERVER" \
 		REGRESS="${REGRESS-}" ISOLATION="${ISOLATION-}" PROVE_TESTS="${PROVE_TESTS-}" \
-		PGTAP="${PGTAP-}" OLD_SERVERS="${OLD_SERVERS-}" bash "/awspool/$1" "${@:2}"
+		PGTAP="${PGTAP-}" OLD_SERVERS="${OLD_SERVERS-}" SAMPLE="${SAMPLE-}" \
+		bash "/awspool/$1" "${@:2}"
 }
 
 # Run tests that end as "finish" does, and add what they count to ours.

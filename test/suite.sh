@@ -6,6 +6,11 @@ superuser=dba-1
 
 named=${REGRESS-}${ISOLATION-}${PROVE_TESTS-}${PGTAP-}
 
+# Each test starts a server of its own, so two may run at a time; those that take
+# long begin first.  Of the processors one test alone uses little: it waits for
+# disks, locks and sessions.
+jobs=2
+
 wanted()
 {
 	[ -z "$named" ] || [ -n "$1" ]
@@ -51,7 +56,7 @@ run()
 build_extension()
 {
 	echo "== build on $SERVER"
-	in_private make -s install "$@" || { failed=$((failed + 1)); finish; }
+	in_private make -s "-j$(nproc)" install "$@" || { failed=$((failed + 1)); finish; }
 }
 
 run_regress()
@@ -74,7 +79,8 @@ run_tap()
 	make_small_disk || echo "no small disk could be mounted"
 	run TAP 'tail -n 100 tmp_check/log/regress_log_*' \
 		env SMALL_DISK="$work/small" OLD_SERVERS="${OLD_SERVERS-}" \
-		make -s prove_installcheck ${PROVE_TESTS:+PROVE_TESTS="$PROVE_TESTS"}
+		make -s prove_installcheck PROVE_FLAGS="--timer --jobs $jobs" \
+		${PROVE_TESTS:+PROVE_TESTS="$PROVE_TESTS"}
 }
 
 run_pgtap()

@@ -10,7 +10,8 @@ use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(start_pool add_accounts claim claim_sql sqlstate statuses);
+our @EXPORT =
+  qw(start_pool add_accounts claim claim_sql sqlstate statuses sample server_version);
 
 # Start a server with the extension; the rest are lines of postgresql.conf.
 sub start_pool
@@ -63,6 +64,25 @@ sub sqlstate
 	  $node->psql($dbname // 'postgres', "\\set VERBOSITY sqlstate\n$sql");
 
 	return $stderr =~ /ERROR:\s+(\w{5})$/m ? $1 : $stderr;
+}
+
+# The version of the server, as in its name: 15
+sub server_version
+{
+	my ($version) = run_command([ 'pg_config', '--version' ]);
+
+	return $version =~ /(\d+)/ ? $1 : die "no version in $version";
+}
+
+# Of what is tried by the thousand: all or, if SAMPLE is set in the environment,
+# each $nth, others on each version of the server.  .ci/run tries all on one
+# version, and samples on the rest.
+sub sample
+{
+	my ($nth, @all) = @_;
+
+	return @all unless $ENV{SAMPLE};
+	return @all[ grep { ($_ + server_version()) % $nth == 0 } 0 .. $#all ];
 }
 
 # The accounts of all pools with their statuses, oldest first.

@@ -11,7 +11,7 @@ use lib $FindBin::RealBin;
 use Awspool;
 use Test::More;
 
-my $calls = $ENV{CALLS} || 200_000;
+my $calls = $ENV{CALLS} || ($ENV{SAMPLE} ? 50_000 : 200_000);
 my $node = start_pool('memory', conf => <<'END');
 autovacuum = on
 max_wal_size = 4GB

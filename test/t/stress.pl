@@ -19,7 +19,7 @@ use Test::More;
 
 use constant {
 	CLIENTS => 32,
-	ROUNDS => 4,
+	ROUNDS => $ENV{SAMPLE} ? 2 : 4,
 	SECONDS => 4,    # in a round
 	TERMINATED => 5,    # sessions in a round
 };
