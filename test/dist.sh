@@ -16,11 +16,19 @@ make_private_place
 "${as_server[@]}" cp "$zip" "$work"
 start_server
 config=$(in_private which pg_config)
-in_private pgxn install --nosudo --yes --pg_config="$config" "$work/${zip##*/}"
-in_private pgxn load --yes -d postgres --pg_config="$config" "$work/${zip##*/}"
+in_private mkdir -p "$("$config" --libdir)"	# it wants to be able to write there
+
+pgxn()
+{
+	in_private env MAKEFLAGS="-j$(nproc) -- with_llvm=no" pgxn "$1" --yes \
+		--pg_config="$config" "${@:2}" "$work/${zip##*/}"
+}
+
+slowly "pgxn install (half a minute)" pgxn install --nosudo
+quietly pgxn load -d postgres
 in_private psql -XqAt -c "SELECT awspool.add_account('acme', '123456789012', 'MP-0000', 'SPAM')" \
-	-c "SELECT account_id FROM awspool.claim_account('acme', 'MP-0000')" | tail -n 1 | grep -x 123456789012
-in_private pgxn unload --yes -d postgres --pg_config="$config" "$work/${zip##*/}"
-in_private pgxn uninstall --nosudo --yes --pg_config="$config" "$work/${zip##*/}"
-[ -z "$(find "$work/usr" -name '*awspool*')" ] || give_up "something stays behind"
+	-c "SELECT account_id FROM awspool.claim_account('acme', 'MP-0000')" | grep -qx 123456789012
+quietly pgxn unload -d postgres
+quietly pgxn uninstall --nosudo
+[ -z "$(find "$work/usr" -name '*awspool*')" ] || give_up "something stays behind: $(find "$work/usr" -name '*awspool*')"
 echo "$zip"
