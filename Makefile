@@ -9,6 +9,11 @@
 #
 #	make demo          see it work on a throw-away server
 #	make demo-psql     the same pool, and you in psql on it
+#	make portal        the portal on a throw-away pool, or on that of PGHOST
+#	make test-portal   use it in a browser, as a person would
+#	make deb           Debian packages for the servers that this release has
+#	make test-deb      make, install, upgrade and remove them on 15, 17, 18, 19
+#	make dist          the zip for PGXN
 #	make test          every test, on SERVER=17, say, or the newest installed
 #	                   here (one test alone: see test/run.sh)
 #	make test-servers  every test, on 15, 17, 18 and 19
@@ -33,9 +38,10 @@
 # pg_config yet: PGXS is read for other goals only.  Servers that take long to
 # make are kept, in .servers and .fuzz.
 CHECKED = asserts asan valgrind discard
-SCRIPTED = demo demo-psql test test-servers test-upgrade test-clients \
-	test-pitr test-monitoring fuzz sqlsmith torture torture-bugs bench \
-	analyze $(CHECKED) coverage soak model
+SCRIPTED = demo demo-psql portal test-portal deb test-deb dist \
+	test test-servers test-upgrade test-clients test-pitr test-monitoring \
+	fuzz sqlsmith torture torture-bugs bench analyze $(CHECKED) coverage \
+	soak model
 
 # Where the project is: as PGXS has it, in VPATH or else with this file.
 here := $(patsubst %/,%,$(or $(VPATH),$(dir $(lastword $(MAKEFILE_LIST)))))
@@ -90,6 +96,10 @@ OBJS = \
 
 EXTENSION = awspool
 DATA = $(sort $(notdir $(wildcard $(here)/awspool--*.sql)))
+# The documents keep their places towards each other, so that links lead somewhere.
+DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
+	doc/awspool.md doc/torture.md doc/portal.png \
+	bench/results.md bench/results.svg bench/before/results.md
 PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
 
 # install.sql creates the extension for all that follow, and for one alone.  The
@@ -109,6 +119,20 @@ PROVE_TESTS = test/torture/torture.pl $(longest) $(filter-out $(longest), \
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+install: install-documents
+uninstall: uninstall-documents
+
+install-documents:
+	@for document in $(DOCUMENTS); do \
+		install -D -m 644 "$(here)/$$document" \
+			"$(DESTDIR)$(docdir)/extension/awspool/$$document" || exit 1; \
+	done
+
+uninstall-documents:
+	rm -rf '$(DESTDIR)$(docdir)/extension/awspool'
+
+.PHONY: install-documents uninstall-documents
 
 # What PGXS calls so, under that name: of installcheck it would be a part if
 # TAP_TESTS were set, and could not be left out.
@@ -138,6 +162,21 @@ demo:
 
 demo-psql:
 	@bash $(here)/doc/demo.sh psql
+
+portal:
+	@bash $(here)/contrib/portal.sh
+
+test-portal:
+	@bash $(here)/contrib/portal.sh test
+
+deb:
+	@bash $(here)/debian/make.sh
+
+test-deb:
+	@bash $(here)/test/deb.sh 15 17 18 19
+
+dist:
+	@bash $(here)/test/dist.sh
 
 test:
 	@bash $(here)/test/run.sh

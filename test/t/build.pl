@@ -40,6 +40,7 @@ is(version_in('META.json', qr/^   "version": "(\d+\.\d+)\.\d+"/m), $version, 'ME
 is(version_in('META.json', qr/"file": "awspool--(.*)\.sql"/m), $version, 'the script in META.json');
 is(version_in('src/awspool.h', qr/^#define AWSPOOL_VERSION\s+"(.*)"/m), $version, 'the library');
 is(version_in('CHANGELOG.md', qr/^## \[?(\d+\.\d+)/m), $version, 'CHANGELOG.md');
+is(version_in('debian/changelog', qr/^awspool \((\d+\.\d+)-/m), $version, 'debian/changelog') if -e "$project/debian";
 ok(-e "$project/awspool--$version.sql", 'and there is its script');
 
 #
@@ -75,11 +76,21 @@ foreach my $how ([ 'make -f', '-f', "$source/Makefile" ],
 	($ok, $said) = run_there($dir, 'make', @argument, 'COPT=-O0', 'with_llvm=no', 'install', "DESTDIR=$dest");
 	ok($ok, "$name: make install") or diag $said;
 	ok(-e "$dir/awspool.so", "$name: the library is built there");
-	my @installed = map { s/.*\///r } split /\n/, `find $dest -type f`;
+	my @installed = map { s/.*\///r } grep { !m{/doc/} } split /\n/, `find $dest -type f`;
 	is_deeply(
 		[ sort @installed ],
 		[ sort 'awspool.control', 'awspool.so', map { s/.*\///r } glob "$project/awspool--*.sql" ],
 		"$name: all is installed");
+	my ($docs) = split /\n/, `find $dest -type d -path '*/extension/awspool'`;
+	foreach my $document (split /\n/, `find $docs -name '*.md'`)
+	{
+		my ($folder) = $document =~ m{(.*)/};
+		foreach my $link (slurp_file($document) =~ /\]\(([^)#:]+)(?:#[^)]*)?\)/g)
+		{
+			-e "$folder/$link" or fail "$name: $document leads to $link";
+		}
+	}
+	ok(-e "$docs/doc/awspool.md", "$name: and the reference");
 
 	($ok, $said) = run_there($dir, 'make', '-n', @argument, 'installcheck');
 	foreach my $test (glob "$project/sql/*.sql $project/test/specs/*.spec")

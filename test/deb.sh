@@ -1,0 +1,133 @@
+#!/bin/bash
+# make test-deb: the Debian packages as people meet them, for each of the server
+# versions named, in the Debian release that has it.  Ends with "N passed, N
+# failed"; a server 19 that cannot be had is "1 skipped".
+#
+# The package is built in the folder of test/servers.sh, twice, at other places
+# and hours of the world: it has to be the same.  Then it is installed in another
+# folder, made for that, which has neither the sources nor a compiler: there
+# debian/tests/use runs, a pool of 1.0 is updated, and the package removed.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+SERVER=${SERVER:-$1}
+. test/lib.sh
+
+check()
+{
+	if "${@:2}"; then
+		passed=$((passed + 1))
+		echo "ok - $1"
+	else
+		failed=$((failed + 1))
+		echo "not ok - $1"
+	fi
+}
+
+# In the folder of the release, as root: the package, and what lintian says.
+build_twice()
+{
+	local first
+
+	mkdir -p /packages/a /packages/b
+	OUT=/packages/a bash debian/make.sh || return
+	first=$(cd /packages/a && sha256sum *.deb)
+	(umask 077; TMPDIR=/var/tmp TZ=Pacific/Apia OUT=/packages/b bash debian/make.sh) || return
+	check "the same package when built elsewhere" \
+		[ "$first" = "$(cd /packages/b && sha256sum *.deb)" ]
+	install_missing lintian
+	check "lintian has nothing to say" [ -z "$(lintian --allow-root /packages/a/*.deb | tee /dev/stderr)" ]
+	check "links in its documents lead somewhere" links_resolve
+}
+
+links_resolve()
+{
+	local folder=/packages/content file link
+
+	rm -rf "$folder"
+	dpkg-deb -x /packages/a/*.deb "$folder"
+	cd "$folder/usr/share/doc/postgresql-$SERVER-awspool"
+	find . -name '*.md' -type f | while read -r file; do
+		grep -oE '\]\([^)#]+' "$file" | sed 's/^](//' | grep -v : | while read -r link; do
+			# dpkg has made the changelog one of its own by then.
+			[ -e "${file%/*}/$link" ] || { echo "$file: $link"; exit 1; }
+		done || exit 1
+	done
+}
+
+# In the bare folder, as root.
+use_it()
+{
+	local share=/usr/share/postgresql/$SERVER/extension
+
+	check "a newcomer's first steps" bash /use
+	check "a pool of 1.0 is updated" pg_virtualenv -v "$SERVER" bash -e <<-'END'
+		psql -XqAt -v ON_ERROR_STOP=1 -d postgres >/tmp/out <<-'SQL'
+			CREATE EXTENSION awspool VERSION '1.0';
+			SELECT awspool.grant_provider('acme', current_user);
+			INSERT INTO awspool.accounts (provider, account_id, marketplace, model)
+			  SELECT 'acme', to_char(i, 'FM000000000000'), 'MP-0000', 'SPAM' FROM generate_series(1, 1000) i;
+			SELECT count(*) FROM generate_series(1, 10) i, awspool.claim_account('acme', 'MP-0000', 'order-' || i);
+			ALTER EXTENSION awspool UPDATE;
+			SELECT extversion FROM pg_extension WHERE extname = 'awspool';
+			SELECT ready, provisioning_in_progress FROM awspool.pool_status;
+			SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'order-3');
+			SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'order-11');
+		SQL
+		diff <(tail -n 4 /tmp/out) <(printf '%s\n' 1.1 '990|10' 000000000003 000000000011)
+	END
+	check "it is removed" quietly apt-get -y purge "postgresql-$SERVER-awspool"
+	check "and nothing stays" [ -z "$(ls "$share" "/usr/lib/postgresql/$SERVER/lib" | grep awspool)" ]
+}
+
+case ${1-} in
+	build_twice | use_it)
+		"$1"
+		finish
+		;;
+esac
+
+# Make $bare, a folder with nothing but the release, and install the package.
+install_it()
+{
+	bare=$top/.servers/bare-${root##*/}
+	as_root rm -rf --one-file-system "$bare"
+	as_root mkdir -p "$bare"
+	quietly as_root debootstrap --variant=minbase "$(debootstrap_suite)" "$bare" || return
+	if [ "$SERVER" = 19 ]; then
+		as_root cp -a "$root/etc/apt/sources.list.d" "$root/etc/apt/preferences.d" "$bare/etc/apt/"
+	fi
+	as_root cp "$root"/packages/a/*.deb debian/tests/use test/deb.sh test/lib.sh "$bare/"
+	as_root mkdir "$bare/test"
+	as_root mv "$bare/deb.sh" "$bare/lib.sh" "$bare/test/"
+	quietly as_root chroot "$bare" apt-get -o Acquire::Check-Valid-Until=false update
+	as_root mkdir -p "$bare/etc/postgresql-common"
+	as_root tee "$bare/etc/postgresql-common/createcluster.conf" >/dev/null <<<'create_main_cluster = false'
+	quietly as_root chroot "$bare" bash -c "DEBIAN_FRONTEND=noninteractive apt-get -y \
+		--no-install-recommends -o Dpkg::Options::=--force-confold install /postgresql-$SERVER-awspool_*.deb"
+}
+
+debootstrap_suite()
+{
+	case $SERVER in 15) echo bookworm ;; 17) echo trixie ;; *) echo sid ;; esac
+}
+
+for SERVER; do
+	if ! make_root; then
+		if [ "$SERVER" = 19 ]; then
+			echo "skipped: server 19 cannot be had, which is in no Debian release yet; see above"
+			skipped=$((skipped + 1))
+		else
+			check "the folder for server $SERVER is made" false
+		fi
+		continue
+	fi
+	as_root rm -rf "$root/packages"
+	add_up in_root test/deb.sh build_twice
+	check "installed on a bare ${root##*/}" install_it
+	as_root mount --bind /proc "$bare/proc"
+	add_up as_root chroot "$bare" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin SERVER="$SERVER" bash /test/deb.sh use_it
+	as_root umount "$bare/proc"
+	as_root rm -rf --one-file-system "$bare"
+done
+finish
