@@ -51,6 +51,10 @@ OBJS = \
 	src/status.o \
 	src/query.o \
 	src/access.o \
+	src/tally_row.o \
+	src/tally.o \
+	src/tally_read.o \
+	src/recount.o \
 	src/row.o \
 	src/arrival.o \
 	src/pool_start.o \

@@ -34,8 +34,8 @@ SELECT results_eq(
      ('claim_account',
       'provider text, marketplace text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
-     ('count_pools', '',
-      'TABLE(provider text, marketplace text, ready bigint, provisioning_in_progress bigint, allocated bigint, provisioning_failed bigint, invalid bigint, oldest_ready_at timestamp with time zone, claims_24h bigint, claims_7d bigint)'),
+     ('count_anew', '',
+      'TABLE(provider text, marketplace text, hour timestamp with time zone, added bigint, now_ready bigint, claimed bigint, now_in_progress bigint, now_allocated bigint, allocated bigint, now_failed bigint, provisioning_failed bigint, now_invalid bigint, invalid bigint, deleted bigint)'),
      ('delete_account',
       'provider text, account_id text',
       'SETOF awspool.accounts'),
@@ -61,6 +61,12 @@ SELECT results_eq(
      ('lint', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('my_providers', '', 'text[]'),
      ('plan_accounts', 'internal', 'internal'),
+     ('read_activity', '',
+      'TABLE(provider text, marketplace text, hour timestamp with time zone, added bigint, claimed bigint, allocated bigint, provisioning_failed bigint, invalid bigint, deleted bigint)'),
+     ('read_pools', '',
+      'TABLE(provider text, marketplace text, ready bigint, provisioning_in_progress bigint, allocated bigint, provisioning_failed bigint, invalid bigint, oldest_ready_at timestamp with time zone, claims_24h bigint, claims_7d bigint, oldest_in_progress_at timestamp with time zone, added_ever bigint, claimed_ever bigint)'),
+     ('recount', '', 'void'),
+     ('recounted', '', 'TABLE(provider text, marketplace text, problem text)'),
      ('replace_account',
       'provider text, account_id text, reason text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
@@ -91,17 +97,20 @@ SELECT results_eq(
      ORDER BY proname COLLATE "C" $$,
   $$ VALUES ('account_events', 's', 'u'),
             ('acts_for_all', 's', 'u'),
-            ('count_pools', 's', 'u'),
+            ('count_anew', 's', 'u'),
             ('is_well_formed', 'i', 's'),
             ('lint', 's', 'u'),
             ('my_providers', 's', 'u'),
+            ('read_activity', 's', 'u'),
+            ('read_pools', 's', 'u'),
+            ('recounted', 's', 'u'),
             ('visible_accounts', 's', 'u') $$,
   'only these functions are not volatile and parallel unsafe');
 
 -- They judge the caller, so they must know the caller; NULL is an argument.
--- Only lint has a search path of its own.
+-- Only what is written in SQL and for the owner has a search path of its own.
 SELECT is_empty(
-  $$ SELECT proname FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND proname <> 'lint'
+  $$ SELECT proname FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND proname NOT IN ('count_anew', 'lint', 'recounted')
      AND (prosecdef OR proisstrict OR proleakproof OR proconfig IS NOT NULL
           OR provariadic <> 0 OR prokind <> 'f') $$,
   'no function is security definer, strict, leakproof or has settings');
@@ -110,8 +119,8 @@ SELECT results_eq(
   $$ SELECT p.proname::text COLLATE "default" FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
      WHERE p.pronamespace = 'awspool'::regnamespace AND l.lanname <> 'c'
      ORDER BY p.proname COLLATE "C" $$,
-  ARRAY['account_events', 'lint'],
-  'all but two are in C');
+  ARRAY['account_events', 'count_anew', 'lint', 'recounted'],
+  'all but these are in C');
 
 SELECT is_empty(
   $$ SELECT p.proname, p.prosrc, p.probin
@@ -145,8 +154,8 @@ SELECT results_eq(
      WHERE relnamespace = 'awspool'::regnamespace AND relkind NOT IN ('i', 'S')
      ORDER BY relname COLLATE "C" $$,
   $$ VALUES ('account', 'r'), ('account_log', 'r'), ('account_row', 'c'), ('accounts', 'v'),
-            ('arrival_count', 'r'), ('import', 'v'), ('pool_start', 'r'),
-            ('pool_status', 'v'), ('provider_role', 'r') $$,
+            ('arrival_count', 'r'), ('import', 'v'), ('pool_activity', 'v'), ('pool_start', 'r'),
+            ('pool_status', 'v'), ('provider_role', 'r'), ('tally', 'r') $$,
   'the tables, views and the type of a row');
 
 CREATE FUNCTION pg_temp.columns_of(relation regclass)
@@ -173,8 +182,20 @@ SELECT results_eq(
             ('provisioning_in_progress', 'bigint'), ('allocated', 'bigint'),
             ('provisioning_failed', 'bigint'), ('invalid', 'bigint'),
             ('oldest_ready_at', 'timestamp with time zone'),
-            ('claims_24h', 'bigint'), ('claims_7d', 'bigint') $$,
+            ('claims_24h', 'bigint'), ('claims_7d', 'bigint'),
+            ('oldest_in_progress_at', 'timestamp with time zone'),
+            ('added_ever', 'bigint'), ('claimed_ever', 'bigint'),
+            ('days_left', 'numeric'), ('paused_at', 'timestamp with time zone') $$,
   'view pool_status');
+
+SELECT results_eq(
+  $$ SELECT name, type FROM pg_temp.columns_of('awspool.pool_activity') $$,
+  $$ VALUES ('provider', 'text'), ('marketplace', 'text'),
+            ('hour', 'timestamp with time zone'), ('added', 'bigint'),
+            ('claimed', 'bigint'), ('allocated', 'bigint'),
+            ('provisioning_failed', 'bigint'), ('invalid', 'bigint'),
+            ('deleted', 'bigint') $$,
+  'view pool_activity');
 
 SELECT results_eq(
   $$ SELECT name, type FROM pg_temp.columns_of('awspool.import') $$,
@@ -201,8 +222,22 @@ SELECT results_eq(
             ('account_id', 'text', true), ('at', 'timestamp with time zone', true),
             ('actor', 'text', true), ('event', 'text', true),
             ('detail', 'text', false), ('used', 'boolean', true),
-            ('status', 'text', false) $$,
+            ('status', 'text', false), ('marketplace', 'text', false),
+            ('added_at', 'timestamp with time zone', false) $$,
   'table account_log');
+
+SELECT results_eq(
+  $$ SELECT * FROM pg_temp.columns_of('awspool.tally') $$,
+  $$ VALUES ('hour', 'timestamp with time zone', true), ('part', 'bigint', true),
+            ('added', 'bigint', true), ('now_ready', 'bigint', true),
+            ('claimed', 'bigint', true), ('now_in_progress', 'bigint', true),
+            ('now_allocated', 'bigint', true), ('allocated', 'bigint', true),
+            ('now_failed', 'bigint', true), ('provisioning_failed', 'bigint', true),
+            ('now_invalid', 'bigint', true), ('invalid', 'bigint', true),
+            ('deleted', 'bigint', true), ('provider', 'text', true),
+            ('marketplace', 'text', true), ('recent_hour', 'timestamp with time zone', false),
+            ('recent_claims', 'integer[]', false) $$,
+  'table tally');
 
 SELECT results_eq(
   $$ SELECT * FROM pg_temp.columns_of('awspool.provider_role') $$,
@@ -234,7 +269,8 @@ SELECT results_eq(
             ('awspool.account_log', 'account_log_pkey', 'p', true),
             ('awspool.pool_start', 'pool_start_pkey', 'p', true),
             ('awspool.provider_role', 'provider_role_is_well_formed', 'c', true),
-            ('awspool.provider_role', 'provider_role_pkey', 'p', true) $$,
+            ('awspool.provider_role', 'provider_role_pkey', 'p', true),
+            ('awspool.tally', 'tally_pkey', 'p', true) $$,
   'the constraints');
 
 SELECT results_eq(
@@ -255,25 +291,32 @@ SELECT results_eq(
             ('awspool.account_provider', false, ARRAY['provider', '"position"'], false),
             ('awspool.account_ready', false, ARRAY['provider', 'marketplace', '"position"'], true),
             ('awspool.pool_start_pkey', true, ARRAY['provider', 'marketplace'], false),
-            ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false) $$,
+            ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false),
+            ('awspool.tally_open', false, ARRAY['provider', 'marketplace', 'hour', 'part'], true),
+            ('awspool.tally_pkey', true, ARRAY['provider', 'marketplace', 'hour', 'part'], false) $$,
   'the indexes');
 
 -- ORIGIN: not while logical replication applies rows;
--- ALWAYS: then, too.
+-- ALWAYS: then, too; REPLICA: only then.
 SELECT results_eq(
   $$ SELECT tgrelid::regclass::text, tgname::text COLLATE "default", tgfoid::regproc::text, tgenabled::text
      FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
      WHERE c.relnamespace = 'awspool'::regnamespace AND NOT tgisinternal
      ORDER BY c.relname COLLATE "C", tgname COLLATE "C" $$,
   $$ VALUES ('awspool.account', 'account_log_change', 'awspool.log_account_change', 'A'),
+            ('awspool.account', 'account_recount', 'awspool.recount_truncated', 'A'),
             ('awspool.account', 'account_refuse_used', 'awspool.refuse_used_account', 'A'),
+            ('awspool.account', 'account_tally', 'awspool.tally_account', 'A'),
             ('awspool.account', 'account_transition', 'awspool.account_transition', 'A'),
             ('awspool.account_log', 'account_log_follow_sequence', 'awspool.follow_sequence', 'A'),
+            ('awspool.account_log', 'account_log_recount', 'awspool.recount_truncated', 'A'),
+            ('awspool.account_log', 'account_log_tally', 'awspool.tally_account_log', 'A'),
             ('awspool.accounts', 'change_accounts', 'awspool.change_accounts', 'O'),
             ('awspool.import', 'import_begin', 'awspool.import_begin', 'O'),
             ('awspool.import', 'import_end', 'awspool.import_end', 'O'),
             ('awspool.import', 'import_row', 'awspool.import_row', 'O'),
-            ('awspool.provider_role', 'provider_role_resolve', 'awspool.resolve_provider_role', 'A') $$,
+            ('awspool.provider_role', 'provider_role_resolve', 'awspool.resolve_provider_role', 'A'),
+            ('awspool.tally', 'tally_keep', 'awspool.keep_tally', 'R') $$,
   'the triggers');
 
 -- Ids are compared byte by byte, whatever the locale of the database.

@@ -47,10 +47,12 @@ INSERT INTO object VALUES
   ('table', 'arrival_count', '{}'),
   ('table', 'pool_start', '{}'),
   ('table', 'provider_role', '{}'),
+  ('table', 'tally', '{}'),
   ('sequence', 'account_log_log_id_seq', '{}'),
   ('sequence', 'account_position', '{}'),
   ('view', 'accounts', '{SELECT,INSERT,UPDATE,DELETE}'),
   ('view', 'import', '{SELECT,INSERT}'),
+  ('view', 'pool_activity', '{SELECT}'),
   ('view', 'pool_status', '{SELECT}'),
   ('type', 'account_row', '{USAGE}'),
   ('function', 'account_events', '{}'),
@@ -62,7 +64,7 @@ INSERT INTO object VALUES
   ('function', 'change_accounts', '{}'),
   ('function', 'check_csv', '{EXECUTE}'),
   ('function', 'claim_account', '{EXECUTE}'),
-  ('function', 'count_pools', '{EXECUTE}'),
+  ('function', 'count_anew', '{}'),
   ('function', 'delete_account', '{EXECUTE}'),
   ('function', 'delete_accounts', '{EXECUTE}'),
   ('function', 'edit_account', '{EXECUTE}'),
@@ -75,14 +77,22 @@ INSERT INTO object VALUES
   ('function', 'import_row', '{}'),
   ('function', 'invalidate_account', '{EXECUTE}'),
   ('function', 'is_well_formed', '{EXECUTE}'),
+  ('function', 'keep_tally', '{}'),
   ('function', 'lint', '{}'),
   ('function', 'log_account_change', '{}'),
   ('function', 'my_providers', '{EXECUTE}'),
   ('function', 'plan_accounts', '{}'),
+  ('function', 'read_activity', '{EXECUTE}'),
+  ('function', 'read_pools', '{EXECUTE}'),
+  ('function', 'recount', '{}'),
+  ('function', 'recount_truncated', '{}'),
+  ('function', 'recounted', '{}'),
   ('function', 'refuse_used_account', '{}'),
   ('function', 'replace_account', '{EXECUTE}'),
   ('function', 'resolve_provider_role', '{}'),
   ('function', 'revoke_provider', '{}'),
+  ('function', 'tally_account', '{}'),
+  ('function', 'tally_account_log', '{}'),
   ('function', 'visible_accounts', '{EXECUTE}');
 
 -- The members of the extension and their schema.  The types of rows and of
@@ -199,6 +209,7 @@ SELECT awspool.add_account('other', '900000000005', 'MP-0001', 'SPAM');
 SELECT awspool.claim_account('acme', 'MP-0001', 'order');
 SELECT awspool.edit_account('acme', '900000000003', model => 'ECAM');
 INSERT INTO awspool.pool_start VALUES (1, 0, 'acme', 'MP-0001') ON CONFLICT DO NOTHING;
+SELECT awspool.recount();
 
 CREATE FUNCTION pg_temp.outcome(who name, statement text, expected text) RETURNS text
 LANGUAGE plpgsql AS $$
@@ -240,6 +251,10 @@ INSERT INTO attempt VALUES
    'rows', 'rows', '42501', '42501', '42501'),
   ('view', 'accounts', 'UPDATE %s SET model = ''ECAM''', 'rows', 'rows', 'none', 'none', 'none'),
   ('view', 'accounts', 'DELETE FROM %s WHERE status = ''ready''', 'rows', 'rows', 'none', 'none', 'none'),
+  ('view', 'pool_activity', 'SELECT added FROM %s', 'rows', 'rows', 'none', 'none', 'none'),
+  ('view', 'pool_activity', 'SELECT added FROM %s WHERE provider = ''other''', 'rows', 'none', 'none', 'none', 'none'),
+  ('view', 'pool_activity', 'UPDATE %s SET added = 0', '55000', '55000', '55000', '55000', '55000'),
+  ('view', 'pool_activity', 'DELETE FROM %s', '55000', '55000', '55000', '55000', '55000'),
   ('view', 'pool_status', 'SELECT ready FROM %s', 'rows', 'rows', 'none', 'none', 'none'),
   ('view', 'pool_status', 'SELECT ready FROM %s WHERE provider = ''other''', 'rows', 'none', 'none', 'none', 'none'),
   ('view', 'pool_status', 'UPDATE %s SET ready = 0', '55000', '55000', '55000', '55000', '55000'),
@@ -259,7 +274,7 @@ INSERT INTO attempt VALUES
   ('function', 'check_csv', 'SELECT %s(''acme'', ''900000000009;MP-0001;SPAM'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'claim_account', 'SELECT %s(''acme'', ''MP-0001'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'claim_account', 'SELECT %s(''other'', ''MP-0001'')', 'rows', '42501', '42501', '42501', '42501'),
-  ('function', 'count_pools', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none'),
+  ('function', 'count_anew', 'SELECT %s()', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'delete_account', 'SELECT %s(''acme'', ''900000000002'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'delete_accounts', 'SELECT %s(''acme'', ''{900000000002}'')', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'edit_account', 'SELECT %s(''acme'', ''900000000002'', model => ''ECAM'')', 'rows', 'rows', '42501', '42501', '42501'),
@@ -270,6 +285,10 @@ INSERT INTO attempt VALUES
   ('function', 'is_well_formed', 'SELECT %s(''acme'', ''900000000001'', NULL, NULL, NULL)', 'rows', 'rows', 'rows', 'rows', 'rows'),
   ('function', 'lint', 'SELECT %s()', 'may', '42501', '42501', '42501', '42501'),
   ('function', 'my_providers', 'SELECT FROM unnest(%s()) p WHERE p = ''acme''', 'rows', 'rows', 'none', 'none', 'none'),
+  ('function', 'read_activity', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none'),
+  ('function', 'read_pools', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none'),
+  ('function', 'recount', 'SELECT %s()', 'rows', '42501', '42501', '42501', '42501'),
+  ('function', 'recounted', 'SELECT %s()', 'none', '42501', '42501', '42501', '42501'),
   ('function', 'replace_account', 'SELECT %s(''acme'', ''900000000001'', NULL)', 'rows', 'rows', '42501', '42501', '42501'),
   ('function', 'revoke_provider', 'SELECT %s(''acme'', ''regress_awspool_member'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'visible_accounts', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none');

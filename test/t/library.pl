@@ -230,7 +230,8 @@ my %arguments = (
 	import_csv => "'acme', '900000000002;MP-0001;SPAM', false",
 	check_csv => "'acme', '900000000002;MP-0001;SPAM'",
 	account_history => "'acme', '900000000001'",
-	count_pools => '',
+	read_activity => '',
+	read_pools => '',
 	visible_accounts => '');
 
 add_accounts($node, '900000000001', '900000000003');
