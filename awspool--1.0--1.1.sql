@@ -642,8 +642,6 @@ ALTER TABLE awspool.tally
   ALTER recent_claims SET STATISTICS 0;
 ALTER TABLE awspool.tally ENABLE ROW LEVEL SECURITY;
 
-SELECT pg_catalog.pg_extension_config_dump('awspool.tally', 'WHERE false');
-
 -- Counts what is done to accounts by SQL.
 CREATE FUNCTION awspool.tally_account() RETURNS trigger
 AS 'MODULE_PATHNAME', 'awspool_tally_account' LANGUAGE C;
@@ -785,7 +783,7 @@ AS $$
           <> (0, 0, 0, 0, 0, 0)
   )
   SELECT provider, marketplace,
-         string_agg(format('%s is %s and should be %s', x.what, x.counted, x.anew), ', ' ORDER BY x.n)
+         string_agg(format('%s is %s and should be %s', x.what, coalesce(x.counted, 0), coalesce(x.anew, 0)), ', ' ORDER BY x.n)
   FROM (
     SELECT provider, marketplace, d.*
     FROM awspool.read_pools() c
@@ -906,11 +904,12 @@ END $$;
 
 GRANT EXECUTE ON FUNCTION awspool.visible_accounts() TO PUBLIC;
 
--- The tables are locked: nobody changes an account meanwhile.
-SELECT awspool.recount();
-
 GRANT SELECT ON awspool.pool_activity TO PUBLIC;
 GRANT EXECUTE ON FUNCTION awspool.read_pools, awspool.read_activity TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('awspool.tally', 'WHERE false');
+
+-- The tables are locked: nobody changes an account meanwhile.
+SELECT awspool.recount();
 
 
 -- @viewer-grant

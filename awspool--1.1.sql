@@ -745,7 +745,7 @@ AS $$
           <> (0, 0, 0, 0, 0, 0)
   )
   SELECT provider, marketplace,
-         string_agg(format('%s is %s and should be %s', x.what, x.counted, x.anew), ', ' ORDER BY x.n)
+         string_agg(format('%s is %s and should be %s', x.what, coalesce(x.counted, 0), coalesce(x.anew, 0)), ', ' ORDER BY x.n)
   FROM (
     SELECT provider, marketplace, d.*
     FROM awspool.read_pools() c

@@ -191,8 +191,7 @@ SELECT * FROM awspool.recounted();
 SELECT awspool.recount();
 TABLE regress_awspool_pool;
 SELECT * FROM awspool.recounted();
-UPDATE awspool.tally SET added = added + 1 WHERE part = 0;
-DELETE FROM awspool.tally WHERE part > 1;
+UPDATE awspool.tally SET added = added + 1, now_ready = now_ready - 1 WHERE part <> 1;
 SELECT provider, problem FROM awspool.recounted();
 DELETE FROM awspool.tally;
 SELECT account_id FROM awspool.claim_account('acme', 'MP-0000');
@@ -204,7 +203,9 @@ SELECT * FROM awspool.recounted();
 -- happened lately is left in parts.
 UPDATE awspool.tally SET hour = hour - interval '3 hours' WHERE hour > '-infinity';
 SELECT account_id FROM awspool.claim_account('acme', 'MP-0000');
-SELECT part > 1 AS fragment, least(part, 2) AS part, hour > now() - interval '1 hour' AS lately, added, claimed, now_ready, now_in_progress FROM awspool.tally ORDER BY 2, 3;
+SELECT count(*) FILTER (WHERE part = 0) AS base, count(*) FILTER (WHERE part = 1) > 0 AS hours,
+       bool_and(hour > now() - interval '2 hours') FILTER (WHERE part > 1) AS fragments_are_new
+FROM awspool.tally;
 SELECT r, p, day, added, claimed FROM regress_awspool_pool;
 SELECT added, claimed FROM awspool.pool_activity ORDER BY hour;
 VACUUM FULL awspool.tally;

@@ -146,6 +146,7 @@ typedef struct AccountTable
 #define ON_INSERT			(1 << TRIGGER_EVENT_INSERT)
 #define ON_UPDATE			(1 << TRIGGER_EVENT_UPDATE)
 #define ON_DELETE			(1 << TRIGGER_EVENT_DELETE)
+#define ON_TRUNCATE			(1 << TRIGGER_EVENT_TRUNCATE)
 
 /*
  * What a lock on two names is for (relation.c).  Sets these locks apart from those

@@ -55,10 +55,14 @@ awspool_recount(PG_FUNCTION_ARGS)
 Datum
 awspool_recount_truncated(PG_FUNCTION_ARGS)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("awspool.recount_truncated is a trigger")));
+	const char *relation = "account";
+
+	if (CALLED_AS_TRIGGER(fcinfo) &&
+		strcmp(RelationGetRelationName(((TriggerData *) fcinfo->context)->tg_relation),
+			   "account_log") == 0)
+		relation = "account_log";
+	(void) awspool_trigger_data(fcinfo, relation, AFTER_STATEMENT,
+								ON_TRUNCATE);
 	recount();
 	return PointerGetDatum(NULL);
 }

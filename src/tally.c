@@ -115,6 +115,11 @@ static HTAB *pools = NULL;
 static TallyPool *last_pool = NULL;
 static Pending *pendings = NULL;
 static int	npending = 0;
+static int	max_pending = MAX_PENDING;
+
+/* Rows that this transaction inserted; whether any pool is to be merged. */
+static int	ninserted = 0;
+static bool merge_due = false;
 
 static uint32 hash_pool(const void *key, Size size);
 static int	compare_pools(const void *a, const void *b, Size size);
@@ -136,8 +141,7 @@ static void complete_life(TupleTableSlot *deletion);
 static void write_pending(int level, bool at_end);
 static bool add_up(Pending **pending, int n, int *i, TallyRow *sum);
 static int	compare_pending(const void *a, const void *b);
-static void merge_written(Relation rel, Pending **written, int n,
-						  int ninserted);
+static void merge_written(Relation rel);
 static void forget_pending(void);
 static void end_transaction(XactEvent event, void *arg);
 static void end_subtransaction(SubXactEvent event, SubTransactionId subid,
@@ -172,7 +176,7 @@ bool
 awspool_is_tally_trigger(Oid function)
 {
 	static Oid	known = InvalidOid;
-	static uint64 changes = 0;
+	static uint64 changes = PG_UINT64_MAX;
 
 	if (changes != awspool_relation_changes())
 	{
@@ -410,8 +414,11 @@ counts_of(TallyPool *pool, TimestampTz hour, CommandId cid)
 		pending->level == level && pending->table == table)
 		return pending->row.n;
 
-	if (npending >= MAX_PENDING)
+	if (npending >= max_pending)
+	{
 		write_pending(level, false);
+		max_pending = npending + MAX_PENDING;	/* of outer levels */
+	}
 	pending = MemoryContextAllocZero(TopTransactionContext, sizeof(Pending));
 	pending->pool = pool;
 	pending->table = table;
@@ -635,7 +642,6 @@ write_pending(int level, bool at_end)
 	Pending    *pending;
 	MemoryContext work;
 	MemoryContext caller_context;
-	int			ninserted = 0;
 	int			n = 0;
 
 	for (pending = pendings; pending != NULL && pending->level >= level;
@@ -665,13 +671,14 @@ write_pending(int level, bool at_end)
 			awspool_add_to_tally(rel, pool, &sum))
 		{
 			pool->merge = true;
+			merge_due = true;
 			ninserted++;
 		}
 		if (n > 1)
 			MemoryContextReset(work);
 	}
-	if (at_end && ninserted > 0)
-		merge_written(rel, written, n, ninserted);
+	if (at_end && merge_due)
+		merge_written(rel);
 	MemoryContextSwitchTo(caller_context);
 	if (n > 1)
 		MemoryContextDelete(work);
@@ -717,25 +724,31 @@ compare_pending(const void *a, const void *b)
  * when an hour has begun.
  */
 static void
-merge_written(Relation rel, Pending **written, int n, int ninserted)
+merge_written(Relation rel)
 {
 	TimestampTz current = awspool_hour_of(GetCurrentTimestamp());
-	bool		first = true;
+	MemoryContext caller_context = CurrentMemoryContext;
+	MemoryContext work = AllocSetContextCreate(CurrentMemoryContext,
+											   "awspool merge",
+											   ALLOCSET_DEFAULT_SIZES);
+	HASH_SEQ_STATUS all;
+	TallyPool  *pool;
 
-	for (int i = 0; i < n; i++)
+	CommandCounterIncrement();
+	merge_due = false;
+	hash_seq_init(&all, pools);
+	while ((pool = hash_seq_search(&all)) != NULL)
 	{
-		TallyPool  *pool = written[i]->pool;
-
 		if (!pool->merge)
 			continue;
-		if (first)
-			CommandCounterIncrement();
-		first = false;
-		if (!awspool_merge_tally(rel, pool, current,
-								 ninserted + MERGE_AT_ONCE))
-			return;
-		pool->merge = false;
+		MemoryContextSwitchTo(work);
+		pool->merge = !awspool_merge_tally(rel, pool, current,
+										   ninserted + MERGE_AT_ONCE);
+		merge_due |= pool->merge;
+		MemoryContextSwitchTo(caller_context);
+		MemoryContextReset(work);
 	}
+	MemoryContextDelete(work);
 }
 
 /*
@@ -786,6 +799,8 @@ forget_pending(void)
 		pending->pool->last = NULL;
 	pendings = NULL;			/* their memory goes with the transaction */
 	npending = 0;
+	max_pending = MAX_PENDING;
+	ninserted = 0;
 	if (pools != NULL && hash_get_num_entries(pools) > MAX_POOLS)
 	{
 		hash_destroy(pools);

@@ -140,7 +140,9 @@ for_each_provider(FunctionCallInfo fcinfo, int natts, const Oid *types,
 {
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, natts, types);
 	Snapshot	snapshot = GetActiveSnapshot();
-	/* Who has to wait for the table is asked who they are after that. */
+	/* Who has to wait for a table is asked who they are after that. */
+	Relation	account = table_open(awspool_relation("account"),
+									 AccessShareLock);
 	Relation	tally = awspool_open_tally(AccessShareLock);
 	ListCell   *cell;
 
@@ -154,6 +156,7 @@ for_each_provider(FunctionCallInfo fcinfo, int natts, const Oid *types,
 			read(rsinfo, tally, lfirst(cell), snapshot);
 	}
 	table_close(tally, AccessShareLock);
+	table_close(account, AccessShareLock);
 }
 
 static void

@@ -404,8 +404,8 @@ insert_entries(Relation rel, HeapTuple tuple)
 
 /*
  * Merges the fragments of a pool that are of hours before the current one,
- * those that nobody is changing, and at most so many.  False if somebody else
- * is merging.
+ * those that nobody is changing, and at most so many.  False if there may be
+ * more of them, or if somebody else is merging.
  *
  * What this transaction has written has to be visible to it.
  */
@@ -442,7 +442,7 @@ awspool_merge_tally(Relation rel, TallyPool *pool, TimestampTz current,
 	}
 	awspool_end_versions(&versions);
 	end_merge(&merge);
-	return true;
+	return merge.taken < limit;
 }
 
 /* A copy of the version that a visit has come to, or NULL if it is not free. */

@@ -245,6 +245,7 @@ INSERT INTO event
 
 SELECT awspool.edit_account('acme', '900000000002', model => 'ECAM');
 SELECT awspool.edit_account('acme', '900000000002', model => 'SPAM');
+SELECT awspool.recount();
 
 -- The triggers that there are, as they are created.
 CREATE TEMP VIEW there AS
