@@ -452,7 +452,8 @@ awspool_pending_counts(Snapshot snapshot, int *n)
 		counts[*n].provider = pnstrdup(key->names, key->provider_length);
 		counts[*n].marketplace = pnstrdup(key->names + key->provider_length,
 										  key->used - key->provider_length);
-		counts[(*n)++].row = pending->row;
+		counts[*n].row = pending->row;
+		counts[(*n)++].row.part = TALLY_HOUR + 1;	/* as a fragment */
 	}
 	return counts;
 }

@@ -84,8 +84,8 @@ SELECT results_eq(
      WHERE pronamespace = 'awspool'::regnamespace AND prorettype = 'trigger'::regtype
      ORDER BY proname COLLATE "C" $$,
   ARRAY['account_transition', 'change_accounts', 'follow_sequence', 'import_begin',
-        'import_end', 'import_row', 'log_account_change', 'refuse_used_account',
-        'resolve_provider_role'],
+        'import_end', 'import_row', 'keep_tally', 'log_account_change', 'recount_truncated',
+        'refuse_used_account', 'resolve_provider_role', 'tally_account', 'tally_account_log'],
   'the trigger functions');
 
 -- Everything acts on the present, so nothing may be folded, cached or given to
