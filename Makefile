@@ -64,6 +64,10 @@ OBJS = \
 	src/query.o \
 	src/state.o \
 	src/access.o \
+	src/tally_row.o \
+	src/tally.o \
+	src/tally_read.o \
+	src/recount.o \
 	src/arrival.o \
 	src/lifecycle.o \
 	src/row.o \

@@ -151,6 +151,8 @@ CREATE TABLE awspool.account_log (
   detail     text,
   used       boolean NOT NULL DEFAULT false,
   status     text COLLATE "C",
+  marketplace text COLLATE "C",
+  added_at   timestamptz,
   CONSTRAINT account_log_pkey PRIMARY KEY (log_id)
 ) USING heap;
 
@@ -160,6 +162,10 @@ COMMENT ON COLUMN awspool.account_log.used IS
   'True in the row that says that a used account was deleted: its id can never be added again.';
 COMMENT ON COLUMN awspool.account_log.status IS
   'Of an edit: what the account was then; of a reconciliation: what it is since. Tells where that belongs in its history. NULL in edits by version 1.0.';
+COMMENT ON COLUMN awspool.account_log.marketplace IS
+  'The pool in which the event is counted: that of the account or, of an edit that moved it, the one that it left. NULL in other edits.';
+COMMENT ON COLUMN awspool.account_log.added_at IS
+  'Of an edit that moved the account: when it was added.';
 COMMENT ON SEQUENCE awspool.account_log_log_id_seq IS
   'Numbers the rows of awspool.account_log.';
 
@@ -220,7 +226,59 @@ CREATE UNLOGGED TABLE awspool.pool_start (
 COMMENT ON TABLE awspool.pool_start IS
   'Where to start looking in a pool, kept for sessions to come: a mere hint, worth nothing once arrival_count has gone up. Empty after a crash, and not dumped.';
 
--- @tally-table
+-- What was counted of each pool: its state is the sum of its rows.
+CREATE TABLE awspool.tally (
+  hour                timestamptz NOT NULL,
+  part                bigint NOT NULL,
+  added               bigint NOT NULL,
+  now_ready           bigint NOT NULL,
+  claimed             bigint NOT NULL,
+  now_in_progress     bigint NOT NULL,
+  now_allocated       bigint NOT NULL,
+  allocated           bigint NOT NULL,
+  now_failed          bigint NOT NULL,
+  provisioning_failed bigint NOT NULL,
+  now_invalid         bigint NOT NULL,
+  invalid             bigint NOT NULL,
+  deleted             bigint NOT NULL,
+  provider            text COLLATE "C" NOT NULL,
+  marketplace         text COLLATE "C" NOT NULL,
+  recent_hour         timestamptz,
+  recent_claims       integer[],
+  CONSTRAINT tally_pkey PRIMARY KEY (provider, marketplace, hour, part)
+) USING heap WITH (fillfactor = 50);
+
+COMMENT ON TABLE awspool.tally IS
+  'What was counted of each pool, as partial sums: the state of a pool is the sum of its rows, but for those of part 1. Written by the transactions that change accounts; not dumped, but counted again by a restore. For the owner only: use views awspool.pool_status and awspool.pool_activity.';
+COMMENT ON COLUMN awspool.tally.hour IS
+  'When something happened: the beginning of the hour, of UTC; -infinity in part 0.';
+COMMENT ON COLUMN awspool.tally.part IS
+  '0: all of the hours that are over; 1: what happened in an hour that is over, again; else a part of what is neither in 0 nor in 1 yet.';
+COMMENT ON COLUMN awspool.tally.recent_hour IS
+  'In part 0: the latest hour of recent_claims.';
+COMMENT ON COLUMN awspool.tally.recent_claims IS
+  'In part 0: the claims of each of the last hours, the latest first.';
+
+-- What is not in the rows of the hours: where pool_status looks.
+CREATE INDEX tally_open
+  ON awspool.tally (provider, marketplace, hour, part)
+  WHERE part OPERATOR(pg_catalog.<>) 1;
+
+COMMENT ON INDEX awspool.tally_open IS
+  'The rows that add up to the state of each pool: where view pool_status looks.';
+
+ALTER TABLE awspool.tally
+  ALTER hour SET STATISTICS 0, ALTER part SET STATISTICS 0,
+  ALTER added SET STATISTICS 0, ALTER now_ready SET STATISTICS 0,
+  ALTER claimed SET STATISTICS 0, ALTER now_in_progress SET STATISTICS 0,
+  ALTER now_allocated SET STATISTICS 0, ALTER allocated SET STATISTICS 0,
+  ALTER now_failed SET STATISTICS 0,
+  ALTER provisioning_failed SET STATISTICS 0,
+  ALTER now_invalid SET STATISTICS 0, ALTER invalid SET STATISTICS 0,
+  ALTER deleted SET STATISTICS 0, ALTER provider SET STATISTICS 0,
+  ALTER marketplace SET STATISTICS 0, ALTER recent_hour SET STATISTICS 0,
+  ALTER recent_claims SET STATISTICS 0;
+ALTER TABLE awspool.tally ENABLE ROW LEVEL SECURITY;
 
 
 -- Which database roles may look at a provider, and change nothing.
@@ -360,7 +418,8 @@ ALTER TABLE awspool.account_log
   ALTER account_id SET STATISTICS 0, ALTER at SET STATISTICS 0,
   ALTER actor SET STATISTICS 0, ALTER event SET STATISTICS 0,
   ALTER detail SET STATISTICS 0, ALTER used SET STATISTICS 0,
-  ALTER status SET STATISTICS 0;
+  ALTER status SET STATISTICS 0, ALTER marketplace SET STATISTICS 0,
+  ALTER added_at SET STATISTICS 0;
 ALTER TABLE awspool.provider_role
   ALTER provider SET STATISTICS 0, ALTER role SET STATISTICS 0,
   ALTER role_oid SET STATISTICS 0;
@@ -464,6 +523,79 @@ ALTER TABLE awspool.provider_role
 COMMENT ON TRIGGER provider_role_resolve ON awspool.provider_role IS
   'Finds the role of a name, so that grants survive a restore elsewhere, and has every session read the grants anew.';
 
+-- Counts what is done to accounts by SQL.
+CREATE FUNCTION awspool.tally_account() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_tally_account' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.tally_account() IS
+  'Trigger: counts what is done to accounts by SQL.';
+
+CREATE TRIGGER account_tally
+  AFTER INSERT OR UPDATE OR DELETE ON awspool.account
+  FOR EACH ROW EXECUTE FUNCTION awspool.tally_account();
+
+ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_tally;
+
+COMMENT ON TRIGGER account_tally ON awspool.account IS
+  'Counts what is done to accounts by SQL.';
+
+-- Counts what the log tells of accounts that are gone.
+CREATE FUNCTION awspool.tally_account_log() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_tally_account_log' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.tally_account_log() IS
+  'Trigger: counts what the log tells of accounts that are gone.';
+
+CREATE TRIGGER account_log_tally
+  AFTER INSERT OR UPDATE OR DELETE ON awspool.account_log
+  FOR EACH ROW EXECUTE FUNCTION awspool.tally_account_log();
+
+ALTER TABLE awspool.account_log ENABLE ALWAYS TRIGGER account_log_tally;
+
+COMMENT ON TRIGGER account_log_tally ON awspool.account_log IS
+  'Counts what the log tells of accounts that are gone.';
+
+-- Makes the counts anew once accounts or log are truncated.
+CREATE FUNCTION awspool.recount_truncated() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_recount_truncated' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.recount_truncated() IS
+  'Trigger: makes the counts anew once accounts or log are truncated.';
+
+CREATE TRIGGER account_recount
+  AFTER TRUNCATE ON awspool.account
+  FOR EACH STATEMENT EXECUTE FUNCTION awspool.recount_truncated();
+
+ALTER TABLE awspool.account ENABLE ALWAYS TRIGGER account_recount;
+
+COMMENT ON TRIGGER account_recount ON awspool.account IS
+  'Makes the counts anew once accounts or log are truncated.';
+
+CREATE TRIGGER account_log_recount
+  AFTER TRUNCATE ON awspool.account_log
+  FOR EACH STATEMENT EXECUTE FUNCTION awspool.recount_truncated();
+
+ALTER TABLE awspool.account_log ENABLE ALWAYS TRIGGER account_log_recount;
+
+COMMENT ON TRIGGER account_log_recount ON awspool.account_log IS
+  'Makes the counts anew once accounts or log are truncated.';
+
+-- Passes by the counts of a publisher: what it sends is counted here.
+CREATE FUNCTION awspool.keep_tally() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_keep_tally' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.keep_tally() IS
+  'Trigger: passes by the counts of a publisher, since what it sends is counted where it arrives.';
+
+CREATE TRIGGER tally_keep
+  BEFORE INSERT OR UPDATE OR DELETE ON awspool.tally
+  FOR EACH ROW EXECUTE FUNCTION awspool.keep_tally();
+
+ALTER TABLE awspool.tally ENABLE REPLICA TRIGGER tally_keep;
+
+COMMENT ON TRIGGER tally_keep ON awspool.tally IS
+  'Passes by the counts of a publisher, since what it sends is counted where it arrives.';
+
 --
 -- Who is calling.
 --
@@ -562,22 +694,38 @@ COMMENT ON COLUMN awspool.accounts.closed_by IS 'The role that closed it.';
 COMMENT ON COLUMN awspool.accounts.position IS
   'Its age: a lower position is an older account, which is claimed first. Unique; what to sort and page by.';
 
--- Counts the accounts of each pool of the caller's providers.
-CREATE FUNCTION awspool.count_pools()
+-- The counts of the pools of the caller's providers.
+CREATE FUNCTION awspool.read_pools()
 RETURNS TABLE (provider text, marketplace text, ready bigint,
   provisioning_in_progress bigint, allocated bigint,
   provisioning_failed bigint, invalid bigint, oldest_ready_at timestamptz,
-  claims_24h bigint, claims_7d bigint)
-AS 'MODULE_PATHNAME', 'awspool_count_pools' LANGUAGE C STABLE;
+  claims_24h bigint, claims_7d bigint, oldest_in_progress_at timestamptz,
+  added_ever bigint, claimed_ever bigint)
+AS 'MODULE_PATHNAME', 'awspool_read_pools' LANGUAGE C STABLE;
 
-COMMENT ON FUNCTION awspool.count_pools() IS
-  'The state of each pool of the caller''s providers, as view awspool.pool_status shows it.';
+COMMENT ON FUNCTION awspool.read_pools() IS
+  'The counts of the pools of the caller''s providers, as view pool_status shows them.';
+
+-- What happened in the pools of the caller's providers.
+CREATE FUNCTION awspool.read_activity()
+RETURNS TABLE (provider text, marketplace text, hour timestamptz,
+  added bigint, claimed bigint, allocated bigint, provisioning_failed bigint,
+  invalid bigint, deleted bigint)
+AS 'MODULE_PATHNAME', 'awspool_read_activity' LANGUAGE C STABLE;
+
+COMMENT ON FUNCTION awspool.read_activity() IS
+  'What happened in the pools of the caller''s providers, as view pool_activity shows it.';
 
 -- The state of each pool: stock, age and demand.
 CREATE VIEW awspool.pool_status WITH (security_barrier) AS
   SELECT provider, marketplace, ready, provisioning_in_progress, allocated,
-         provisioning_failed, invalid, oldest_ready_at, claims_24h, claims_7d
-  FROM awspool.count_pools();
+         provisioning_failed, invalid, oldest_ready_at, claims_24h, claims_7d,
+         oldest_in_progress_at, added_ever, claimed_ever,
+         ready OPERATOR(pg_catalog.*) 7.0 OPERATOR(pg_catalog./)
+           NULLIF(claims_7d, 0) AS days_left,
+         -- of awspool.pool_setting, whose pools are here as well
+         NULL::pg_catalog.timestamptz AS paused_at
+  FROM awspool.read_pools();
 
 COMMENT ON VIEW awspool.pool_status IS
   'The state of each pool of the caller''s providers: how many accounts in each status, since when the oldest ready one waits, and how many were claimed lately.';
@@ -595,11 +743,147 @@ COMMENT ON COLUMN awspool.pool_status.invalid IS
 COMMENT ON COLUMN awspool.pool_status.oldest_ready_at IS
   'When the oldest ready account was stored; NULL if none is ready.';
 COMMENT ON COLUMN awspool.pool_status.claims_24h IS
-  'Accounts claimed in the last 24 hours and not deleted since.';
+  'Accounts claimed in the last 24 hours, which begin with a full hour.';
 COMMENT ON COLUMN awspool.pool_status.claims_7d IS
-  'Accounts claimed in the last 7 days and not deleted since.';
+  'Accounts claimed in the last 7 days, which begin with a full hour.';
+COMMENT ON COLUMN awspool.pool_status.oldest_in_progress_at IS
+  'When the account that is longest in progress was claimed; NULL if none is.';
+COMMENT ON COLUMN awspool.pool_status.added_ever IS
+  'Accounts that were ever in the pool: added, or moved here by an edit.';
+COMMENT ON COLUMN awspool.pool_status.claimed_ever IS
+  'Accounts that were ever claimed from the pool.';
+COMMENT ON COLUMN awspool.pool_status.days_left IS
+  'How long the ready accounts last, in days, at the pace of the last 7; NULL without claims.';
+COMMENT ON COLUMN awspool.pool_status.paused_at IS
+  'Since when the pool is closed for new claims; NULL if it is open.';
 
--- @tally-view
+-- What happened in each pool, hour by hour.
+CREATE VIEW awspool.pool_activity WITH (security_barrier) AS
+  SELECT provider, marketplace, hour, added, claimed, allocated,
+         provisioning_failed, invalid, deleted
+  FROM awspool.read_activity();
+
+COMMENT ON VIEW awspool.pool_activity IS
+  'How many accounts of each pool of the caller''s providers were added, claimed, closed and deleted in each hour, since ever, deleted accounts included.';
+COMMENT ON COLUMN awspool.pool_activity.provider IS 'Whose pool it is.';
+COMMENT ON COLUMN awspool.pool_activity.marketplace IS
+  'The marketplace it is for.';
+COMMENT ON COLUMN awspool.pool_activity.hour IS
+  'When the hour began. Hours are those of UTC.';
+COMMENT ON COLUMN awspool.pool_activity.added IS
+  'Accounts stored in that hour, also those that an edit moved here later.';
+COMMENT ON COLUMN awspool.pool_activity.claimed IS 'Accounts claimed.';
+COMMENT ON COLUMN awspool.pool_activity.allocated IS
+  'Accounts whose order completed.';
+COMMENT ON COLUMN awspool.pool_activity.provisioning_failed IS
+  'Accounts whose order failed.';
+COMMENT ON COLUMN awspool.pool_activity.invalid IS
+  'Accounts that were taken out for good.';
+COMMENT ON COLUMN awspool.pool_activity.deleted IS 'Accounts deleted.';
+
+--
+-- The counts: made anew, and compared with what they should be.
+--
+
+-- What the counts have to be: what accounts and log contribute, by hour.
+CREATE FUNCTION awspool.count_anew()
+RETURNS TABLE (provider text, marketplace text, hour timestamptz,
+  added bigint, now_ready bigint, claimed bigint, now_in_progress bigint,
+  now_allocated bigint, allocated bigint, now_failed bigint,
+  provisioning_failed bigint, now_invalid bigint, invalid bigint,
+  deleted bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT e.provider, e.marketplace, date_trunc('hour', e.at, 'UTC'),
+         count(*) FILTER (WHERE e.event = 'added'),
+         count(*) FILTER (WHERE e.event = 'now ready'),
+         count(*) FILTER (WHERE e.event = 'claimed'),
+         count(*) FILTER (WHERE e.event = 'now provisioning_in_progress'),
+         count(*) FILTER (WHERE e.event = 'now allocated'),
+         count(*) FILTER (WHERE e.event = 'allocated'),
+         count(*) FILTER (WHERE e.event = 'now provisioning_failed'),
+         count(*) FILTER (WHERE e.event = 'provisioning_failed'),
+         count(*) FILTER (WHERE e.event = 'now invalid'),
+         count(*) FILTER (WHERE e.event = 'invalid'),
+         count(*) FILTER (WHERE e.event = 'deleted')
+  FROM (
+    SELECT a.provider, a.marketplace, x.at, x.event
+    FROM ONLY awspool.account a, LATERAL (VALUES
+      (a.added_at, 'added'), (a.claimed_at, 'claimed'), (a.closed_at, a.status),
+      (a.added_at, 'now ' || a.status)) x (at, event)
+    WHERE x.at IS NOT NULL
+    UNION ALL
+    -- An account that an edit moved was added to the pool that it left, too.
+    SELECT l.provider, l.marketplace,
+           CASE l.event WHEN 'edited' THEN l.added_at ELSE l.at END,
+           CASE l.event WHEN 'edited' THEN 'added' WHEN 'failed' THEN 'provisioning_failed'
+                        WHEN 'invalidated' THEN 'invalid' ELSE l.event END
+    FROM ONLY awspool.account_log l
+    WHERE l.marketplace IS NOT NULL
+      AND (l.event <> 'edited' OR l.added_at IS NOT NULL)) e
+  GROUP BY 1, 2, 3
+$$;
+
+COMMENT ON FUNCTION awspool.count_anew() IS
+  'Owner only: what the counts of each pool and hour have to be, counted from accounts and log.';
+
+-- The pools whose counts are not what they have to be.
+CREATE FUNCTION awspool.recounted()
+RETURNS TABLE (provider text, marketplace text, problem text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+  WITH anew AS MATERIALIZED (
+    SELECT * FROM awspool.count_anew()
+  ), pool AS (
+    SELECT provider, marketplace, sum(now_ready), sum(now_in_progress),
+           sum(now_allocated), sum(now_failed), sum(now_invalid), sum(added),
+           sum(claimed),
+           sum(claimed) FILTER (WHERE hour >= date_trunc('hour', now() - interval '24 hours', 'UTC')),
+           sum(claimed) FILTER (WHERE hour >= date_trunc('hour', now() - interval '168 hours', 'UTC'))
+    FROM anew GROUP BY 1, 2
+  ), hour AS (
+    SELECT provider, marketplace, hour, added, claimed, allocated,
+           provisioning_failed, invalid, deleted
+    FROM anew
+    WHERE (added, claimed, allocated, provisioning_failed, invalid, deleted)
+          <> (0, 0, 0, 0, 0, 0)
+  )
+  SELECT provider, marketplace,
+         string_agg(format('%s is %s and should be %s', x.what, coalesce(x.counted, 0), coalesce(x.anew, 0)), ', ' ORDER BY x.n)
+  FROM (
+    SELECT provider, marketplace, d.*
+    FROM awspool.read_pools() c
+      FULL JOIN pool p (provider, marketplace, ready, in_progress, allocated,
+        failed, invalid, added, claimed, claims_24h, claims_7d)
+      USING (provider, marketplace), LATERAL (VALUES
+        (1, 'ready', c.ready, p.ready),
+        (2, 'provisioning_in_progress', c.provisioning_in_progress, p.in_progress),
+        (3, 'allocated', c.allocated, p.allocated),
+        (4, 'provisioning_failed', c.provisioning_failed, p.failed),
+        (5, 'invalid', c.invalid, p.invalid),
+        (6, 'added_ever', c.added_ever, p.added),
+        (7, 'claimed_ever', c.claimed_ever, p.claimed),
+        (8, 'claims_24h', c.claims_24h, p.claims_24h),
+        (9, 'claims_7d', c.claims_7d, p.claims_7d)) d (n, what, counted, anew)
+    UNION ALL
+    SELECT provider, marketplace, 10, 'number of hours with other counts', count(*), 0
+    FROM (SELECT * FROM awspool.read_activity() EXCEPT SELECT * FROM hour
+          UNION ALL
+          (SELECT * FROM hour EXCEPT SELECT * FROM awspool.read_activity())) h
+    GROUP BY 1, 2) x (provider, marketplace, n, what, counted, anew)
+  WHERE coalesce(x.counted, 0) <> coalesce(x.anew, 0)
+  GROUP BY 1, 2
+$$;
+
+COMMENT ON FUNCTION awspool.recounted() IS
+  'Owner only: a row for each pool whose counts are not what accounts and log say, and how they differ; none when all is well. Takes as long as reading every account.';
+
+-- Makes the counts anew.
+CREATE FUNCTION awspool.recount() RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_recount' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.recount() IS
+  'Owner only: makes the counts of all pools anew from accounts and log, as after a restore with --disable-triggers. Waits for whoever is changing accounts, and keeps them waiting. 25006: read-only.';
 
 
 -- Lets the grants of viewers find their roles as those of providers do.
@@ -1029,7 +1313,6 @@ AS 'MODULE_PATHNAME', 'awspool_revoke_provider' LANGUAGE C;
 COMMENT ON FUNCTION awspool.revoke_provider(text, text) IS
   'Owner only: takes back what grant_provider gave, at once, also from a role that was dropped or renamed since. Nothing to take back is no error. 42501: not the owner.';
 
--- @tally-function
 
 
 -- Lets a database role look at a provider, and change nothing.
@@ -1412,8 +1695,11 @@ AS $$
        '{provider,account_id,marketplace,model,status,order_id,order_model,reason,added_at,added_by,claimed_at,claimed_by,closed_at,closed_by,position}'::text[],
        '{account_pkey,account_ready,account_provider,account_in_progress,account_failed,account_order}'::text[],
        '{account_is_well_formed,account_fits_its_status}'::text[]),
-      ('account_log', '{log_id,provider,account_id,at,actor,event,detail,used,status}',
+      ('account_log', '{log_id,provider,account_id,at,actor,event,detail,used,status,marketplace,added_at}',
        '{account_log_pkey,account_log_account,account_log_used}', '{}'),
+      ('tally',
+       '{hour,part,added,now_ready,claimed,now_in_progress,now_allocated,allocated,now_failed,provisioning_failed,now_invalid,invalid,deleted,provider,marketplace,recent_hour,recent_claims}',
+       '{tally_pkey,tally_open}', '{}'),
       ('provider_role', '{provider,role,role_oid}', '{provider_role_pkey}',
        '{provider_role_is_well_formed}'),
       ('provider_viewer', '{provider,role,role_oid}', '{provider_viewer_pkey}',
@@ -1486,7 +1772,12 @@ AS $$
   FROM (VALUES ('account', 'account_transition', 'A'),
                ('account', 'account_log_change', 'A'),
                ('account', 'account_refuse_used', 'A'),
+               ('account', 'account_tally', 'A'),
+               ('account', 'account_recount', 'A'),
                ('account_log', 'account_log_follow_sequence', 'A'),
+               ('account_log', 'account_log_tally', 'A'),
+               ('account_log', 'account_log_recount', 'A'),
+               ('tally', 'tally_keep', 'R'),
                ('provider_role', 'provider_role_resolve', 'A'),
                ('provider_viewer', 'provider_viewer_resolve', 'A'),
                ('provider_state', 'provider_state_note', 'A'),
@@ -1599,6 +1890,7 @@ AS $$
     WHERE a.attrelid = c.oid AND NOT a.attisdropped
       AND x.setting LIKE 'n\_distinct%') x (setting)   -- servers set options of their own
   WHERE x.setting <> 'security_barrier=true'
+    AND (c.relname, x.setting) <> ('tally', 'fillfactor=50')
   UNION ALL
   SELECT 'warning', pg_describe_object('pg_publication_rel'::regclass, p.oid, 0),
          'a dump does not have it', 'publish TABLES IN SCHEMA awspool instead'
@@ -1799,10 +2091,11 @@ GRANT EXECUTE ON FUNCTION
   awspool.fail_account, awspool.invalidate_account, awspool.replace_account,
   awspool.import_csv, awspool.check_csv, awspool.account_history,
   awspool.acts_for_all, awspool.my_providers, awspool.visible_accounts,
-  awspool.count_pools, awspool.is_well_formed
+  awspool.is_well_formed
 TO PUBLIC;
 
--- @tally-grant
+GRANT SELECT ON awspool.pool_activity TO PUBLIC;
+GRANT EXECUTE ON FUNCTION awspool.read_pools, awspool.read_activity TO PUBLIC;
 
 
 
@@ -1843,7 +2136,7 @@ SELECT pg_catalog.pg_extension_config_dump('awspool.provider_role',
 SELECT pg_catalog.pg_extension_config_dump('awspool.arrival_count', 'WHERE false');
 SELECT pg_catalog.pg_extension_config_dump('awspool.pool_start', 'WHERE false');
 
--- @tally-dump
+SELECT pg_catalog.pg_extension_config_dump('awspool.tally', 'WHERE false');
 
 
 -- As those of provider_role.

@@ -36,7 +36,7 @@ SELECT 'acme', 800000000000 + n, 'MP-0000', 'SPAM', status, now() - '30 days'::i
        CASE WHEN claimed IS NOT NULL THEN 'SPAM' END, now() - claimed::interval, CASE WHEN claimed IS NOT NULL THEN 'c' END,
        CASE WHEN status NOT IN ('ready', 'provisioning_in_progress') THEN now() END, CASE WHEN status NOT IN ('ready', 'provisioning_in_progress') THEN 'd' END
 FROM (VALUES (1, 'ready', NULL), (2, 'ready', NULL), (3, 'invalid', '8 days'), (4, 'allocated', '1 minute'), (5, 'provisioning_failed', '23 hours'),
-  (6, 'allocated', '25 hours'), (7, 'provisioning_in_progress', '6 days 23 hours'), (8, 'allocated', '7 days 1 hour'), (9, 'allocated', '1 year')) v (n, status, claimed);
+  (6, 'allocated', '25 hours'), (7, 'provisioning_in_progress', '6 days 23 hours'), (8, 'allocated', '7 days 1 hour'), (9, 'allocated', '1 year')) v (n, status, claimed) ORDER BY n DESC;
 SELECT ready, provisioning_in_progress, allocated, provisioning_failed, invalid, claims_24h, claims_7d,
        (SELECT account_id FROM awspool.accounts a WHERE a.added_at = p.oldest_ready_at) AS oldest
 FROM awspool.pool_status p;

@@ -21,6 +21,7 @@ _PG_init(void)
 	awspool_init_relations();
 	awspool_init_constraints();
 	awspool_init_access();
+	awspool_init_tally();
 	awspool_init_import();
 	awspool_init_arrivals();
 	awspool_init_pool();

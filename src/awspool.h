@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
@@ -31,7 +32,8 @@
 #include "nodes/extensible.h"
 #include "nodes/lockoptions.h"
 #include "parser/parse_relation.h"
-#include "storage/buf.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 #include "utils/timestamp.h"
@@ -89,6 +91,17 @@ enum AccountColumn
 #define Natts_accounts	Natts_account
 #define NATTS_ACCOUNTS_1_0	(Natts_account - 1)
 
+/* The columns of awspool.account_log that all versions have. */
+enum AccountLogColumn
+{
+	Anum_account_log_log_id = 1,
+	Anum_account_log_provider,
+	Anum_account_log_account_id,
+	Anum_account_log_at,
+	Anum_account_log_actor,
+	Anum_account_log_event,
+};
+
 /* The arguments and columns that have a form of their own (account.c). */
 typedef enum AccountField
 {
@@ -138,6 +151,7 @@ typedef struct AccountTable
 #define ON_INSERT			(1 << TRIGGER_EVENT_INSERT)
 #define ON_UPDATE			(1 << TRIGGER_EVENT_UPDATE)
 #define ON_DELETE			(1 << TRIGGER_EVENT_DELETE)
+#define ON_TRUNCATE			(1 << TRIGGER_EVENT_TRUNCATE)
 
 /*
  * What a lock on two names is for (relation.c).  Sets these locks apart from those
@@ -149,6 +163,7 @@ typedef enum LockClass
 	AWSPOOL_LOCK_POOL_START,
 	AWSPOOL_LOCK_IMPORT,
 	AWSPOOL_LOCK_SETTINGS,
+	AWSPOOL_LOCK_TALLY,
 } LockClass;
 
 /* A table of which something is kept for the session (relation.c). */
@@ -159,6 +174,96 @@ typedef struct WatchedTable
 	struct WatchedTable *next;
 } WatchedTable;
 
+/* A visit of all versions of some rows, along an index (relation.c). */
+typedef struct VersionScan
+{
+	Relation	rel;
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	ScanDirection direction;
+	bool		in_entry;
+	int			n;				/* versions of this entry so far */
+	int			ndead;			/* and how many nobody can see any more */
+} VersionScan;
+
+/*
+ * What is counted of each pool (tally.c), in the order of the columns of
+ * awspool.tally: how many accounts are in each status now, and how often
+ * something happened to one.  What a claim changes is side by side, and so is
+ * what a closing changes: that keeps the server's log of it short.
+ */
+typedef enum TallyCount
+{
+	TALLY_ADDED,
+	TALLY_NOW_READY,
+	TALLY_CLAIMED,
+	TALLY_NOW_IN_PROGRESS,
+	TALLY_NOW_ALLOCATED,
+	TALLY_ALLOCATED,
+	TALLY_NOW_FAILED,
+	TALLY_FAILED,
+	TALLY_NOW_INVALID,
+	TALLY_INVALID,
+	TALLY_DELETED,
+	TALLY_COUNTS
+} TallyCount;
+
+/* The columns of awspool.tally. */
+enum TallyColumn
+{
+	Anum_tally_hour = 1,
+	Anum_tally_part,
+	Anum_tally_counts,
+	Anum_tally_provider = Anum_tally_counts + TALLY_COUNTS,
+	Anum_tally_marketplace,
+	Anum_tally_recent_hour,
+	Anum_tally_recent_claims,
+};
+
+#define Natts_tally		Anum_tally_recent_claims
+
+/* Which row of a pool it is, or else a part of an hour, that is not merged. */
+#define TALLY_BASE		0		/* everything of hours that were merged */
+#define TALLY_HOUR		1		/* what happened in an hour, merged */
+
+/* The beginning of a row, none of which is ever null. */
+typedef struct TallyRow
+{
+	TimestampTz hour;			/* when it begins */
+	int64		part;
+	int64		n[TALLY_COUNTS];
+} TallyRow;
+
+/* The hours of which a base row tells the claims, the latest first. */
+#define TALLY_RECENT_HOURS	192
+
+/* The names of a pool, one after the other; only "used" bytes count. */
+typedef struct PoolNames
+{
+	uint16		used;
+	uint16		provider_length;
+	char		names[2 * AWSPOOL_NAME_BYTES];
+} PoolNames;
+
+/* A pool that this session has counted in. */
+typedef struct TallyPool
+{
+	PoolNames		key;
+	struct Pending *last;		/* what was counted last (tally.c), or NULL */
+	bool		merge;			/* rows of past hours are to be merged */
+	ItemPointerData tid;		/* the row written last: a mere hint */
+	Buffer		buffer;			/* where its page was; may be invalid */
+} TallyPool;
+
+/* What this transaction has counted and not written yet, for a reader. */
+typedef struct PendingCount
+{
+	const char *provider;
+	const char *marketplace;
+	TallyRow	row;
+} PendingCount;
+
 /* The caller's identity while the owner's is in force (query.c). */
 typedef struct Caller
 {
@@ -168,12 +273,13 @@ typedef struct Caller
 } Caller;
 
 /* A constant statement that the extension runs as its owner (query.c). */
-#define MAX_QUERY_ARGS	12
+#define MAX_QUERY_ARGS	13
 
 typedef struct OwnerQuery
 {
 	const char *sql;
 	bool		reads_only;		/* with the snapshot of the caller's statement */
+	bool		at_present;		/* with the latest, in any transaction */
 	int			nargs;
 	Oid			argtypes[MAX_QUERY_ARGS];
 	SPIPlanPtr	plan;			/* NULL until first used; then kept */
@@ -361,6 +467,13 @@ extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  bool want_entries);
 extern bool awspool_next_entry(IndexScanDesc scan);
 extern char *awspool_entry_provider(IndexScanDesc scan);
+extern void awspool_begin_versions(VersionScan *versions, Relation rel,
+								   const char *index,
+								   ScanDirection direction, int nkeys,
+								   const Datum *values);
+extern bool awspool_next_version(VersionScan *versions);
+extern bool awspool_shows_version(VersionScan *versions, Snapshot snapshot);
+extern void awspool_end_versions(VersionScan *versions);
 extern bool awspool_find_present(Relation rel, Relation index, int nkeys,
 								 const Datum *values, const char *not_of,
 								 TupleTableSlot *slot,
@@ -447,7 +560,33 @@ extern List *awspool_granted_providers(void);
 extern List *awspool_visible_providers(void);
 extern Datum awspool_name_array(List *names);
 
-/* @tally */
+/* tally_row.c */
+extern Oid	awspool_tally_table(void);
+extern Relation awspool_open_tally(LOCKMODE mode);
+extern bool awspool_add_to_tally(Relation rel, TallyPool *pool,
+								 const TallyRow *change);
+extern bool awspool_merge_tally(Relation rel, TallyPool *pool,
+								TimestampTz current, int limit);
+
+/* tally.c */
+extern void awspool_init_tally(void);
+extern bool awspool_is_tally_trigger(Oid function);
+extern void awspool_count_ourselves(ResultRelInfo *result);
+extern void awspool_count_change(TupleTableSlot *old, TupleTableSlot *new,
+								 CommandId cid);
+extern void awspool_count_added(const char *provider, const char *marketplace,
+								TimestampTz added_at, CommandId cid);
+extern TimestampTz awspool_hour_of(TimestampTz at);
+extern PendingCount *awspool_pending_counts(Snapshot snapshot, int *n);
+extern void awspool_forget_pending(Relation rel, const char *provider);
+extern void awspool_merge_pool(Relation rel, Datum provider,
+							   Datum marketplace);
+extern bool awspool_makes_tally;
+
+/* tally_read.c */
+
+/* recount.c */
+extern void awspool_forget_counts(const char *provider);
 
 
 /* arrival.c */
@@ -724,6 +863,92 @@ extern void awspool_init_read_plan(void);
 #define awspool_ri_constraints ri_ConstraintExprs
 #define awspool_is_enforced(check) true
 #endif
+
+#if PG_VERSION_NUM >= 160000
+#define awspool_recent_buffer(rel, block, buffer) \
+	ReadRecentBuffer((rel)->rd_locator, MAIN_FORKNUM, block, buffer)
+#else
+#define awspool_recent_buffer(rel, block, buffer) \
+	ReadRecentBuffer((rel)->rd_node, MAIN_FORKNUM, block, buffer)
+#endif
+
+/*
+ * Replaces a row of a heap by "new", waiting for nobody, and tells whether the
+ * new version needs entries in the indexes.
+ */
+static inline TM_Result
+awspool_heap_update(Relation rel, ItemPointer tid, HeapTuple new,
+					CommandId cid, bool *needs_entries)
+{
+	TM_FailureData failure;
+	LockTupleMode mode;
+	TM_Result	result;
+
+#if PG_VERSION_NUM >= 160000
+	TU_UpdateIndexes indexes = TU_None;
+
+#if PG_VERSION_NUM >= 190000
+	result = heap_update(rel, tid, new, cid, 0, InvalidSnapshot, false,
+						 &failure, &mode, &indexes);
+#else
+	result = heap_update(rel, tid, new, cid, InvalidSnapshot, false,
+						 &failure, &mode, &indexes);
+#endif
+	*needs_entries = indexes != TU_None;
+#else
+	result = heap_update(rel, tid, new, cid, InvalidSnapshot, false,
+						 &failure, &mode);
+	*needs_entries = !HeapTupleIsHeapOnly(new);
+#endif
+	return result;
+}
+
+/*
+ * heap_update() may be told not to wait for others, but asserts that there are
+ * none.  So where assertions are on, others are kept from a version while it
+ * is updated; elsewhere heap_update() says that they were quicker.
+ */
+#ifdef USE_ASSERT_CHECKING
+#if PG_VERSION_NUM >= 180000
+#define awspool_take_version(rel, tid) \
+	ConditionalLockTuple(rel, tid, ExclusiveLock, false)
+#else
+#define awspool_take_version(rel, tid) \
+	ConditionalLockTuple(rel, tid, ExclusiveLock)
+#endif
+#define awspool_leave_version(rel, tid) UnlockTuple(rel, tid, ExclusiveLock)
+#else
+#define awspool_take_version(rel, tid) true
+#define awspool_leave_version(rel, tid) ((void) 0)
+#endif
+
+/* Deletes a row of a heap, waiting for nobody. */
+static inline TM_Result
+awspool_heap_delete(Relation rel, ItemPointer tid, CommandId cid)
+{
+	TM_FailureData failure;
+
+#if PG_VERSION_NUM >= 190000
+	return heap_delete(rel, tid, cid, 0, InvalidSnapshot, false, &failure);
+#else
+	return heap_delete(rel, tid, cid, InvalidSnapshot, false, &failure, false);
+#endif
+}
+
+/* Removes what nobody can see any more from a page, if that makes room. */
+static inline void
+awspool_prune(Relation rel, Buffer buffer)
+{
+#if PG_VERSION_NUM >= 190000
+	Buffer		vmbuffer = InvalidBuffer;
+
+	heap_page_prune_opt(rel, buffer, &vmbuffer, false);
+	if (BufferIsValid(vmbuffer))
+		ReleaseBuffer(vmbuffer);
+#else
+	heap_page_prune_opt(rel, buffer);
+#endif
+}
 
 /*
  * Enters the one table that "estate" is about in its range table, and returns

@@ -40,8 +40,8 @@
  *
  * Triggers do not fire on this path.  The extension's own on INSERT are done
  * for here: what refuse_used_account does, by looking at the log after the
- * rows were stored, noting what arrives, and refusing what a snapshot would
- * show twice.  If there is any other, or the table has been altered, or the
+ * rows were stored, noting what arrives, refusing what a snapshot would show
+ * twice, and counting.  If there is any other, or the table has been altered, or the
  * batch is too small to be worth a subtransaction, the accounts are stored one
  * by one (stock.c).
  *
@@ -365,6 +365,7 @@ can_store_together(void)
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
 
 		if (TRIGGER_FOR_INSERT(trigger->tgtype) && trigger->tgfoid != own &&
+			!awspool_is_tally_trigger(trigger->tgfoid) &&
 			(trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN ||
 			 trigger->tgenabled == TRIGGER_FIRES_ALWAYS))
 			result = false;
@@ -518,6 +519,10 @@ insert_rows(Batch *batch, AccountTable *table, TupleTableSlot **slots,
 		CHECK_FOR_INTERRUPTS();
 		batch->storing = rows[i].account;
 		rows[i].tid = slots[i]->tts_tid;
+		awspool_count_added(rows[i].account->provider,
+							rows[i].account->marketplace,
+							DatumGetTimestampTz(added_at),
+							estate->es_output_cid);
 		list_free(awspool_insert_index_tuples(table->result, slots[i], estate,
 											  false, NULL, NIL));
 		ExecClearTuple(slots[i]);

@@ -57,7 +57,8 @@ static void log_deletion(TupleDesc desc, HeapTuple old);
 static void copy_life(TupleDesc desc, HeapTuple old);
 static void append_log(TupleDesc desc, HeapTuple account, const char *actor,
 					   const char *event, const char *detail,
-					   const char *status, bool used);
+					   const char *status, bool used, bool moved);
+static bool is_log_of_1_0(void);
 static char *column_of(TupleDesc desc, HeapTuple account, int column);
 
 /*
@@ -252,18 +253,20 @@ static void
 log_edit(TupleDesc desc, HeapTuple old, HeapTuple new)
 {
 	StringInfoData detail;
+	bool		moved;
 	Caller		caller;
 	char	   *actor = GetUserNameFromId(GetUserId(), false);
 
 	initStringInfo(&detail);
 	append_edit(&detail, desc, old, new, Anum_account_marketplace);
+	moved = detail.len > 0;
 	append_edit(&detail, desc, old, new, Anum_account_model);
 	if (detail.len == 0)
 		return;
 
 	awspool_begin_queries(&caller);
 	append_log(desc, old, actor, "edited", detail.data,
-			   column_of(desc, old, Anum_account_status), false);
+			   column_of(desc, old, Anum_account_status), false, moved);
 	awspool_end_queries(&caller);
 }
 
@@ -328,7 +331,7 @@ log_deletion(TupleDesc desc, HeapTuple old)
 	awspool_begin_queries(&caller);
 	copy_life(desc, old);
 	append_log(desc, old, actor, "deleted", detail, NULL,
-			   awspool_status_from_name(status) != STATUS_READY);
+			   awspool_status_from_name(status) != STATUS_READY, false);
 	awspool_end_queries(&caller);
 }
 
@@ -337,6 +340,15 @@ static void
 copy_life(TupleDesc desc, HeapTuple old)
 {
 	static OwnerQuery copy = {
+		.sql = "INSERT INTO awspool.account_log"
+		" (provider, account_id, at, actor, event, detail, marketplace)"
+		" SELECT $1, $2, e.at, e.actor, e.event, e.detail, $13"
+		" FROM awspool.account_events($3, $4, $5, $6, $7, $8, $9, $10, $11, $12) e",
+		.nargs = 13,
+		.argtypes = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID, TEXTOID,
+		TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+	};
+	static OwnerQuery copy_1_0 = {
 		.sql = "INSERT INTO awspool.account_log"
 		" (provider, account_id, at, actor, event, detail)"
 		" SELECT $1, $2, e.at, e.actor, e.event, e.detail"
@@ -351,7 +363,7 @@ copy_life(TupleDesc desc, HeapTuple old)
 		Anum_account_claimed_at, Anum_account_claimed_by,
 		Anum_account_order_id, Anum_account_order_model,
 		Anum_account_closed_at, Anum_account_closed_by,
-		Anum_account_status, Anum_account_reason
+		Anum_account_status, Anum_account_reason, Anum_account_marketplace
 	};
 	Datum		values[lengthof(columns)];
 	char		nulls[lengthof(columns)];
@@ -363,24 +375,26 @@ copy_life(TupleDesc desc, HeapTuple old)
 		values[i] = heap_getattr(old, columns[i], desc, &isnull);
 		nulls[i] = isnull ? 'n' : ' ';
 	}
-	(void) awspool_query(&copy, values, nulls);
+	(void) awspool_query(is_log_of_1_0() ? &copy_1_0 : &copy, values, nulls);
 }
 
 /*
- * The script of version 1.0 has no column for the status, which is the last
- * value.
+ * "moved" is whether the event is an edit that moves the account to another
+ * marketplace.
  */
 static void
 append_log(TupleDesc desc, HeapTuple account, const char *actor,
 		   const char *event, const char *detail, const char *status,
-		   bool used)
+		   bool used, bool moved)
 {
 	static OwnerQuery append = {
 		.sql = "INSERT INTO awspool.account_log"
-		" (provider, account_id, at, actor, event, detail, used, status)"
-		" VALUES ($1, $2, pg_catalog.clock_timestamp(), $3, $4, $5, $6, $7)",
-		.nargs = 7,
-		.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID}
+		" (provider, account_id, at, actor, event, detail, used, status,"
+		" marketplace, added_at)"
+		" VALUES ($1, $2, pg_catalog.clock_timestamp(), $3, $4, $5, $6, $7, $8, $9)",
+		.nargs = 9,
+		.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID,
+		TEXTOID, TIMESTAMPTZOID}
 	};
 	static OwnerQuery append_1_0 = {
 		.sql = "INSERT INTO awspool.account_log"
@@ -389,8 +403,8 @@ append_log(TupleDesc desc, HeapTuple account, const char *actor,
 		.nargs = 6,
 		.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID}
 	};
-	bool		has_status = get_attnum(awspool_relation("account_log"),
-										"status") != InvalidAttrNumber;
+	bool		edited = strcmp(event, "edited") == 0;
+	bool		isnull;
 	Datum		values[] = {
 		CStringGetTextDatum(column_of(desc, account, Anum_account_provider)),
 		CStringGetTextDatum(column_of(desc, account, Anum_account_account_id)),
@@ -398,11 +412,26 @@ append_log(TupleDesc desc, HeapTuple account, const char *actor,
 		CStringGetTextDatum(event),
 		CStringGetTextDatum(detail),
 		BoolGetDatum(used),
-		awspool_text_datum(status)
+		awspool_text_datum(status),
+		CStringGetTextDatum(column_of(desc, account,
+									  Anum_account_marketplace)),
+		heap_getattr(account, Anum_account_added_at, desc, &isnull)
+	};
+	char		nulls[] = {
+		' ', ' ', ' ', ' ', ' ', ' ', status == NULL ? 'n' : ' ',
+		edited && !moved ? 'n' : ' ', moved ? ' ' : 'n'
 	};
 
-	(void) awspool_query(has_status ? &append : &append_1_0, values,
-						 status == NULL ? "      n" : NULL);
+	(void) awspool_query(is_log_of_1_0() ? &append_1_0 : &append, values,
+						 nulls);
+}
+
+/* Whether the log has no more columns than the script of version 1.0 gave it. */
+static bool
+is_log_of_1_0(void)
+{
+	return get_attnum(awspool_relation("account_log"), "status") ==
+		InvalidAttrNumber;
 }
 
 /* A text column that is never null. */

@@ -22,6 +22,7 @@
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 static void prepare(OwnerQuery *query);
@@ -67,13 +68,19 @@ awspool_begin_queries(Caller *caller)
 uint64
 awspool_query(OwnerQuery *query, const Datum *values, const char *nulls)
 {
+	Datum	   *arguments = unconstify(Datum *, values);
 	int			result;
 
 	if (query->plan == NULL)
 		prepare(query);
 
-	result = SPI_execute_plan(query->plan, unconstify(Datum *, values), nulls,
-							  query->reads_only, 0);
+	if (query->at_present)
+		result = SPI_execute_snapshot(query->plan, arguments, nulls,
+									  GetLatestSnapshot(), InvalidSnapshot,
+									  false, true, 0);
+	else
+		result = SPI_execute_plan(query->plan, arguments, nulls,
+								  query->reads_only, 0);
 	if (result < 0)
 		elog(ERROR, "statement failed: %s: %s",
 			 SPI_result_code_string(result), query->sql);

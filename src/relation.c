@@ -39,6 +39,7 @@
 #include "access/tableam.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "commands/sequence.h"
 #include "common/hashfn.h"
@@ -236,6 +237,100 @@ awspool_entry_provider(IndexScanDesc scan)
 
 	return TextDatumGetCString(index_getattr(scan->xs_itup, 2,
 											 scan->xs_itupdesc, &isnull));
+}
+
+/*
+ * Begins to visit every version of the rows whose first columns equal the
+ * values, of type text, timestamptz or bigint, in the order of the index, or
+ * against it.  Whether a version is there is for the caller to say: nothing
+ * here leaves traces for serializable transactions to stumble over.
+ */
+void
+awspool_begin_versions(VersionScan *versions, Relation rel, const char *index,
+					   ScanDirection direction, int nkeys, const Datum *values)
+{
+	ScanKeyData keys[4];
+
+	Assert(nkeys <= lengthof(keys));
+	versions->rel = rel;
+	versions->index = awspool_open_index(index, AccessShareLock);
+	versions->slot = table_slot_create(rel, NULL);
+	versions->direction = direction;
+	versions->in_entry = false;
+	for (int i = 0; i < nkeys; i++)
+	{
+		Oid			type = TupleDescAttr(RelationGetDescr(versions->index),
+										 i)->atttypid;
+
+		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber,
+							   InvalidOid,
+							   versions->index->rd_indcollation[i],
+							   type == TEXTOID ? F_TEXTEQ :
+							   type == INT8OID ? F_INT8EQ :
+							   F_TIMESTAMPTZ_EQ, values[i]);
+	}
+	versions->scan = awspool_index_beginscan(rel, versions->index,
+											 SnapshotAny, nkeys);
+	index_rescan(versions->scan, keys, nkeys, NULL, 0);
+}
+
+/*
+ * Steps to the next version, which is in "slot" then; false if there is none.
+ * An entry none of whose versions anybody can see any more is marked as dead,
+ * as index_getnext_tid() does.
+ */
+bool
+awspool_next_version(VersionScan *versions)
+{
+	IndexScanDesc scan = versions->scan;
+
+	for (;;)
+	{
+		if (versions->in_entry && index_fetch_heap(scan, versions->slot))
+		{
+			versions->n++;
+			return true;
+		}
+		if (versions->in_entry && versions->n > 0)
+			scan->kill_prior_tuple = versions->ndead == versions->n &&
+				!scan->xactStartedInRecovery;
+		if (!scan->indexRelation->rd_indam->amgettuple(scan,
+													   versions->direction))
+			return false;
+		scan->kill_prior_tuple = false;
+		scan->xs_heap_continue = false;
+		versions->in_entry = true;
+		versions->n = 0;
+		versions->ndead = 0;
+	}
+}
+
+/*
+ * Whether a snapshot shows the version in "slot".
+ */
+bool
+awspool_shows_version(VersionScan *versions, Snapshot snapshot)
+{
+	BufferHeapTupleTableSlot *slot =
+		(BufferHeapTupleTableSlot *) versions->slot;
+	bool		shown;
+
+	LockBuffer(slot->buffer, BUFFER_LOCK_SHARE);
+	shown = HeapTupleSatisfiesVisibility(slot->base.tuple, snapshot,
+										 slot->buffer);
+	if (!shown && HeapTupleIsSurelyDead(slot->base.tuple,
+										GlobalVisTestFor(versions->rel)))
+		versions->ndead++;
+	LockBuffer(slot->buffer, BUFFER_LOCK_UNLOCK);
+	return shown;
+}
+
+void
+awspool_end_versions(VersionScan *versions)
+{
+	index_endscan(versions->scan);
+	ExecDropSingleTupleTableSlot(versions->slot);
+	index_close(versions->index, AccessShareLock);
 }
 
 /*

@@ -9,7 +9,8 @@
  * apply reaches them: found by an index, locked with table_tuple_lock(), and
  * changed by ExecSimpleRelationUpdate(), which fires row triggers, computes
  * generated columns, checks constraints and maintains indexes.  What this
- * path does not do is to fire triggers FOR EACH STATEMENT.
+ * path does not do is to fire triggers FOR EACH STATEMENT, and the one that
+ * counts (tally.c): what is changed here is counted here.
  *
  * What is read is the present, not the snapshot of the caller's transaction:
  * an account is looked up with the latest snapshot, and then locked in its
@@ -78,6 +79,7 @@ awspool_open_account_table(const char *provider)
 
 	table->result = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->result, table->rel, 1, NULL, 0);
+	awspool_count_ourselves(table->result);
 	/* where AFTER triggers look for it */
 	table->estate->es_opened_result_relations =
 		lappend(table->estate->es_opened_result_relations, table->result);
@@ -465,6 +467,8 @@ awspool_update_row(AccountTable *table)
 
 	if (!ItemPointerIsValid(&table->changed->tts_tid))
 		awspool_prevented_by_trigger();
+	awspool_count_change(table->found, table->changed,
+						 table->estate->es_output_cid);
 }
 
 /*
@@ -514,6 +518,7 @@ awspool_delete_row(AccountTable *table)
 							 table->found);
 	if (table_tuple_satisfies_snapshot(table->rel, table->found, SnapshotSelf))
 		awspool_prevented_by_trigger();
+	awspool_count_change(table->found, NULL, table->estate->es_output_cid);
 }
 
 /*

@@ -45,8 +45,8 @@ SELECT results_eq(
      ('configure_pool',
       'provider text, marketplace text, low_water bigint DEFAULT NULL::bigint, min_days numeric DEFAULT NULL::numeric, deadline interval DEFAULT NULL::interval',
       'void'),
-     ('count_pools', '',
-      'TABLE(provider text, marketplace text, ready bigint, provisioning_in_progress bigint, allocated bigint, provisioning_failed bigint, invalid bigint, oldest_ready_at timestamp with time zone, claims_24h bigint, claims_7d bigint)'),
+     ('count_anew', '',
+      'TABLE(provider text, marketplace text, hour timestamp with time zone, added bigint, now_ready bigint, claimed bigint, now_in_progress bigint, now_allocated bigint, allocated bigint, now_failed bigint, provisioning_failed bigint, now_invalid bigint, invalid bigint, deleted bigint)'),
      ('delete_account',
       'provider text, account_id text',
       'SETOF awspool.accounts'),
@@ -89,9 +89,15 @@ SELECT results_eq(
       'provider text, marketplace text DEFAULT NULL::text, reason text DEFAULT NULL::text',
       'void'),
      ('plan_accounts', 'internal', 'internal'),
+     ('read_activity', '',
+      'TABLE(provider text, marketplace text, hour timestamp with time zone, added bigint, claimed bigint, allocated bigint, provisioning_failed bigint, invalid bigint, deleted bigint)'),
+     ('read_pools', '',
+      'TABLE(provider text, marketplace text, ready bigint, provisioning_in_progress bigint, allocated bigint, provisioning_failed bigint, invalid bigint, oldest_ready_at timestamp with time zone, claims_24h bigint, claims_7d bigint, oldest_in_progress_at timestamp with time zone, added_ever bigint, claimed_ever bigint)'),
      ('reconcile_csv',
       'provider text, csv text',
       'TABLE(line bigint, account_id text, order_id text, outcome text, detail text)'),
+     ('recount', '', 'void'),
+     ('recounted', '', 'TABLE(provider text, marketplace text, problem text)'),
      ('replace_account',
       'provider text, account_id text, reason text, order_id text DEFAULT NULL::text',
       'SETOF awspool.accounts'),
@@ -117,8 +123,8 @@ SELECT results_eq(
      WHERE pronamespace = 'awspool'::regnamespace AND prorettype = 'trigger'::regtype
      ORDER BY proname COLLATE "C" $$,
   ARRAY['account_transition', 'change_accounts', 'count_setting_change', 'follow_sequence', 'import_begin',
-        'import_end', 'import_row', 'log_account_change', 'note_provider_state', 'refuse_used_account',
-        'resolve_provider_role'],
+        'import_end', 'import_row', 'keep_tally', 'log_account_change', 'note_provider_state', 'recount_truncated',
+        'refuse_used_account', 'resolve_provider_role', 'tally_account', 'tally_account_log'],
   'the trigger functions');
 
 -- Everything acts on the present, so nothing may be folded, cached or given to
@@ -131,13 +137,16 @@ SELECT results_eq(
   $$ VALUES ('account_events', 's', 'u'),
             ('acts_for_all', 's', 'u'),
             ('blocked_accounts', 's', 'u'),
-            ('count_pools', 's', 'u'),
+            ('count_anew', 's', 'u'),
             ('find_alerts', 's', 'u'),
             ('is_well_formed', 'i', 's'),
             ('lint', 's', 'u'),
             ('my_providers', 's', 'u'),
             ('overdue_accounts', 's', 'u'),
             ('passed_over', 's', 'u'),
+            ('read_activity', 's', 'u'),
+            ('read_pools', 's', 'u'),
+            ('recounted', 's', 'u'),
             ('verify', 's', 'u'),
             ('verify_indexes', 's', 'u'),
             ('visible_accounts', 's', 'u'),
@@ -145,9 +154,10 @@ SELECT results_eq(
   'only these functions are not volatile and parallel unsafe');
 
 -- They judge the caller, so they must know the caller; NULL is an argument.
--- Only these have a search path of their own, and verify more.
+-- Only what is written in SQL has a search path of its own, and verify more.
 SELECT is_empty(
-  $$ SELECT proname FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND proname NOT IN ('lint', 'verify', 'find_alerts')
+  $$ SELECT proname FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace
+     AND proname NOT IN ('count_anew', 'find_alerts', 'lint', 'recounted', 'verify')
      AND (prosecdef OR proisstrict OR proleakproof OR proconfig IS NOT NULL
           OR provariadic <> 0 OR prokind <> 'f') $$,
   'no function is security definer, strict, leakproof or has settings');
@@ -156,8 +166,8 @@ SELECT results_eq(
   $$ SELECT p.proname::text COLLATE "default" FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
      WHERE p.pronamespace = 'awspool'::regnamespace AND l.lanname <> 'c'
      ORDER BY p.proname COLLATE "C" $$,
-  ARRAY['account_events', 'find_alerts', 'lint', 'verify'],
-  'all but three are in C');
+  ARRAY['account_events', 'count_anew', 'find_alerts', 'lint', 'recounted', 'verify'],
+  'all but these are in C');
 
 SELECT is_empty(
   $$ SELECT p.proname, p.prosrc, p.probin
@@ -191,9 +201,9 @@ SELECT results_eq(
      WHERE relnamespace = 'awspool'::regnamespace AND relkind NOT IN ('i', 'S')
      ORDER BY relname COLLATE "C" $$,
   $$ VALUES ('account', 'r'), ('account_log', 'r'), ('account_row', 'c'), ('accounts', 'v'),
-            ('alerts', 'v'), ('arrival_count', 'r'), ('import', 'v'), ('pool_setting', 'r'),
+            ('alerts', 'v'), ('arrival_count', 'r'), ('import', 'v'), ('pool_activity', 'v'), ('pool_setting', 'r'),
             ('pool_settings', 'v'), ('pool_start', 'r'), ('pool_status', 'v'), ('provider_role', 'r'),
-            ('provider_state', 'r'), ('provider_viewer', 'r') $$,
+            ('provider_state', 'r'), ('provider_viewer', 'r'), ('tally', 'r') $$,
   'the tables, views and the type of a row');
 
 CREATE FUNCTION pg_temp.columns_of(relation regclass)
@@ -220,8 +230,20 @@ SELECT results_eq(
             ('provisioning_in_progress', 'bigint'), ('allocated', 'bigint'),
             ('provisioning_failed', 'bigint'), ('invalid', 'bigint'),
             ('oldest_ready_at', 'timestamp with time zone'),
-            ('claims_24h', 'bigint'), ('claims_7d', 'bigint') $$,
+            ('claims_24h', 'bigint'), ('claims_7d', 'bigint'),
+            ('oldest_in_progress_at', 'timestamp with time zone'),
+            ('added_ever', 'bigint'), ('claimed_ever', 'bigint'),
+            ('days_left', 'numeric'), ('paused_at', 'timestamp with time zone') $$,
   'view pool_status');
+
+SELECT results_eq(
+  $$ SELECT name, type FROM pg_temp.columns_of('awspool.pool_activity') $$,
+  $$ VALUES ('provider', 'text'), ('marketplace', 'text'),
+            ('hour', 'timestamp with time zone'), ('added', 'bigint'),
+            ('claimed', 'bigint'), ('allocated', 'bigint'),
+            ('provisioning_failed', 'bigint'), ('invalid', 'bigint'),
+            ('deleted', 'bigint') $$,
+  'view pool_activity');
 
 SELECT results_eq(
   $$ SELECT name, type FROM pg_temp.columns_of('awspool.pool_settings') $$,
@@ -263,8 +285,22 @@ SELECT results_eq(
             ('account_id', 'text', true), ('at', 'timestamp with time zone', true),
             ('actor', 'text', true), ('event', 'text', true),
             ('detail', 'text', false), ('used', 'boolean', true),
-            ('status', 'text', false) $$,
+            ('status', 'text', false), ('marketplace', 'text', false),
+            ('added_at', 'timestamp with time zone', false) $$,
   'table account_log');
+
+SELECT results_eq(
+  $$ SELECT * FROM pg_temp.columns_of('awspool.tally') $$,
+  $$ VALUES ('hour', 'timestamp with time zone', true), ('part', 'bigint', true),
+            ('added', 'bigint', true), ('now_ready', 'bigint', true),
+            ('claimed', 'bigint', true), ('now_in_progress', 'bigint', true),
+            ('now_allocated', 'bigint', true), ('allocated', 'bigint', true),
+            ('now_failed', 'bigint', true), ('provisioning_failed', 'bigint', true),
+            ('now_invalid', 'bigint', true), ('invalid', 'bigint', true),
+            ('deleted', 'bigint', true), ('provider', 'text', true),
+            ('marketplace', 'text', true), ('recent_hour', 'timestamp with time zone', false),
+            ('recent_claims', 'integer[]', false) $$,
+  'table tally');
 
 SELECT results_eq(
   $$ SELECT * FROM pg_temp.columns_of('awspool.provider_role') $$,
@@ -320,7 +356,8 @@ SELECT results_eq(
             ('awspool.provider_state', 'provider_state_is_well_formed', 'c', true),
             ('awspool.provider_state', 'provider_state_pkey', 'p', true),
             ('awspool.provider_viewer', 'provider_viewer_is_well_formed', 'c', true),
-            ('awspool.provider_viewer', 'provider_viewer_pkey', 'p', true) $$,
+            ('awspool.provider_viewer', 'provider_viewer_pkey', 'p', true),
+            ('awspool.tally', 'tally_pkey', 'p', true) $$,
   'the constraints');
 
 SELECT results_eq(
@@ -344,20 +381,26 @@ SELECT results_eq(
             ('awspool.pool_start_pkey', true, ARRAY['provider', 'marketplace'], false),
             ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false),
             ('awspool.provider_state_pkey', true, ARRAY['provider'], false),
-            ('awspool.provider_viewer_pkey', true, ARRAY['provider', 'role'], false) $$,
+            ('awspool.provider_viewer_pkey', true, ARRAY['provider', 'role'], false),
+            ('awspool.tally_open', false, ARRAY['provider', 'marketplace', 'hour', 'part'], true),
+            ('awspool.tally_pkey', true, ARRAY['provider', 'marketplace', 'hour', 'part'], false) $$,
   'the indexes');
 
 -- ORIGIN: not while logical replication applies rows;
--- ALWAYS: then, too.
+-- ALWAYS: then, too; REPLICA: only then.
 SELECT results_eq(
   $$ SELECT tgrelid::regclass::text, tgname::text COLLATE "default", tgfoid::regproc::text, tgenabled::text
      FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
      WHERE c.relnamespace = 'awspool'::regnamespace AND NOT tgisinternal
      ORDER BY c.relname COLLATE "C", tgname COLLATE "C" $$,
   $$ VALUES ('awspool.account', 'account_log_change', 'awspool.log_account_change', 'A'),
+            ('awspool.account', 'account_recount', 'awspool.recount_truncated', 'A'),
             ('awspool.account', 'account_refuse_used', 'awspool.refuse_used_account', 'A'),
+            ('awspool.account', 'account_tally', 'awspool.tally_account', 'A'),
             ('awspool.account', 'account_transition', 'awspool.account_transition', 'A'),
             ('awspool.account_log', 'account_log_follow_sequence', 'awspool.follow_sequence', 'A'),
+            ('awspool.account_log', 'account_log_recount', 'awspool.recount_truncated', 'A'),
+            ('awspool.account_log', 'account_log_tally', 'awspool.tally_account_log', 'A'),
             ('awspool.accounts', 'change_accounts', 'awspool.change_accounts', 'O'),
             ('awspool.import', 'import_begin', 'awspool.import_begin', 'O'),
             ('awspool.import', 'import_end', 'awspool.import_end', 'O'),
@@ -365,7 +408,8 @@ SELECT results_eq(
             ('awspool.pool_setting', 'pool_setting_count_change', 'awspool.count_setting_change', 'A'),
             ('awspool.provider_role', 'provider_role_resolve', 'awspool.resolve_provider_role', 'A'),
             ('awspool.provider_state', 'provider_state_note', 'awspool.note_provider_state', 'A'),
-            ('awspool.provider_viewer', 'provider_viewer_resolve', 'awspool.resolve_provider_role', 'A') $$,
+            ('awspool.provider_viewer', 'provider_viewer_resolve', 'awspool.resolve_provider_role', 'A'),
+            ('awspool.tally', 'tally_keep', 'awspool.keep_tally', 'R') $$,
   'the triggers');
 
 -- Ids are compared byte by byte, whatever the locale of the database.

@@ -28,7 +28,7 @@ INSERT INTO call VALUES
   ('claim_account', '{acme,MP-0001,order-2}', '{provider,marketplace,order}'),
   ('claim_accounts', '{acme,MP-0001,"{order-2,order-3}"}', '{provider,marketplace,orders}'),
   ('configure_pool', '{acme,MP-0001,5,2.5,1 day}', '{provider,marketplace,number,days,deadline}'),
-  ('count_pools', '{}', '{}'),
+  ('count_anew', '{}', '{}'),
   ('delete_account', '{acme,900000000002}', '{provider,account}'),
   ('delete_accounts', '{acme,"{900000000002}"}', '{provider,ids}'),
   ('edit_account', '{acme,900000000002,MP-0002,ECAM}', '{provider,account,marketplace or null,model or null}'),
@@ -49,6 +49,10 @@ INSERT INTO call VALUES
   ('pause_pool', '{acme,MP-0002,broken}', '{provider,marketplace or null,any}'),
   ('passed_over', '{acme}', '{provider}'),
   ('reconcile_csv', '{acme,900000000009;order}', '{provider,checked file}'),
+  ('read_activity', '{}', '{}'),
+  ('read_pools', '{}', '{}'),
+  ('recount', '{}', '{}'),
+  ('recounted', '{}', '{}'),
   ('replace_account', '{acme,900000000001,broken,order}', '{provider,account,any,held order}'),
   ('resume_pool', '{acme,MP-0002}', '{provider,marketplace or null}'),
   ('revoke_provider', '{acme,regress_awspool_acme}', '{granted provider,old role}'),
@@ -291,6 +295,9 @@ INSERT INTO event VALUES
   ('awspool.provider_viewer', 'INSERT', $$INSERT INTO %s VALUES ('other', 'regress_awspool_acme', 0)$$),
   ('awspool.provider_viewer', 'UPDATE', $$UPDATE %s SET provider = 'other'$$),
   ('awspool.provider_viewer', 'DELETE', $$DELETE FROM %s$$),
+  ('awspool.tally', 'INSERT', $$INSERT INTO %s VALUES ('2026-01-01', 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 'acme', 'MP-0001')$$),
+  ('awspool.tally', 'UPDATE', $$UPDATE %s SET added = added$$),
+  ('awspool.tally', 'DELETE', $$DELETE FROM %s$$),
   ('awspool.accounts', 'INSERT', $$INSERT INTO %s (provider, account_id, marketplace, model) VALUES ('acme', '900000000009', 'MP-0001', 'SPAM')$$),
   ('awspool.accounts', 'UPDATE', $$UPDATE %s SET model = 'ECAM' WHERE account_id = '900000000002'$$),
   ('awspool.accounts', 'DELETE', $$DELETE FROM %s WHERE account_id = '900000000002'$$),
@@ -302,6 +309,7 @@ INSERT INTO event
 INSERT INTO awspool.pool_setting (provider, marketplace) VALUES ('acme', 'MP-0001');
 SELECT awspool.edit_account('acme', '900000000002', model => 'ECAM');
 SELECT awspool.edit_account('acme', '900000000002', model => 'SPAM');
+SELECT awspool.recount();
 
 -- The triggers that there are, as they are created.
 CREATE TEMP VIEW there AS

@@ -116,15 +116,17 @@ SELECT results_eq(
             ('awspool.account_log_log_id_seq', false), ('awspool.account_position', false),
             ('awspool.arrival_count', true), ('awspool.pool_setting', false), ('awspool.pool_start', true),
             ('awspool.provider_role', true), ('awspool.provider_state', false),
-            ('awspool.provider_viewer', true) $$,
+            ('awspool.provider_viewer', true),
+            ('awspool.tally', true) $$,
   'the rows of every table and the state of every sequence; of grants those that count');
 SELECT results_eq(
   $$ SELECT c::regclass::text, condition COLLATE "default"
      FROM pg_extension, unnest(extconfig, extcondition) u (c, condition)
-     WHERE extname = 'awspool' AND c::regclass::text IN ('awspool.arrival_count', 'awspool.pool_start')
+     WHERE extname = 'awspool' AND c::regclass::text IN ('awspool.arrival_count', 'awspool.pool_start', 'awspool.tally')
      ORDER BY c::regclass::text COLLATE "C" $$,
-  $$ VALUES ('awspool.arrival_count', 'WHERE false'), ('awspool.pool_start', 'WHERE false') $$,
-  'nothing of what sessions only tell each other');
+  $$ VALUES ('awspool.arrival_count', 'WHERE false'), ('awspool.pool_start', 'WHERE false'),
+            ('awspool.tally', 'WHERE false') $$,
+  'nothing of what sessions only tell each other, or a restore counts again');
 SELECT is_empty(
   $$ SELECT oid::regclass FROM pg_class
      WHERE relnamespace = 'awspool'::regnamespace AND relkind IN ('r', 'p', 'S', 'm', 'f')

@@ -235,11 +235,12 @@ my %arguments = (
 	check_reconcile_csv => "'acme', '900000000002;order-9'",
 	passed_over => "'acme'",
 	account_history => "'acme', '900000000001'",
-	count_pools => '',
 	fail_overdue => "'acme', 100",
 	overdue_accounts => "'acme'",
 	blocked_accounts => "'acme'",
 	visible_settings => '',
+	read_activity => '',
+	read_pools => '',
 	visible_accounts => '');
 
 add_accounts($node, '900000000001', '900000000003');

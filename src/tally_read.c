@@ -1,0 +1,561 @@
+/*-------------------------------------------------------------------------
+ *
+ * tally_read.c
+ *	  What views pool_status and pool_activity show: the counts of awspool.tally.
+ *
+ * The rows of a pool are read along an index that begins with the provider, so
+ * that nobody else's are looked at, and each version is judged by the snapshot
+ * of the statement.  To search with that snapshot would leave traces for
+ * serializable transactions to stumble over: every claim changes these rows.
+ * What the caller's own transaction has counted and not written yet is added.
+ *
+ * The oldest accounts of a pool are not counted but looked for: the first entry
+ * of an index that the snapshot shows a row of.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "awspool.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(awspool_read_pools);
+PG_FUNCTION_INFO_V1(awspool_read_activity);
+
+/* The rows of a provider, or of all, by pool and hour. */
+typedef struct Reading
+{
+	const char *provider;		/* or NULL */
+	Snapshot	snapshot;
+	VersionScan versions;
+	bool		at_end;			/* of the table's rows */
+	PendingCount current;		/* the table's next one */
+	TimestampTz recent_hour;	/* of a base row */
+	const int32 *recent_claims;
+	int			nrecent;
+	PendingCount *pending;		/* what is not in the table yet, sorted */
+	int			npending;
+	int			next;
+	MemoryContext per_row;
+} Reading;
+
+/* A row that was read. */
+typedef struct Part
+{
+	const char *provider;
+	const char *marketplace;
+	const TallyRow *row;
+	bool		has_recent;
+} Part;
+
+/* A pool, as pool_status shows it. */
+typedef struct PoolState
+{
+	char	   *provider;
+	char	   *marketplace;
+	int64		n[TALLY_COUNTS];
+	int64		claims_24h;
+	int64		claims_7d;
+	TimestampTz oldest_ready;	/* DT_NOEND: none */
+	TimestampTz oldest_in_progress;
+} PoolState;
+
+static void begin_reading(Reading *reading, Relation rel, const char *index,
+						  const char *provider, Snapshot snapshot);
+static void step(Reading *reading);
+static bool read_part(Reading *reading, Part *part);
+static void end_reading(Reading *reading);
+static int	compare_counts(const void *a, const void *b);
+static int	compare_places(const char *provider_a, const char *marketplace_a,
+						   const char *provider_b, const char *marketplace_b);
+static void read_provider_pools(ReturnSetInfo *rsinfo, Relation tally,
+								const char *provider, Snapshot snapshot);
+static void add_part(PoolState *pool, const Reading *reading,
+					 const Part *part);
+static void find_oldest(Relation account, PoolState **pools, int n,
+						Snapshot snapshot);
+static void find_oldest_ready(Relation account, PoolState *pool,
+							  Snapshot snapshot);
+static void find_oldest_in_progress(Relation account, PoolState **pools,
+									int n, Snapshot snapshot);
+static int	compare_marketplaces(const void *a, const void *b);
+static void put_pool(ReturnSetInfo *rsinfo, const PoolState *pool);
+static void read_provider_activity(ReturnSetInfo *rsinfo, Relation tally,
+								   const char *provider, Snapshot snapshot);
+static void put_hour(ReturnSetInfo *rsinfo, const char *provider,
+					 const char *marketplace, const TallyRow *row);
+static void for_each_provider(FunctionCallInfo fcinfo, int natts,
+							  const Oid *types,
+							  void (*read) (ReturnSetInfo *, Relation,
+											const char *, Snapshot));
+
+/*
+ * awspool.read_pools()
+ *
+ * A row for each pool of the caller's providers that ever had an account, as
+ * view pool_status shows it.
+ */
+Datum
+awspool_read_pools(PG_FUNCTION_ARGS)
+{
+	static const Oid types[] = {
+		TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
+		TIMESTAMPTZOID, INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID
+	};
+
+	for_each_provider(fcinfo, lengthof(types), types, read_provider_pools);
+	return (Datum) 0;
+}
+
+/*
+ * awspool.read_activity()
+ *
+ * A row for each hour in which anything happened in a pool of the caller's
+ * providers.
+ */
+Datum
+awspool_read_activity(PG_FUNCTION_ARGS)
+{
+	static const Oid types[] = {
+		TEXTOID, TEXTOID, TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, INT8OID,
+		INT8OID, INT8OID
+	};
+
+	for_each_provider(fcinfo, lengthof(types), types, read_provider_activity);
+	return (Datum) 0;
+}
+
+/* Reads for all, or for each of the caller's providers. */
+static void
+for_each_provider(FunctionCallInfo fcinfo, int natts, const Oid *types,
+				  void (*read) (ReturnSetInfo *, Relation, const char *,
+								Snapshot))
+{
+	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, natts, types);
+	Snapshot	snapshot = GetActiveSnapshot();
+	/* Who has to wait for a table is asked who they are after that. */
+	Relation	account = table_open(awspool_relation("account"),
+									 AccessShareLock);
+	Relation	tally = awspool_open_tally(AccessShareLock);
+	ListCell   *cell;
+
+	if (tally == NULL)
+		(void) awspool_relation("tally");	/* raises the error */
+	if (awspool_acts_for_all())
+		read(rsinfo, tally, NULL, snapshot);
+	else
+	{
+		foreach(cell, awspool_granted_providers())
+			read(rsinfo, tally, lfirst(cell), snapshot);
+	}
+	table_close(tally, AccessShareLock);
+	table_close(account, AccessShareLock);
+}
+
+static void
+begin_reading(Reading *reading, Relation rel, const char *index,
+			  const char *provider, Snapshot snapshot)
+{
+	Datum		key = awspool_text_datum(provider);
+	PendingCount *all;
+	int			nall;
+
+	reading->provider = provider;
+	reading->snapshot = snapshot;
+	reading->at_end = false;
+	reading->npending = 0;
+	reading->next = 0;
+	reading->per_row = AllocSetContextCreate(CurrentMemoryContext,
+											 "awspool tally",
+											 ALLOCSET_DEFAULT_SIZES);
+	all = awspool_pending_counts(snapshot, &nall);
+	reading->pending = all;
+	for (int i = 0; i < nall; i++)
+	{
+		if (provider == NULL || strcmp(all[i].provider, provider) == 0)
+			reading->pending[reading->npending++] = all[i];
+	}
+	qsort(reading->pending, reading->npending, sizeof(PendingCount),
+		  compare_counts);
+	awspool_begin_versions(&reading->versions, rel, index,
+						   ForwardScanDirection, provider == NULL ? 0 : 1,
+						   &key);
+	step(reading);
+}
+
+static void
+end_reading(Reading *reading)
+{
+	awspool_end_versions(&reading->versions);
+	MemoryContextDelete(reading->per_row);
+}
+
+/* Steps to the next row of the table that the snapshot shows. */
+static void
+step(Reading *reading)
+{
+	TupleTableSlot *slot = reading->versions.slot;
+	MemoryContext caller_context;
+	HeapTuple	tuple;
+	bool		isnull;
+	Datum		claims;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!awspool_next_version(&reading->versions))
+		{
+			reading->at_end = true;
+			return;
+		}
+	}
+	while (!awspool_shows_version(&reading->versions, reading->snapshot));
+
+	MemoryContextReset(reading->per_row);
+	caller_context = MemoryContextSwitchTo(reading->per_row);
+	tuple = ((BufferHeapTupleTableSlot *) slot)->base.tuple;
+	memcpy(&reading->current.row, GETSTRUCT(tuple), sizeof(TallyRow));
+	reading->current.provider =
+		TextDatumGetCString(slot_getattr(slot, Anum_tally_provider, &isnull));
+	reading->current.marketplace =
+		TextDatumGetCString(slot_getattr(slot, Anum_tally_marketplace,
+										 &isnull));
+	reading->nrecent = 0;
+	if (reading->current.row.part == TALLY_BASE)
+	{
+		reading->recent_hour =
+			DatumGetTimestampTz(slot_getattr(slot, Anum_tally_recent_hour,
+											 &isnull));
+		claims = slot_getattr(slot, Anum_tally_recent_claims, &isnull);
+		if (!isnull)
+		{
+			ArrayType  *array = DatumGetArrayTypePCopy(claims);
+
+			reading->nrecent = ArrayGetNItems(ARR_NDIM(array),
+											  ARR_DIMS(array));
+			reading->recent_claims = (const int32 *) ARR_DATA_PTR(array);
+		}
+	}
+	MemoryContextSwitchTo(caller_context);
+}
+
+/*
+ * The next row, of the table or of what is not there yet, in the order of pools
+ * and hours; false if there is none.  It is there until the next call.
+ */
+static bool
+read_part(Reading *reading, Part *part)
+{
+	const PendingCount *pending = reading->next < reading->npending ?
+		&reading->pending[reading->next] : NULL;
+	const PendingCount *chosen = &reading->current;
+
+	if (part->row == &reading->current.row)
+		step(reading);
+	if (reading->at_end && pending == NULL)
+		return false;
+	if (reading->at_end ||
+		(pending != NULL && compare_counts(pending, chosen) < 0))
+	{
+		chosen = pending;
+		reading->next++;
+	}
+	part->provider = chosen->provider;
+	part->marketplace = chosen->marketplace;
+	part->row = &chosen->row;
+	part->has_recent = chosen == &reading->current && reading->nrecent > 0;
+	return true;
+}
+
+/* The order of the index. */
+static int
+compare_counts(const void *a, const void *b)
+{
+	const PendingCount *x = a;
+	const PendingCount *y = b;
+	int			result = compare_places(x->provider, x->marketplace,
+										y->provider, y->marketplace);
+
+	return result != 0 ? result :
+		(x->row.hour > y->row.hour) - (x->row.hour < y->row.hour);
+}
+
+static int
+compare_places(const char *provider_a, const char *marketplace_a,
+			   const char *provider_b, const char *marketplace_b)
+{
+	int			result = strcmp(provider_a, provider_b);
+
+	return result != 0 ? result : strcmp(marketplace_a, marketplace_b);
+}
+
+/*
+ * The pools of a provider, or of all.  They are put out a provider at a time:
+ * the accounts in progress are in the index by provider.
+ */
+static void
+read_provider_pools(ReturnSetInfo *rsinfo, Relation tally,
+					const char *provider, Snapshot snapshot)
+{
+	Relation	account = table_open(awspool_relation("account"),
+									 AccessShareLock);
+	int			max = 64;
+	int			n = 0;
+	PoolState **pools = palloc(max * sizeof(PoolState *));
+	Reading		reading;
+	Part		part = {0};
+	bool		more;
+
+	begin_reading(&reading, tally, "tally_open", provider, snapshot);
+	do
+	{
+		more = read_part(&reading, &part);
+		if (n > 0 && (!more ||
+					  strcmp(pools[0]->provider, part.provider) != 0))
+		{
+			find_oldest(account, pools, n, snapshot);
+			for (int i = 0; i < n; i++)
+				put_pool(rsinfo, pools[i]);
+			n = 0;
+		}
+		if (!more)
+			break;
+		if (n == 0 || strcmp(pools[n - 1]->marketplace, part.marketplace) != 0)
+		{
+			if (n == max)
+				pools = repalloc(pools, (max *= 2) * sizeof(PoolState *));
+			pools[n] = palloc0(sizeof(PoolState));
+			pools[n]->provider = pstrdup(part.provider);
+			pools[n]->marketplace = pstrdup(part.marketplace);
+			n++;
+		}
+		add_part(pools[n - 1], &reading, &part);
+	} while (more);
+	end_reading(&reading);
+	table_close(account, AccessShareLock);
+}
+
+/*
+ * Adds a row to its pool.  The last 24 hours and 7 days begin with a full hour.
+ */
+static void
+add_part(PoolState *pool, const Reading *reading, const Part *part)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	TimestampTz day = awspool_hour_of(now - USECS_PER_DAY);
+	TimestampTz week = awspool_hour_of(now - 7 * USECS_PER_DAY);
+	int64		claimed = part->row->n[TALLY_CLAIMED];
+
+	for (int i = 0; i < TALLY_COUNTS; i++)
+		pool->n[i] += part->row->n[i];
+	if (part->row->part != TALLY_BASE)
+	{
+		pool->claims_24h += part->row->hour >= day ? claimed : 0;
+		pool->claims_7d += part->row->hour >= week ? claimed : 0;
+	}
+	else if (part->has_recent)
+	{
+		for (int i = 0; i < reading->nrecent; i++)
+		{
+			TimestampTz hour = reading->recent_hour - i * USECS_PER_HOUR;
+
+			if (hour < week)
+				break;
+			pool->claims_7d += reading->recent_claims[i];
+			pool->claims_24h += hour >= day ? reading->recent_claims[i] : 0;
+		}
+	}
+}
+
+/* Looks for the oldest accounts of the pools of a provider. */
+static void
+find_oldest(Relation account, PoolState **pools, int n, Snapshot snapshot)
+{
+	bool		any = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		pools[i]->oldest_ready = DT_NOEND;
+		pools[i]->oldest_in_progress = DT_NOEND;
+		if (pools[i]->n[TALLY_NOW_READY] > 0)
+			find_oldest_ready(account, pools[i], snapshot);
+		any |= pools[i]->n[TALLY_NOW_IN_PROGRESS] > 0;
+	}
+	if (any)
+		find_oldest_in_progress(account, pools, n, snapshot);
+}
+
+static void
+find_oldest_ready(Relation account, PoolState *pool, Snapshot snapshot)
+{
+	Datum		keys[] = {
+		CStringGetTextDatum(pool->provider),
+		CStringGetTextDatum(pool->marketplace)
+	};
+	VersionScan versions;
+	bool		isnull;
+
+	awspool_begin_versions(&versions, account, "account_ready",
+						   ForwardScanDirection, lengthof(keys), keys);
+	while (awspool_next_version(&versions))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!awspool_shows_version(&versions, snapshot))
+			continue;
+		pool->oldest_ready =
+			DatumGetTimestampTz(slot_getattr(versions.slot,
+											 Anum_account_added_at, &isnull));
+		break;
+	}
+	awspool_end_versions(&versions);
+}
+
+/*
+ * The index has those of all pools of the provider, the longest first.  Goes on
+ * until each pool that has any has shown one.
+ */
+static void
+find_oldest_in_progress(Relation account, PoolState **pools, int n,
+						Snapshot snapshot)
+{
+	Datum		key = CStringGetTextDatum(pools[0]->provider);
+	VersionScan versions;
+	int			missing = 0;
+
+	for (int i = 0; i < n; i++)
+		missing += pools[i]->n[TALLY_NOW_IN_PROGRESS] > 0;
+	awspool_begin_versions(&versions, account, "account_in_progress",
+						   ForwardScanDirection, 1, &key);
+	while (missing > 0 && awspool_next_version(&versions))
+	{
+		PoolState	wanted;
+		PoolState  *key_pool = &wanted;
+		PoolState **found;
+		bool		isnull;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!awspool_shows_version(&versions, snapshot))
+			continue;
+		wanted.marketplace =
+			TextDatumGetCString(slot_getattr(versions.slot,
+											 Anum_account_marketplace,
+											 &isnull));
+		found = bsearch(&key_pool, pools, n, sizeof(PoolState *),
+						compare_marketplaces);
+		pfree(wanted.marketplace);
+		if (found == NULL || (*found)->oldest_in_progress != DT_NOEND)
+			continue;
+		(*found)->oldest_in_progress =
+			DatumGetTimestampTz(slot_getattr(versions.slot,
+											 Anum_account_claimed_at,
+											 &isnull));
+		missing--;
+	}
+	awspool_end_versions(&versions);
+}
+
+static int
+compare_marketplaces(const void *a, const void *b)
+{
+	return strcmp((*(PoolState *const *) a)->marketplace,
+				  (*(PoolState *const *) b)->marketplace);
+}
+
+static void
+put_pool(ReturnSetInfo *rsinfo, const PoolState *pool)
+{
+	Datum		values[] = {
+		CStringGetTextDatum(pool->provider),
+		CStringGetTextDatum(pool->marketplace),
+		Int64GetDatum(pool->n[TALLY_NOW_READY]),
+		Int64GetDatum(pool->n[TALLY_NOW_IN_PROGRESS]),
+		Int64GetDatum(pool->n[TALLY_NOW_ALLOCATED]),
+		Int64GetDatum(pool->n[TALLY_NOW_FAILED]),
+		Int64GetDatum(pool->n[TALLY_NOW_INVALID]),
+		TimestampTzGetDatum(pool->oldest_ready),
+		Int64GetDatum(pool->claims_24h),
+		Int64GetDatum(pool->claims_7d),
+		TimestampTzGetDatum(pool->oldest_in_progress),
+		Int64GetDatum(pool->n[TALLY_ADDED]),
+		Int64GetDatum(pool->n[TALLY_CLAIMED]),
+	};
+	bool		isnull[lengthof(values)] = {
+		[7] = pool->oldest_ready == DT_NOEND,
+		[10] = pool->oldest_in_progress == DT_NOEND
+	};
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, isnull);
+}
+
+/* What happened in the pools of a provider, or of all. */
+static void
+read_provider_activity(ReturnSetInfo *rsinfo, Relation tally,
+					   const char *provider, Snapshot snapshot)
+{
+	MemoryContext of_hour = AllocSetContextCreate(CurrentMemoryContext,
+												  "awspool hour",
+												  ALLOCSET_DEFAULT_SIZES);
+	Reading		reading;
+	Part		part = {0};
+	PendingCount hour = {0};
+
+	begin_reading(&reading, tally, "tally_pkey", provider, snapshot);
+	while (read_part(&reading, &part))
+	{
+		PendingCount next = {part.provider, part.marketplace, *part.row};
+
+		if (part.row->part == TALLY_BASE)
+			continue;
+		if (hour.provider != NULL && compare_counts(&hour, &next) == 0)
+		{
+			for (int i = 0; i < TALLY_COUNTS; i++)
+				hour.row.n[i] += next.row.n[i];
+			continue;
+		}
+		if (hour.provider != NULL)
+			put_hour(rsinfo, hour.provider, hour.marketplace, &hour.row);
+		MemoryContextReset(of_hour);
+		hour = next;
+		hour.provider = MemoryContextStrdup(of_hour, next.provider);
+		hour.marketplace = MemoryContextStrdup(of_hour, next.marketplace);
+	}
+	if (hour.provider != NULL)
+		put_hour(rsinfo, hour.provider, hour.marketplace, &hour.row);
+	end_reading(&reading);
+	MemoryContextDelete(of_hour);
+}
+
+/* Nothing, if nothing is left of what happened. */
+static void
+put_hour(ReturnSetInfo *rsinfo, const char *provider, const char *marketplace,
+		 const TallyRow *row)
+{
+	static const TallyCount shown[] = {
+		TALLY_ADDED, TALLY_CLAIMED, TALLY_ALLOCATED, TALLY_FAILED,
+		TALLY_INVALID, TALLY_DELETED
+	};
+	Datum		values[3 + lengthof(shown)];
+	bool		isnull[lengthof(values)] = {0};
+	bool		any = false;
+
+	for (size_t i = 0; i < lengthof(shown); i++)
+	{
+		any |= row->n[shown[i]] != 0;
+		values[3 + i] = Int64GetDatum(row->n[shown[i]]);
+	}
+	if (!any)
+		return;
+	values[0] = CStringGetTextDatum(provider);
+	values[1] = CStringGetTextDatum(marketplace);
+	values[2] = TimestampTzGetDatum(row->hour);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, isnull);
+	pfree(DatumGetPointer(values[0]));
+	pfree(DatumGetPointer(values[1]));
+}

@@ -1,0 +1,433 @@
+# The counts of pools are what a recount finds, in every snapshot: while many
+# sessions do all that can be done, in savepoints, in prepared transactions, by
+# the owner's SQL, and a crash ends them; after a dump and restore, with triggers
+# or without; on a subscriber; and after an update from version 1.0.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Awspool;
+use IPC::Run;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use constant {
+	SESSIONS => 8,
+	ROUNDS => 3,
+	TRANSACTIONS => 60,    # of a session in a round
+};
+
+my $seed = $ENV{SEED} // int rand 1_000_000;
+note "SEED=$seed";
+srand $seed;
+
+my $node = start_pool('tally', conf => <<'CONF');
+max_prepared_transactions = 100
+max_connections = 40
+log_lock_waits = off
+deadlock_timeout = 100ms
+CONF
+
+# In one snapshot, what the views show against what accounts and log say.
+my $differences = 'SELECT * FROM awspool.recounted()';
+
+sub is_counted
+{
+	my ($server, $name, $dbname) = @_;
+
+	is($server->safe_psql($dbname // 'postgres', $differences), '', $name);
+	return;
+}
+
+#
+# Many sessions.  What a script says is random, and does not have to succeed.
+#
+
+my @providers = ('acme', 'other');
+my @places = map { "MP-000$_" } 0 .. 3;
+my $last_id = 100_000_000_000;
+
+sub one_of { return $_[ rand @_ ]; }
+
+# An account of that status, as any other session may pick it as well.
+sub some_account
+{
+	my ($provider, $status, $n) = @_;
+
+	return "(SELECT provider, account_id FROM awspool.account WHERE provider = '$provider'"
+	  . " AND status $status ORDER BY random() LIMIT " . ($n // 1) . ') a';
+}
+
+my @acts = (
+	sub { "SELECT awspool.claim_account('$_[0]', '$_[1]')" },
+	sub { "SELECT awspool.claim_account('$_[0]', '$_[1]', 'o-" . int(rand 1e9) . "')" },
+	sub { "SELECT awspool.claim_account('$_[0]', '$_[1]')" },
+	sub {
+		'SELECT awspool.'
+		  . one_of('allocate_account(provider, account_id)',
+			"fail_account(provider, account_id, 'x')",
+			"invalidate_account(provider, account_id, 'x')",
+			"replace_account(provider, account_id, 'x')")
+		  . ' FROM ' . some_account($_[0], "= 'provisioning_in_progress'");
+	},
+	sub {
+		"SELECT awspool.edit_account(provider, account_id, '$_[1]') FROM "
+		  . some_account($_[0], "= 'ready'");
+	},
+	sub {
+		'SELECT awspool.delete_account(provider, account_id) FROM '
+		  . some_account($_[0], "<> 'provisioning_in_progress'");
+	},
+	sub {
+		$last_id++;
+		"SELECT awspool.add_account('$_[0]', '$last_id', '$_[1]', 'SPAM')";
+	},
+	sub {
+		my $n = one_of(3, 20, 60);
+		my @rows = map { $last_id++; "$last_id;" . one_of(@places) . ';SPAM' } 1 .. $n;
+		"SELECT count(*) FROM awspool.import_csv('$_[0]', E'" . join('\n', @rows) . "', true)";
+	},
+	# Rows of earlier hours, which are merged at once.
+	sub {
+		my $from = $last_id + 1;
+		$last_id += 5;
+		'INSERT INTO awspool.account (provider, account_id, marketplace, model, added_at)'
+		  . " SELECT '$_[0]', i, '$_[1]', 'SPAM', now() - random() * interval '9 days'"
+		  . " FROM generate_series($from, $last_id) i";
+	},
+	sub {
+		"UPDATE awspool.account SET status = 'invalid' WHERE account_id IN (SELECT account_id FROM "
+		  . some_account($_[0], "= 'ready'", 3) . ')';
+	},
+	sub {
+		"UPDATE awspool.account SET marketplace = '$_[1]' WHERE account_id IN (SELECT account_id FROM "
+		  . some_account($_[0], "= 'ready'", 3) . ')';
+	},
+	sub {
+		'DELETE FROM awspool.account WHERE account_id IN (SELECT account_id FROM '
+		  . some_account($_[0], "IN ('ready', 'allocated')", 3) . ')';
+	},
+	sub {
+		"DO \$\$ BEGIN PERFORM awspool.claim_account('$_[0]', '$_[1]'); "
+		  . "RAISE EXCEPTION 'x'; EXCEPTION WHEN raise_exception THEN NULL; END \$\$";
+	});
+
+sub act { return one_of(@acts)->(one_of(@providers), one_of(@places)) . ";\n"; }
+
+# Savepoints within a transaction; after an error, what is left is rolled back.
+sub transaction
+{
+	my ($gid) = @_;
+	my $sql = "BEGIN;\n";
+	my $depth = 0;
+
+	$sql = 'BEGIN ISOLATION LEVEL ' . one_of('REPEATABLE READ', 'SERIALIZABLE') . ";\n"
+	  if rand() < 0.3;
+	for (1 .. 1 + rand 6)
+	{
+		my $what = rand;
+
+		if ($what < 0.25) { $sql .= 'SAVEPOINT s' . ++$depth . ";\n"; }
+		elsif ($what < 0.4 && $depth) { $sql .= "ROLLBACK TO s$depth;\n"; }
+		elsif ($what < 0.5 && $depth) { $sql .= 'RELEASE s' . $depth-- . ";\n"; }
+		else { $sql .= act(); }
+	}
+	my $end = rand;
+	return $sql
+	  . ( $end < 0.2 ? 'ROLLBACK'
+		: $end < 0.35 ? "PREPARE TRANSACTION '$gid'"
+		: 'COMMIT')
+	  . ";\n";
+}
+
+sub script
+{
+	my ($session) = @_;
+	my $sql = "SET lock_timeout = '200ms';\n";
+
+	for (1 .. TRANSACTIONS)
+	{
+		$sql .= rand() < 0.5 ? act() : transaction("$session-$last_id-$_");
+		$sql .= '\c' . "\nSET lock_timeout = '200ms';\n" if rand() < 0.05;
+	}
+	return $sql;
+}
+
+sub start_session
+{
+	my ($sql) = @_;
+
+	return IPC::Run::start(
+		[ 'psql', '-X', '-q', '-d', $node->connstr('postgres') ],
+		'<', \$sql, '>', \my $out, '2>', \my $err);
+}
+
+# Some of the prepared transactions, either way.
+sub end_prepared
+{
+	my ($share) = @_;
+
+	for (split "\n", $node->safe_psql('postgres', 'SELECT gid FROM pg_prepared_xacts'))
+	{
+		next if rand() > $share;
+		$node->psql('postgres',
+			"SET lock_timeout = '1s'; " . one_of('COMMIT', 'ROLLBACK') . " PREPARED '$_'");
+	}
+	return;
+}
+
+my $looked = 0;
+my @wrong;
+
+sub look
+{
+	my ($ret, $out, $err) = $node->psql('postgres',
+		'BEGIN ISOLATION LEVEL '
+		  . one_of('REPEATABLE READ', 'SERIALIZABLE', 'REPEATABLE READ READ ONLY')
+		  . "; $differences; SELECT pg_sleep(0.01); $differences; COMMIT;");
+
+	$out =~ s/^\n*//mg;
+	push @wrong, $out if $ret == 0 && $out ne '';
+	$looked++ if $ret == 0;
+	return;
+}
+
+for my $round (1 .. ROUNDS)
+{
+	my @sessions = map { start_session(script("$round-$_")) } 1 .. SESSIONS;
+	my $crash = $round == 2 ? 10 : -1;
+
+	while (grep { $_->pumpable } @sessions)
+	{
+		for (@sessions) { $_->pump_nb if $_->pumpable; }
+		look();
+		end_prepared(0.3);
+		$node->psql('postgres',
+			"SET lock_timeout = '100ms'; " . one_of('VACUUM awspool.tally',
+				'VACUUM FULL awspool.tally', 'VACUUM awspool.account', 'SELECT 1'))
+		  if rand() < 0.2;
+		if ($crash-- == 0)
+		{
+			$node->stop('immediate');
+			$node->start;
+			is_counted($node, "round $round: after a crash");
+		}
+	}
+	for (@sessions) { eval { $_->finish }; }
+	is_counted($node, "round $round: with transactions prepared");
+	end_prepared(1);
+	is_counted($node, "round $round: with none");
+}
+is(join('', @wrong), '', "each of $looked looks found what a recount does");
+cmp_ok($looked, '>', 10, 'and there were some');
+isnt($node->safe_psql('postgres', 'SELECT count(*) FROM awspool.account'), '0',
+	'there are accounts');
+isnt($node->safe_psql('postgres', 'SELECT sum(deleted) FROM awspool.pool_activity'), '0',
+	'and there were');
+cmp_ok(
+	$node->safe_psql('postgres', 'SELECT count(*) FROM awspool.tally WHERE part = 1'),
+	'>', 10, 'hours were merged');
+
+# The same once made anew.
+my $status = 'SELECT * FROM awspool.pool_status ORDER BY 1, 2';
+my $activity = 'SELECT * FROM awspool.pool_activity ORDER BY 1, 2, 3';
+my $counted = $node->safe_psql('postgres',
+	"BEGIN; $activity; SELECT provider, marketplace, ready, added_ever, claimed_ever FROM awspool.pool_status WHERE added_ever > 0 ORDER BY 1, 2; COMMIT;");
+
+$node->safe_psql('postgres', 'SELECT awspool.recount()');
+is( $node->safe_psql('postgres',
+		"$activity; SELECT provider, marketplace, ready, added_ever, claimed_ever FROM awspool.pool_status WHERE added_ever > 0 ORDER BY 1, 2;"),
+	$counted, 'recount changes nothing');
+
+#
+# Readers do not make claims fail.
+#
+
+$node->safe_psql('postgres', 'CREATE TABLE seen (n bigint)');
+my $failed = 0;
+for (1 .. 10)
+{
+	my $reader = $node->background_psql('postgres', on_error_stop => 0);
+	my $claim = $node->background_psql('postgres', on_error_stop => 0);
+
+	$reader->query_safe('BEGIN ISOLATION LEVEL SERIALIZABLE');
+	$claim->query_safe('BEGIN ISOLATION LEVEL SERIALIZABLE');
+	$claim->query_safe('SELECT count(*) FROM seen');
+	$reader->query_safe('INSERT INTO seen SELECT sum(ready) FROM awspool.pool_status');
+	$reader->query_safe('SELECT count(*) FROM awspool.pool_activity');
+	$claim->query_safe("SELECT account_id FROM awspool.claim_account('acme', 'MP-0000')");
+	$failed++ if !eval { $claim->query_safe('COMMIT'); $reader->query_safe('COMMIT'); 1 };
+	$reader->quit;
+	$claim->quit;
+}
+is($failed, 0, 'a serializable reader and a claim do not disturb each other');
+
+#
+# A dump has none of it; a restore counts again, in the hours of the rows.
+#
+
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $before = $node->safe_psql('postgres', "$status; $activity");
+
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/dump", $node->connstr('postgres') ], 'dump');
+for my $how ([], ['--disable-triggers'])
+{
+	my $name = @$how ? 'without_triggers' : 'restored';
+
+	$node->safe_psql('postgres', "CREATE DATABASE $name");
+	if (@$how)
+	{
+		$node->safe_psql($name, 'CREATE EXTENSION awspool; CREATE TABLE seen (n bigint)');
+	}
+	$node->command_ok(
+		[ 'pg_restore', '-d', $node->connstr($name), (@$how ? ('--data-only', @$how) : ()), "$dir/dump" ],
+		"restore @$how");
+	if (@$how)
+	{
+		isnt($node->safe_psql($name, $differences), '', 'recounted tells that nothing was counted');
+		$node->safe_psql($name, 'SELECT awspool.recount()');
+	}
+	is($node->safe_psql($name, "$status; $activity"), $before, "the same counts, restored @$how");
+	is_counted($node, "restored @$how", $name);
+}
+
+#
+# Version 1.0, with and without an update.
+#
+
+$node->safe_psql('postgres', 'CREATE DATABASE old');
+$node->safe_psql('old', <<'SQL');
+CREATE EXTENSION awspool VERSION '1.0';
+SELECT awspool.add_account('acme', lpad(i::text, 12, '0'), 'MP-000' || i % 2, 'SPAM') FROM generate_series(1, 20) i;
+SELECT awspool.claim_account('acme', 'MP-0000') FROM generate_series(1, 4);
+SELECT awspool.allocate_account('acme', '000000000002');
+SELECT awspool.fail_account('acme', '000000000004');
+SELECT awspool.edit_account('acme', '000000000010', 'MP-0002');
+SELECT awspool.delete_accounts('acme', '{000000000002,000000000004,000000000001,000000000010}');
+SELECT awspool.add_account('acme', '000000000001', 'MP-0001', 'SPAM');
+SELECT awspool.delete_account('acme', '000000000001');
+SQL
+is( $node->safe_psql('old',
+		'SELECT marketplace, ready, provisioning_in_progress, claims_24h FROM awspool.pool_status ORDER BY 1'),
+	"MP-0000|5|2|2\nMP-0001|9|0|0", 'the view of version 1.0 counts accounts');
+$node->safe_psql('old', <<'SQL');
+BEGIN;
+SELECT awspool.claim_account('acme', 'MP-0000');
+ALTER EXTENSION awspool UPDATE TO '1.1';
+SELECT awspool.claim_account('acme', 'MP-0000');
+COMMIT;
+SQL
+is_counted($node, 'an update counts what is there', 'old');
+is( $node->safe_psql('old',
+		'SELECT marketplace, ready, provisioning_in_progress, added_ever, claimed_ever FROM awspool.pool_status ORDER BY 1'),
+	"MP-0000|3|4|9|6\nMP-0001|9|0|11|0\nMP-0002|0|0|1|0", 'deleted ones as well');
+
+# A dump of version 1.0 in 1.1: the log is completed from its deletions.
+$node->safe_psql('postgres', 'CREATE DATABASE older');
+$node->safe_psql('older', <<'SQL');
+CREATE EXTENSION awspool VERSION '1.0';
+SELECT awspool.add_account('acme', lpad(i::text, 12, '0'), 'MP-000' || i % 2, 'SPAM') FROM generate_series(1, 20) i;
+SELECT awspool.claim_account('acme', 'MP-0000') FROM generate_series(1, 4);
+SELECT awspool.allocate_account('acme', '000000000002');
+SELECT awspool.delete_accounts('acme', '{000000000002,000000000001}');
+SQL
+$node->safe_psql('postgres', 'CREATE DATABASE newer');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', "$dir/older", $node->connstr('older') ], 'dump of 1.0');
+$node->command_ok([ 'pg_restore', '-d', $node->connstr('newer'), "$dir/older" ], 'restored into 1.1');
+is_counted($node, 'what came from 1.0 is counted', 'newer');
+is( $node->safe_psql('newer',
+		'SELECT marketplace, ready, provisioning_in_progress, added_ever, claimed_ever FROM awspool.pool_status ORDER BY 1'),
+	"MP-0000|6|3|10|4\nMP-0001|9|0|10|0", 'and what was deleted there');
+
+# The extension goes and comes again in the midst of a transaction.
+$node->safe_psql('newer', <<'SQL');
+BEGIN;
+SELECT awspool.claim_account('acme', 'MP-0000');
+DROP EXTENSION awspool CASCADE;
+DROP SCHEMA IF EXISTS awspool CASCADE;
+CREATE EXTENSION awspool;
+SELECT awspool.add_account('acme', '000000000001', 'MP-0009', 'SPAM');
+COMMIT;
+SQL
+is_counted($node, 'nothing of the extension before', 'newer');
+
+#
+# Many pools in one transaction.
+#
+
+$node->safe_psql('newer', <<'SQL');
+INSERT INTO awspool.account (provider, account_id, marketplace, model)
+SELECT 'p' || i % 100, 500000000000 + i, 'MP-' || lpad(i::text, 5, '0'), 'SPAM' FROM generate_series(1, 10000) i;
+SQL
+is( $node->safe_psql('newer', 'SELECT count(*), sum(ready) FROM awspool.pool_status'),
+	'10001|10001', 'ten thousand pools');
+is_counted($node, 'of ten thousand pools', 'newer');
+$node->safe_psql('newer', 'SELECT awspool.recount()');
+is_counted($node, 'made anew', 'newer');
+
+# More in a transaction than is kept in memory.
+$node->safe_psql('newer', <<'SQL');
+TRUNCATE awspool.account, awspool.account_log;
+BEGIN;
+SAVEPOINT a;
+INSERT INTO awspool.account (provider, account_id, marketplace, model, added_at)
+SELECT 'acme', 500000000000 + i, 'MP-0000', 'SPAM', '2001-01-01'::timestamptz + i * interval '1 hour' FROM generate_series(1, 70000) i;
+SAVEPOINT b;
+INSERT INTO awspool.account (provider, account_id, marketplace, model, added_at)
+SELECT 'acme', 600000000000 + i, 'MP-0000', 'SPAM', '2001-01-01'::timestamptz + i * interval '1 hour' FROM generate_series(1, 70000) i;
+ROLLBACK TO b;
+INSERT INTO awspool.account (provider, account_id, marketplace, model, added_at)
+SELECT 'acme', 700000000000 + i, 'MP-0001', 'SPAM', '2001-01-01'::timestamptz + i * interval '1 hour' FROM generate_series(1, 10) i;
+COMMIT;
+SQL
+is( $node->safe_psql('newer',
+		'SELECT ready, (SELECT count(*) FROM awspool.pool_activity a WHERE a.marketplace = s.marketplace), (SELECT count(*) FROM awspool.tally t WHERE t.marketplace = s.marketplace AND part > 1) FROM awspool.pool_status s ORDER BY marketplace'),
+	"70000|70000|0\n10|10|0", 'many hours in one transaction');
+is_counted($node, 'of many hours', 'newer');
+
+$node->stop;
+
+#
+# A subscriber counts what arrives, whatever is published.
+#
+
+my %logical = (init => { allows_streaming => 'logical' });
+my $publisher = start_pool('tally_publisher', %logical);
+my $subscriber = start_pool('tally_subscriber', %logical);
+
+add_accounts($publisher, map { "90000000000$_" } 1 .. 9);
+$publisher->safe_psql('postgres', <<'SQL');
+SELECT awspool.claim_account('acme', 'MP-0001', 'order-1');
+SELECT awspool.allocate_account('acme', '900000000001', 'order-1');
+SELECT awspool.delete_account('acme', '900000000001');
+CREATE PUBLICATION pool FOR ALL TABLES;
+SQL
+$subscriber->safe_psql('postgres',
+	"CREATE SUBSCRIPTION pool CONNECTION '" . $publisher->connstr . " dbname=postgres' PUBLICATION pool");
+$subscriber->wait_for_subscription_sync($publisher, 'pool');
+is_counted($subscriber, 'after the first copy');
+$publisher->safe_psql('postgres', <<'SQL');
+SELECT awspool.claim_account('acme', 'MP-0001', 'order-2');
+SELECT awspool.fail_account('acme', '900000000002', 'no quota', 'order-2');
+SELECT awspool.claim_account('acme', 'MP-0001', 'order-3');
+SELECT awspool.edit_account('acme', '900000000004', 'MP-0002');
+SELECT awspool.delete_account('acme', '900000000002');
+SELECT awspool.recount();
+SQL
+$publisher->wait_for_catchup('pool');
+is_counted($subscriber, 'while it goes on');
+is( $subscriber->safe_psql('postgres', "$status; $activity"),
+	$publisher->safe_psql('postgres', "$status; $activity"),
+	'the subscriber has the same counts');
+$publisher->safe_psql('postgres', 'TRUNCATE awspool.account, awspool.account_log');
+$publisher->wait_for_catchup('pool');
+is_counted($subscriber, 'after a TRUNCATE');
+is($subscriber->safe_psql('postgres', 'SELECT count(*) FROM awspool.account'), '0', 'which arrived');
+is($subscriber->safe_psql('postgres', "SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL AND relid IS NULL"),
+	'1', 'the subscription goes on');
+$subscriber->stop;
+$publisher->stop;
+
+done_testing();
