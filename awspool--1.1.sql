@@ -280,7 +280,6 @@ ALTER TABLE awspool.tally
   ALTER recent_claims SET STATISTICS 0;
 ALTER TABLE awspool.tally ENABLE ROW LEVEL SECURITY;
 
-
 -- Which database roles may look at a provider, and change nothing.
 CREATE TABLE awspool.provider_viewer (
   provider text COLLATE "C" NOT NULL,
@@ -302,7 +301,6 @@ ALTER TABLE awspool.provider_viewer
   ALTER provider SET STATISTICS 0, ALTER role SET STATISTICS 0,
   ALTER role_oid SET STATISTICS 0;
 ALTER TABLE awspool.provider_viewer ENABLE ROW LEVEL SECURITY;
-
 
 -- What a provider wants of a pool, and since when it is paused.
 CREATE TABLE awspool.pool_setting (
@@ -365,13 +363,6 @@ ALTER TABLE awspool.pool_setting
 COMMENT ON TRIGGER pool_setting_count_change ON awspool.pool_setting IS
   'Has every session look at the settings of the provider again.';
 
-
--- @batch-table
-
-
--- @verify-table
-
-
 -- Which providers are frozen, or have moved to another server; all others are
 -- here.
 CREATE TABLE awspool.provider_state (
@@ -401,7 +392,6 @@ ALTER TABLE awspool.provider_state
   ALTER restored SET STATISTICS 0, ALTER since SET STATISTICS 0,
   ALTER set_by SET STATISTICS 0;
 ALTER TABLE awspool.provider_state ENABLE ROW LEVEL SECURITY;
-
 
 -- No samples of the values: the server shows those to roles that read all data.
 ALTER TABLE awspool.account
@@ -716,16 +706,45 @@ AS 'MODULE_PATHNAME', 'awspool_read_activity' LANGUAGE C STABLE;
 COMMENT ON FUNCTION awspool.read_activity() IS
   'What happened in the pools of the caller''s providers, as view pool_activity shows it.';
 
+-- The settings of the pools of the caller's providers.
+CREATE FUNCTION awspool.visible_settings()
+RETURNS TABLE (provider text, marketplace text, low_water bigint,
+  min_days numeric, deadline interval, paused_at timestamptz, paused_by text,
+  pause_reason text)
+AS 'MODULE_PATHNAME', 'awspool_visible_settings' LANGUAGE C STABLE;
+
+COMMENT ON FUNCTION awspool.visible_settings() IS
+  'The settings of the pools of the caller''s providers, as view awspool.pool_settings shows them.';
+
 -- The state of each pool: stock, age and demand.
 CREATE VIEW awspool.pool_status WITH (security_barrier) AS
-  SELECT provider, marketplace, ready, provisioning_in_progress, allocated,
-         provisioning_failed, invalid, oldest_ready_at, claims_24h, claims_7d,
-         oldest_in_progress_at, added_ever, claimed_ever,
-         ready OPERATOR(pg_catalog.*) 7.0 OPERATOR(pg_catalog./)
-           NULLIF(claims_7d, 0) AS days_left,
-         -- of awspool.pool_setting, whose pools are here as well
-         NULL::pg_catalog.timestamptz AS paused_at
-  FROM awspool.read_pools();
+  -- A pool that has a setting need not have an account; one without a setting of
+  -- its own is paused with all of its provider's.
+  WITH setting AS MATERIALIZED (
+    SELECT provider, marketplace, paused_at FROM awspool.visible_settings()
+  ), own AS (
+    SELECT * FROM setting WHERE marketplace OPERATOR(pg_catalog.<>) '*'
+  )
+  SELECT COALESCE(p.provider, own.provider) AS provider,
+         COALESCE(p.marketplace, own.marketplace) AS marketplace,
+         COALESCE(p.ready, 0) AS ready,
+         COALESCE(p.provisioning_in_progress, 0) AS provisioning_in_progress,
+         COALESCE(p.allocated, 0) AS allocated,
+         COALESCE(p.provisioning_failed, 0) AS provisioning_failed,
+         COALESCE(p.invalid, 0) AS invalid, p.oldest_ready_at,
+         COALESCE(p.claims_24h, 0) AS claims_24h,
+         COALESCE(p.claims_7d, 0) AS claims_7d, p.oldest_in_progress_at,
+         COALESCE(p.added_ever, 0) AS added_ever,
+         COALESCE(p.claimed_ever, 0) AS claimed_ever,
+         p.ready OPERATOR(pg_catalog.*) 7.0 OPERATOR(pg_catalog./)
+           NULLIF(p.claims_7d, 0) AS days_left,
+         CASE WHEN own.provider IS NULL THEN every.paused_at
+              ELSE own.paused_at END AS paused_at
+  FROM awspool.read_pools() p
+  FULL JOIN own ON own.provider OPERATOR(pg_catalog.=) p.provider
+    AND own.marketplace OPERATOR(pg_catalog.=) p.marketplace
+  LEFT JOIN setting every ON every.marketplace OPERATOR(pg_catalog.=) '*'
+    AND every.provider OPERATOR(pg_catalog.=) p.provider;
 
 COMMENT ON VIEW awspool.pool_status IS
   'The state of each pool of the caller''s providers: how many accounts in each status, since when the oldest ready one waits, and how many were claimed lately.';
@@ -885,7 +904,6 @@ AS 'MODULE_PATHNAME', 'awspool_recount' LANGUAGE C;
 COMMENT ON FUNCTION awspool.recount() IS
   'Owner only: makes the counts of all pools anew from accounts and log, as after a restore with --disable-triggers. Waits for whoever is changing accounts, and keeps them waiting. 25006: read-only.';
 
-
 -- Lets the grants of viewers find their roles as those of providers do.
 CREATE TRIGGER provider_viewer_resolve
   BEFORE INSERT OR UPDATE OR DELETE ON awspool.provider_viewer
@@ -896,17 +914,6 @@ ALTER TABLE awspool.provider_viewer
 
 COMMENT ON TRIGGER provider_viewer_resolve ON awspool.provider_viewer IS
   'Finds the role of a name, so that grants survive a restore elsewhere, and has every session read the grants anew.';
-
-
--- The settings of the pools of the caller's providers.
-CREATE FUNCTION awspool.visible_settings()
-RETURNS TABLE (provider text, marketplace text, low_water bigint,
-  min_days numeric, deadline interval, paused_at timestamptz, paused_by text,
-  pause_reason text)
-AS 'MODULE_PATHNAME', 'awspool_visible_settings' LANGUAGE C STABLE;
-
-COMMENT ON FUNCTION awspool.visible_settings() IS
-  'The settings of the pools of the caller''s providers, as view awspool.pool_settings shows them.';
 
 -- What is wanted of each pool, and which are paused.
 CREATE VIEW awspool.pool_settings WITH (security_barrier) AS
@@ -958,7 +965,7 @@ AS $$
   WITH setting AS MATERIALIZED (
     SELECT * FROM awspool.visible_settings()
   ), status AS MATERIALIZED (
-    SELECT p.provider, p.marketplace, p.ready, p.claims_7d FROM awspool.pool_status p
+    SELECT p.provider, p.marketplace, p.ready, p.claims_7d, p.days_left FROM awspool.pool_status p
   ), pool AS (        -- one that has a setting need not have an account
     SELECT coalesce(p.provider, s.provider) AS provider, coalesce(p.marketplace, s.marketplace) AS marketplace,
            coalesce(p.ready, 0) AS ready, coalesce(p.claims_7d, 0) AS claims_7d,
@@ -1038,13 +1045,6 @@ COMMENT ON COLUMN awspool.alerts.since IS
 COMMENT ON COLUMN awspool.alerts.detail IS 'The particulars.';
 COMMENT ON COLUMN awspool.alerts.action IS 'The statement to run.';
 
-
--- @batch-view
-
-
--- @verify-view
-
-
 -- Has every session read the states anew, and tells those of a backup.
 CREATE FUNCTION awspool.note_provider_state() RETURNS trigger
 AS 'MODULE_PATHNAME', 'awspool_note_provider_state' LANGUAGE C;
@@ -1060,7 +1060,6 @@ ALTER TABLE awspool.provider_state ENABLE ALWAYS TRIGGER provider_state_note;
 
 COMMENT ON TRIGGER provider_state_note ON awspool.provider_state IS
   'Has every session read the states of providers anew, and marks those that a backup brings.';
-
 
 --
 -- Stock: adding, editing and deleting accounts.
@@ -1313,8 +1312,6 @@ AS 'MODULE_PATHNAME', 'awspool_revoke_provider' LANGUAGE C;
 COMMENT ON FUNCTION awspool.revoke_provider(text, text) IS
   'Owner only: takes back what grant_provider gave, at once, also from a role that was dropped or renamed since. Nothing to take back is no error. 42501: not the owner.';
 
-
-
 -- Lets a database role look at a provider, and change nothing.
 CREATE FUNCTION awspool.grant_viewer(provider text, role_name text)
 RETURNS void
@@ -1330,7 +1327,6 @@ AS 'MODULE_PATHNAME', 'awspool_revoke_viewer' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.revoke_viewer(text, text) IS
   'Owner only: takes back what grant_viewer gave, at once, also from a role that was dropped or renamed since; what grant_provider gave stays. Nothing to take back is no error. 42501: not the owner.';
-
 
 --
 -- Pools: what is wanted of them, and whether they are open.
@@ -1373,7 +1369,6 @@ AS 'MODULE_PATHNAME', 'awspool_fail_overdue' LANGUAGE C;
 COMMENT ON FUNCTION awspool.fail_overdue(text, int) IS
   'The accounts that have been in progress beyond their pool''s deadline become provisioning_failed, the longest first, no more than so many, and are returned. Skips those that somebody is changing. 22023: a number below 0; 42501: not your provider; 25006: read-only.';
 
-
 -- Takes the oldest ready accounts of a pool for several orders.
 CREATE FUNCTION awspool.claim_accounts(provider text, marketplace text,
   order_ids text[])
@@ -1390,7 +1385,6 @@ AS 'MODULE_PATHNAME', 'awspool_explain_claim' LANGUAGE C ROWS 10;
 
 COMMENT ON FUNCTION awspool.explain_claim(text, text) IS
   'The first ten accounts that a claim would meet, oldest first, and what it would do with each: verdict next or ready, or added, claimed, edited, deleted, invalidated or locked, with who does that; or one row without a rank that says why there is none: verdict none_stored, elsewhere or used_up. Changes nothing. 22023: a value is malformed; 42501: not your provider.';
-
 
 --
 -- Reconciliation: after a restore to an earlier time.
@@ -1606,19 +1600,21 @@ AS $$
   FROM (SELECT c.arrivals, c.ctid < '(1,0)'::tid AS is_read,
                greatest(row_number() OVER (ORDER BY c.ctid) - 2, 0) * 1099511627776 AS base
         FROM ONLY awspool.arrival_count c) c
-  HAVING count(*) FILTER (WHERE c.is_read AND c.arrivals - c.base BETWEEN 0 AND 1099511627775) <> 202
-      OR count(*) <> 202
+  HAVING count(*) FILTER (WHERE c.is_read AND c.arrivals - c.base BETWEEN 0 AND 1099511627775) <> 222
+      OR count(*) <> 222
   UNION ALL
   SELECT i.severity, i.object, i.problem, i.action FROM awspool.verify_indexes() i
   UNION ALL
   SELECT n.severity, n.object, n.problem, n.action FROM awspool.verify_pool_starts() n
-  -- @tally-verify: UNION ALL, a row for each pool whose counts differ from a recount
+  UNION ALL
+  SELECT 'error', format('pool %s of provider "%s"', r.marketplace, r.provider), r.problem,
+         'SELECT awspool.recount()'
+  FROM awspool.recounted() r
   ORDER BY 1, 2, 3
 $$;
 
 COMMENT ON FUNCTION awspool.verify() IS
   'Owner only: a row for each thing that is wrong with the data, with severity error or warning, and what to do; none when all is well. Checks the accounts, their orders, positions and log, and each index against its table, as the snapshot shows them; locks nobody out.';
-
 
 -- Refuses every change of a provider's accounts, as long as it moves.
 CREATE FUNCTION awspool.freeze_provider(provider text) RETURNS void
@@ -1640,7 +1636,6 @@ AS 'MODULE_PATHNAME', 'awspool_forget_provider' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.forget_provider(text) IS
   'Owner only: erases the accounts and the log of a frozen provider that has moved to another server, and keeps one line that says so. Their ids are free here. 55000: it is not frozen; 22023: a malformed provider; 42501: not the owner.';
-
 
 --
 -- Lint: what the walls cannot see to themselves.
@@ -2097,9 +2092,6 @@ TO PUBLIC;
 GRANT SELECT ON awspool.pool_activity TO PUBLIC;
 GRANT EXECUTE ON FUNCTION awspool.read_pools, awspool.read_activity TO PUBLIC;
 
-
-
-
 GRANT SELECT ON awspool.pool_settings, awspool.alerts TO PUBLIC;
 GRANT EXECUTE ON FUNCTION
   awspool.configure_pool, awspool.pause_pool, awspool.resume_pool,
@@ -2107,18 +2099,11 @@ GRANT EXECUTE ON FUNCTION
   awspool.blocked_accounts, awspool.find_alerts
 TO PUBLIC;
 
-
 GRANT EXECUTE ON FUNCTION awspool.claim_accounts, awspool.explain_claim TO PUBLIC;
-
 
 GRANT EXECUTE ON FUNCTION
   awspool.reconcile_csv, awspool.check_reconcile_csv, awspool.passed_over
 TO PUBLIC;
-
--- @verify-grant
-
-
-
 
 --
 -- Dump marks: a backup holds the accounts, their order and the grants.
@@ -2138,21 +2123,10 @@ SELECT pg_catalog.pg_extension_config_dump('awspool.pool_start', 'WHERE false');
 
 SELECT pg_catalog.pg_extension_config_dump('awspool.tally', 'WHERE false');
 
-
 -- As those of provider_role.
 SELECT pg_catalog.pg_extension_config_dump('awspool.provider_viewer',
   'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) role_oid AND r.rolname OPERATOR(pg_catalog.=) role::pg_catalog.name)');
 
-
 SELECT pg_catalog.pg_extension_config_dump('awspool.pool_setting', '');
 
-
--- @batch-dump
-
-
--- @verify-dump
-
-
 SELECT pg_catalog.pg_extension_config_dump('awspool.provider_state', '');
-
-

@@ -695,9 +695,6 @@ extern HeapTuple awspool_take_reserved(TupleDesc accounts,
 									   AccountTable *table,
 									   const char *order_id);
 
-/* @batch */
-
-
 /* order.c */
 extern HeapTuple awspool_close_account(TupleDesc accounts,
 									   AccountTable *table,

@@ -220,6 +220,11 @@ erase(const char *provider)
 			.argtypes = {TEXTOID}
 		},
 		{
+			.sql = "DELETE FROM ONLY awspool.pool_setting WHERE provider = $1",
+			.nargs = 1,
+			.argtypes = {TEXTOID}
+		},
+		{
 			.sql = "DELETE FROM ONLY awspool.pool_start WHERE provider = $1",
 			.nargs = 1,
 			.argtypes = {TEXTOID}
@@ -241,4 +246,5 @@ erase(const char *provider)
 	}
 	PG_END_TRY();
 	awspool_end_queries(&caller);
+	awspool_forget_counts(provider);
 }

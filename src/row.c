@@ -172,6 +172,8 @@ any_trigger_after(const AccountTable *table)
 		if (!TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW,
 								  TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE))
 			continue;
+		if (trigger->tgenabled == TRIGGER_DISABLED)
+			continue;
 		if (trigger->tgnattr == 0)
 			return true;
 		for (int j = 0; j < trigger->tgnattr; j++)

@@ -148,11 +148,11 @@ for_each_provider(FunctionCallInfo fcinfo, int natts, const Oid *types,
 
 	if (tally == NULL)
 		(void) awspool_relation("tally");	/* raises the error */
-	if (awspool_acts_for_all())
+	if (awspool_sees_all())
 		read(rsinfo, tally, NULL, snapshot);
 	else
 	{
-		foreach(cell, awspool_granted_providers())
+		foreach(cell, awspool_visible_providers())
 			read(rsinfo, tally, lfirst(cell), snapshot);
 	}
 	table_close(tally, AccessShareLock);
