@@ -193,21 +193,21 @@ SET ROLE regress_awspool_acme;
 -- The extension is dropped and created again under kept plans, and that undone.
 RESET ROLE;
 SET plan_cache_mode = force_generic_plan;
-PREPARE ready_since(int) AS SELECT account_id FROM awspool.accounts WHERE status = 'ready' AND marketplace = 'MP-0001' AND position > $1 ORDER BY position DESC;
-EXECUTE ready_since(5);
+PREPARE ready_since(bigint) AS SELECT account_id FROM awspool.accounts WHERE status = 'ready' AND marketplace = 'MP-0001' AND position > $1 ORDER BY position DESC;
+EXECUTE ready_since(0);
 BEGIN;
 DROP EXTENSION awspool;
 CREATE EXTENSION awspool;
 EXECUTE mine;
-EXECUTE ready_since(5);
+EXECUTE ready_since(0);
 SELECT awspool.grant_provider('other', 'regress_awspool_acme');
 INSERT INTO awspool.accounts (provider, account_id, marketplace, model) SELECT 'other', (700000000000 + i)::text, 'MP-0001', 'SPAM' FROM generate_series(1, 7) i;
 SET ROLE regress_awspool_acme;
 EXECUTE mine;
-EXECUTE ready_since(5);
+EXECUTE ready_since(0);
 ROLLBACK;
 EXECUTE mine;
-EXECUTE ready_since(5);
+EXECUTE ready_since(0);
 RESET plan_cache_mode;
 
 -- Without the index that it needs: the function says which one.
