@@ -1,6 +1,6 @@
 #!/bin/bash
 # make demo: build awspool, start a throw-away server and show the life of an
-# account on it (doc/demo.sql).  make demo-psql then leaves you in psql there, as
+# account on it, and what needs a person (doc/demo.sql).  make demo-psql then leaves you in psql there, as
 # the provider's role; the server goes when you do.
 
 set -euo pipefail
@@ -11,7 +11,7 @@ install_missing $(to_build)
 make_private_place
 slowly "building awspool for PostgreSQL $SERVER (half a minute)" \
 	in_private make "-j$(nproc)" install with_llvm=no
-slowly "starting a server in $work (a few seconds)" start_server
+slowly "starting a server in $work (a few seconds)" start_server -c max_prepared_transactions=5
 in_private psql -Xq -f doc/demo.sql
 
 if [ "${1-}" = psql ]; then

@@ -1,5 +1,6 @@
--- The life of an account, as make demo tells it: run by doc/demo.sh in an empty
--- database, as a superuser, with the project as the current directory.
+-- The life of an account, and the operator's day, as make demo tells them: run by
+-- doc/demo.sh in an empty database, as a superuser, with the project as the
+-- current directory, on a server that has prepared transactions.
 
 \set ON_ERROR_STOP on
 \pset pager off
@@ -67,3 +68,46 @@ SELECT marketplace, ready, provisioning_in_progress AS in_progress,
 \echo '-- What became of an account, when, and by whose doing.'
 SELECT to_char(at, 'HH24:MI:SS') AS at, actor, event, detail
   FROM awspool.account_history('acme', '123456789013');
+
+\echo
+\echo '-- Second act: the operator''s day. What needs a person is a row in one view.'
+SELECT awspool.configure_pool('acme', 'MP-0000', low_water => 3) \g /dev/null
+SELECT severity, alert, marketplace, detail FROM awspool.alerts;
+
+\echo '-- low: below its low-water mark. One more order, and the pool is dry.'
+SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'order-3');
+SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'order-4');
+SELECT severity, alert, detail, action FROM awspool.alerts;
+
+\echo '-- A new file ends both.'
+SELECT count(*) FROM awspool.import_csv('acme', '000000000011;MP-0000;SPAM
+000000000012;MP-0000;SPAM
+000000000013;MP-0000;SPAM
+000000000014;MP-0000;SPAM');
+SELECT count(*) AS alerts FROM awspool.alerts;
+
+\echo '-- runway: at the pace of the last 7 days the pool lasts for too few days.'
+SELECT awspool.configure_pool('acme', 'MP-0000', min_days => 30) \g /dev/null
+SELECT severity, alert, detail FROM awspool.alerts;
+
+\echo '-- overdue: two orders hang. They fail; their accounts are never offered again.'
+SELECT awspool.configure_pool('acme', 'MP-0000', deadline => '1 millisecond') \g /dev/null
+SELECT alert, account_id, order_id, action FROM awspool.alerts;
+SELECT account_id, status, order_id FROM awspool.fail_overdue('acme');
+SELECT count(*) AS alerts FROM awspool.alerts;
+
+\echo '-- blocked: a prepared transaction that everybody forgot holds an account.'
+SELECT awspool.configure_pool('acme', 'MP-0000') \g /dev/null
+BEGIN;
+SELECT account_id FROM awspool.edit_account('acme', '000000000011', model => 'ECAM');
+PREPARE TRANSACTION 'forgotten';
+SELECT alert, account_id, detail, action FROM awspool.alerts;
+SELECT rank, account_id, verdict FROM awspool.explain_claim('acme', 'MP-0000');
+ROLLBACK PREPARED 'forgotten';
+SELECT count(*) AS alerts FROM awspool.alerts;
+
+\echo '-- paused: closed for new orders, until somebody opens it again.'
+SELECT awspool.pause_pool('acme', 'MP-0000', 'price change') \g /dev/null
+SELECT alert, marketplace, detail, action FROM awspool.alerts;
+SELECT awspool.resume_pool('acme', 'MP-0000') \g /dev/null
+SELECT count(*) AS alerts FROM awspool.alerts;
