@@ -942,7 +942,7 @@ COMMENT ON COLUMN awspool.pool_settings.pause_reason IS
 CREATE FUNCTION awspool.overdue_accounts(provider text)
 RETURNS TABLE (marketplace text, account_id text, order_id text,
   claimed_at timestamptz, deadline interval)
-AS 'MODULE_PATHNAME', 'awspool_overdue_accounts' LANGUAGE C STABLE;
+AS 'MODULE_PATHNAME', 'awspool_overdue_accounts' LANGUAGE C STABLE ROWS 10;
 
 COMMENT ON FUNCTION awspool.overdue_accounts(text) IS
   'The accounts of a provider that are in progress beyond the deadline of their pool, as view awspool.alerts shows them.';
@@ -951,7 +951,7 @@ COMMENT ON FUNCTION awspool.overdue_accounts(text) IS
 CREATE FUNCTION awspool.blocked_accounts(provider text)
 RETURNS TABLE (marketplace text, account_id text, is_prepared boolean,
   pid int, transaction_name text, since timestamptz)
-AS 'MODULE_PATHNAME', 'awspool_blocked_accounts' LANGUAGE C STABLE;
+AS 'MODULE_PATHNAME', 'awspool_blocked_accounts' LANGUAGE C STABLE ROWS 10;
 
 COMMENT ON FUNCTION awspool.blocked_accounts(text) IS
   'The oldest ready accounts of each pool of a provider that an old or a prepared transaction holds, as view awspool.alerts shows them.';
