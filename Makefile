@@ -103,7 +103,9 @@ DATA = $(sort $(notdir $(wildcard $(here)/awspool--*.sql)))
 # The documents keep their places towards each other, so that links lead somewhere.
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
 	doc/awspool.md doc/torture.md doc/portal.png \
-	bench/results.md bench/results.svg bench/before/results.md
+	bench/results.md bench/results.svg bench/before/results.md \
+	$(patsubst $(here)/%,%,$(wildcard $(addprefix $(here)/, \
+		contrib/monitoring/* contrib/portal/* test/clients/*.*)))
 PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
 
 # install.sql creates the extension for all that follow, and for one alone.  The

@@ -942,7 +942,7 @@ COMMENT ON COLUMN awspool.pool_settings.pause_reason IS
 CREATE FUNCTION awspool.overdue_accounts(provider text)
 RETURNS TABLE (marketplace text, account_id text, order_id text,
   claimed_at timestamptz, deadline interval)
-AS 'MODULE_PATHNAME', 'awspool_overdue_accounts' LANGUAGE C STABLE;
+AS 'MODULE_PATHNAME', 'awspool_overdue_accounts' LANGUAGE C STABLE ROWS 10;
 
 COMMENT ON FUNCTION awspool.overdue_accounts(text) IS
   'The accounts of a provider that are in progress beyond the deadline of their pool, as view awspool.alerts shows them.';
@@ -951,7 +951,7 @@ COMMENT ON FUNCTION awspool.overdue_accounts(text) IS
 CREATE FUNCTION awspool.blocked_accounts(provider text)
 RETURNS TABLE (marketplace text, account_id text, is_prepared boolean,
   pid int, transaction_name text, since timestamptz)
-AS 'MODULE_PATHNAME', 'awspool_blocked_accounts' LANGUAGE C STABLE;
+AS 'MODULE_PATHNAME', 'awspool_blocked_accounts' LANGUAGE C STABLE ROWS 10;
 
 COMMENT ON FUNCTION awspool.blocked_accounts(text) IS
   'The oldest ready accounts of each pool of a provider that an old or a prepared transaction holds, as view awspool.alerts shows them.';
@@ -1072,7 +1072,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_add_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.add_account(text, text, text, text) IS
-  'Stores a ready account at the end of its pool and returns it. 22023: a value is malformed; 23505: the id is taken; WS005: it was used before; 42501: not your provider.';
+  'Stores a ready account at the end of its pool and returns it. 22023: a value is malformed; 23505: the id is taken; WS005: it was used before; WS008: the provider is frozen; 42501: not your provider.';
 
 -- Changes the marketplace or model of an account; NULL leaves it as it is.
 CREATE FUNCTION awspool.edit_account(provider text, account_id text,
@@ -1081,7 +1081,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_edit_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.edit_account(text, text, text, text) IS
-  'Changes the marketplace (of a ready account) or model of an account and returns it; NULL leaves as is. WS003: no such account; WS004: the marketplace of an account that is not ready; 22023: a value is malformed; 42501: not your provider.';
+  'Changes the marketplace (of a ready account) or model of an account and returns it; NULL leaves as is. WS003: no such account; WS004: the marketplace of an account that is not ready; 22023: a value is malformed; WS008: the provider is frozen; 42501: not your provider.';
 
 -- Deletes an account that no order is using.
 CREATE FUNCTION awspool.delete_account(provider text, account_id text)
@@ -1089,7 +1089,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_delete_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.delete_account(text, text) IS
-  'Deletes an account and returns it as it was. WS003: no such account; WS004: an order is using it; 42501: not your provider.';
+  'Deletes an account and returns it as it was. WS003: no such account; WS004: an order is using it; WS008: the provider is frozen; 42501: not your provider.';
 
 -- Deletes those of the given accounts that no order is using.
 CREATE FUNCTION awspool.delete_accounts(provider text, account_ids text[])
@@ -1097,7 +1097,7 @@ RETURNS TABLE (account_id text, outcome text, detail text)
 AS 'MODULE_PATHNAME', 'awspool_delete_accounts' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.delete_accounts(text, text[]) IS
-  'Deletes what it can of the given accounts; a row for each id asked for, in that order, with outcome deleted, in_use or not_found. 22023: a NULL; 42501: not your provider.';
+  'Deletes what it can of the given accounts; a row for each id asked for, in that order, with outcome deleted, in_use or not_found. 22023: a NULL; WS008: the provider is frozen; 42501: not your provider.';
 
 --
 -- Claim: an order takes the oldest ready account.
@@ -1110,7 +1110,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_claim_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.claim_account(text, text, text) IS
-  'Takes the oldest ready account of a pool and returns it, now provisioning_in_progress; no row if there is none. An order that holds an account already gets that one again. WS002: the order holds an account of another marketplace; WS007: the pool is paused; 22023: a value is malformed; 42501: not your provider; 25006: read-only.';
+  'Takes the oldest ready account of a pool and returns it, now provisioning_in_progress; no row if there is none. An order that holds an account already gets that one again. WS002: the order holds an account of another marketplace; WS007: the pool is paused; 22023: a value is malformed; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
 
 --
 -- Orders: how a claim ends.
@@ -1123,7 +1123,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_allocate_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.allocate_account(text, text, text) IS
-  'The order completed: its account becomes allocated and is returned. Repeating is harmless. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; 42501: not your provider.';
+  'The order completed: its account becomes allocated and is returned. Repeating is harmless. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; WS008: the provider is frozen; 42501: not your provider.';
 
 -- The order failed: its account is never offered again.
 CREATE FUNCTION awspool.fail_account(provider text, account_id text,
@@ -1132,7 +1132,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_fail_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.fail_account(text, text, text, text) IS
-  'The order failed: its account becomes provisioning_failed and is returned. Repeating is harmless. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; 42501: not your provider.';
+  'The order failed: its account becomes provisioning_failed and is returned. Repeating is harmless. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; WS008: the provider is frozen; 42501: not your provider.';
 
 -- Takes an account out for good, ready or in progress.
 CREATE FUNCTION awspool.invalidate_account(provider text, account_id text,
@@ -1141,7 +1141,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_invalidate_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.invalidate_account(text, text, text) IS
-  'Takes an account that is ready or in progress out for good and returns it, now invalid. Repeating is harmless. WS001: the account is allocated or failed; WS003: no such account; 42501: not your provider.';
+  'Takes an account that is ready or in progress out for good and returns it, now invalid. Repeating is harmless. WS001: the account is allocated or failed; WS003: no such account; WS008: the provider is frozen; 42501: not your provider.';
 
 -- An account failed, and its order gets the next one.
 CREATE FUNCTION awspool.replace_account(provider text, account_id text,
@@ -1150,7 +1150,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_replace_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.replace_account(text, text, text, text) IS
-  'In one step: this account failed, and its order gets the next one of the pool, which is returned; no row, and nothing changed, if there is none. Repeating is harmless if the account was claimed with an order. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; WS007: the pool is paused; 42501: not your provider.';
+  'In one step: this account failed, and its order gets the next one of the pool, which is returned; no row, and nothing changed, if there is none. Repeating is harmless if the account was claimed with an order. WS001: the account is not in progress; WS002: another order holds it; WS003: no such account; WS007: the pool is paused; WS008: the provider is frozen; 42501: not your provider.';
 
 --
 -- Import: stock from a file.
@@ -1164,7 +1164,7 @@ RETURNS TABLE (line bigint, account_id text, marketplace text, model text,
 AS 'MODULE_PATHNAME', 'awspool_import_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.import_csv(text, text, boolean) IS
-  'Stores the accounts of a CSV file in file order; a row for each row of the file, with outcome added, present or rejected. WS006: rows were rejected, so nothing is stored, unless skip_rejected; 22P04: the file cannot be read; 42501: not your provider.';
+  'Stores the accounts of a CSV file in file order; a row for each row of the file, with outcome added, present or rejected. WS006: rows were rejected, so nothing is stored, unless skip_rejected; 22P04: the file cannot be read; WS008: the provider is frozen; 42501: not your provider.';
 
 -- Tells what import_csv would do with a CSV file; stores nothing.
 CREATE FUNCTION awspool.check_csv(provider text, csv text)
@@ -1340,7 +1340,7 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'awspool_configure_pool' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.configure_pool(text, text, bigint, numeric, interval) IS
-  'Sets what is wanted of a pool: at least so many ready accounts, enough for so many days, and how long one may be in progress. What is not given is switched off. 22023: a value is malformed or negative; 42501: not your provider; 25006: read-only.';
+  'Sets what is wanted of a pool: at least so many ready accounts, enough for so many days, and how long one may be in progress. What is not given is switched off. 22023: a value is malformed or negative; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
 
 -- Closes a pool, or all of a provider's, for new claims and replacements.
 CREATE FUNCTION awspool.pause_pool(provider text,
@@ -1349,7 +1349,7 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'awspool_pause_pool' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.pause_pool(text, text, text) IS
-  'Closes a pool or, without marketplace, all of the provider''s and those to come: claims and replacements fail with WS007, but an order that holds an account gets it. Returns when all claims that began before have ended. 22023: a value is malformed; 42501: not your provider; 25006: read-only.';
+  'Closes a pool or, without marketplace, all of the provider''s and those to come: claims and replacements fail with WS007, but an order that holds an account gets it. Returns when all claims that began before have ended. 22023: a value is malformed; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
 
 -- Opens what pause_pool closed.
 CREATE FUNCTION awspool.resume_pool(provider text,
@@ -1358,7 +1358,7 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'awspool_resume_pool' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.resume_pool(text, text) IS
-  'Opens a pool or, without marketplace, all of the provider''s. Nothing to open is no error. 22023: a value is malformed; 42501: not your provider; 25006: read-only.';
+  'Opens a pool or, without marketplace, all of the provider''s. Nothing to open is no error. 22023: a value is malformed; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
 
 -- Ends what is in progress beyond the deadline of its pool.
 CREATE FUNCTION awspool.fail_overdue(provider text,
@@ -1367,7 +1367,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_fail_overdue' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.fail_overdue(text, int) IS
-  'The accounts that have been in progress beyond their pool''s deadline become provisioning_failed, the longest first, no more than so many, and are returned. Skips those that somebody is changing. 22023: a number below 0; 42501: not your provider; 25006: read-only.';
+  'The accounts that have been in progress beyond their pool''s deadline become provisioning_failed, the longest first, no more than so many, and are returned. Skips those that somebody is changing. 22023: a number below 0; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
 
 -- Takes the oldest ready accounts of a pool for several orders.
 CREATE FUNCTION awspool.claim_accounts(provider text, marketplace text,
@@ -1376,7 +1376,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_claim_accounts' LANGUAGE C ROWS 100;
 
 COMMENT ON FUNCTION awspool.claim_accounts(text, text, text[]) IS
-  'Does for each order, in the order of the array, what claim_account does, all or nothing; a row for each order that holds an account then, none for those for which there was none. A NULL claims without an order. WS002: an order holds an account of another marketplace; 22023: a value is malformed; 54000: more than 10,000 orders; 42501: not your provider; 25006: read-only.';
+  'Does for each order, in the order of the array, what claim_account does, all or nothing; a row for each order that holds an account then, none for those for which there was none. A NULL claims without an order. WS002: an order holds an account of another marketplace; WS007: the pool is paused; 22023: a value is malformed; 54000: more than 10,000 orders; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
 
 -- Tells what a claim would meet, and changes nothing.
 CREATE FUNCTION awspool.explain_claim(provider text, marketplace text)
@@ -1384,7 +1384,7 @@ RETURNS TABLE (rank bigint, account_id text, verdict text, detail text)
 AS 'MODULE_PATHNAME', 'awspool_explain_claim' LANGUAGE C ROWS 10;
 
 COMMENT ON FUNCTION awspool.explain_claim(text, text) IS
-  'The first ten accounts that a claim would meet, oldest first, and what it would do with each: verdict next or ready, or added, claimed, edited, deleted, invalidated or locked, with who does that; or one row without a rank that says why there is none: verdict none_stored, elsewhere or used_up. Changes nothing. 22023: a value is malformed; 42501: not your provider.';
+  'The first ten accounts that a claim would meet, oldest first, and what it would do with each: verdict next or ready, or added, claimed, edited, deleted, invalidated or locked, with who does that; or one row without a rank that says why there is none: verdict frozen, away, paused, none_stored, elsewhere or used_up. Changes nothing. 22023: a value is malformed; 42501: not your provider.';
 
 --
 -- Reconciliation: after a restore to an earlier time.
@@ -1397,7 +1397,7 @@ RETURNS TABLE (line bigint, account_id text, order_id text, outcome text,
 AS 'MODULE_PATHNAME', 'awspool_reconcile_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.reconcile_csv(text, text) IS
-  'Brings the pool in line with a CSV list of what orders have used: columns account_id, order_id and, if given, status, marketplace_id, account_model, claimed_at, closed_at, reason; a row for each row of the list, with outcome marked, present, added, unknown, conflict or rejected. Changes what it can, and never makes an account ready. 22P04: the list cannot be read; 42501: not your provider; 25006: read-only.';
+  'Brings the pool in line with a CSV list of what orders have used: columns account_id, order_id and, if given, status, marketplace_id, account_model, claimed_at, closed_at, reason; a row for each row of the list, with outcome marked, present, added, unknown, conflict or rejected. Changes what it can, and never makes an account ready. 22P04: the list cannot be read; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
 
 -- Tells what reconcile_csv would do with a list; changes nothing.
 CREATE FUNCTION awspool.check_reconcile_csv(provider text, csv text)
@@ -1621,7 +1621,7 @@ CREATE FUNCTION awspool.freeze_provider(provider text) RETURNS void
 AS 'MODULE_PATHNAME', 'awspool_freeze_provider' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.freeze_provider(text) IS
-  'Owner only: refuses every change of a provider''s accounts, whoever asks and whichever way, with WS008; returns when the transactions that were changing accounts have ended. Reading goes on. 22023: a malformed provider; WS008: it has moved away; 42501: not the owner.';
+  'Owner only: refuses every change of a provider''s accounts and of the settings of its pools, whoever asks and whichever way, with WS008; returns when the transactions that were changing accounts have ended. Reading goes on. 22023: a malformed provider; WS008: it has moved away; 42501: not the owner.';
 
 -- Ends a freeze.
 CREATE FUNCTION awspool.thaw_provider(provider text) RETURNS void
@@ -1635,7 +1635,7 @@ CREATE FUNCTION awspool.forget_provider(provider text) RETURNS void
 AS 'MODULE_PATHNAME', 'awspool_forget_provider' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.forget_provider(text) IS
-  'Owner only: erases the accounts and the log of a frozen provider that has moved to another server, and keeps one line that says so. Their ids are free here. 55000: it is not frozen; 22023: a malformed provider; 42501: not the owner.';
+  'Owner only: erases the accounts, the log, the counts and the settings of a frozen provider that has moved to another server, and keeps one line that says so. Their ids are free here. 55000: it is not frozen; 22023: a malformed provider; 42501: not the owner.';
 
 --
 -- Lint: what the walls cannot see to themselves.

@@ -30,6 +30,8 @@ SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'O-1');
 SELECT account_id FROM awspool.invalidate_account('acme', '900000000005');
 SELECT account_id FROM awspool.delete_account('acme', '900000000005');
 SELECT account_id FROM awspool.edit_account('acme', '900000000002', model => 'ECAM');
+SELECT awspool.configure_pool('acme', 'MP-0000', low_water => 5, deadline => '1 microsecond'),
+       awspool.pause_pool('acme', 'MP-0001'), awspool.configure_pool('other', 'MP-0000', low_water => 5);
 -- somebody else's claim of before, which its order may repeat
 SELECT account_id FROM awspool.claim_account('other', 'MP-0000', 'O-1');
 
@@ -76,7 +78,17 @@ FROM (VALUES
   (28, 'SELECT awspool.freeze_provider(''acme'')'),
   (29, 'SELECT awspool.thaw_provider(''acme'')'),
   (30, 'SELECT awspool.forget_provider(''acme'')'),
-  (31, 'SELECT FROM awspool.provider_state')
+  (31, 'SELECT FROM awspool.provider_state'),
+  (32, 'SELECT awspool.claim_accounts(''acme'', ''MP-0000'', ''{NULL}'')'),
+  (33, 'SELECT awspool.claim_accounts(''acme'', ''MP-0000'', ''{O-1}'')'),
+  (34, 'SELECT awspool.claim_accounts(''acme'', ''MP-0000'', ''{}'')'),
+  (35, 'SELECT awspool.fail_overdue(''acme'')'),
+  (36, 'SELECT awspool.fail_overdue(''acme'', 0)'),
+  (37, 'SELECT awspool.reconcile_csv(''acme'', ''900000000004;O-2'')'),
+  (38, 'SELECT awspool.reconcile_csv(''acme'', '''')'),
+  (39, 'SELECT awspool.configure_pool(''acme'', ''MP-0000'', 5)'),
+  (40, 'SELECT awspool.pause_pool(''acme'', ''MP-0000'')'),
+  (41, 'SELECT awspool.resume_pool(''acme'')')
 ) c (n, call) ORDER BY c.n;
 SELECT awspool.claim_account('acme', 'MP-0000');
 -- Reading goes on.
@@ -85,8 +97,16 @@ FROM (VALUES
   (1, 'SELECT * FROM awspool.accounts'),
   (2, 'SELECT * FROM awspool.pool_status'),
   (3, 'SELECT awspool.account_history(''acme'', ''900000000005'')'),
-  (4, 'SELECT awspool.check_csv(''acme'', ''910000000009;MP-0000;SPAM'')')
+  (4, 'SELECT awspool.check_csv(''acme'', ''910000000009;MP-0000;SPAM'')'),
+  (5, 'SELECT * FROM awspool.pool_activity'),
+  (6, 'SELECT * FROM awspool.pool_settings'),
+  (7, 'SELECT * FROM awspool.alerts'),
+  (8, 'SELECT awspool.explain_claim(''acme'', ''MP-0000'')'),
+  (9, 'SELECT awspool.check_reconcile_csv(''acme'', ''900000000004;O-2'')'),
+  (10, 'SELECT awspool.passed_over(''acme'')')
 ) c (n, call) ORDER BY c.n;
+SELECT * FROM awspool.explain_claim('acme', 'MP-0000');
+SELECT verdict FROM awspool.explain_claim('other', 'MP-0000');
 SELECT * FROM before EXCEPT SELECT a::text FROM awspool.account a;
 
 -- Grants do not depend on it, and it is no secret to lint().
@@ -149,8 +169,11 @@ SELECT awspool.forget_provider('acme');
 RESET ROLE;
 REVOKE EXECUTE ON FUNCTION awspool.freeze_provider, awspool.thaw_provider, awspool.forget_provider FROM regress_awspool_all;
 
--- Forgotten: in progress or not, with the log, and with what refers to it; the
--- others' stay.  What fails in the middle leaves nothing behind.
+-- Forgotten: in progress or not, with log, counts and settings, and with what
+-- refers to it; the others' stay.  What fails in the middle leaves nothing behind.
+CREATE TEMP TABLE pools AS SELECT * FROM awspool.pool_status;
+CREATE TEMP TABLE hours AS SELECT * FROM awspool.pool_activity;
+SELECT count(*) FILTER (WHERE provider = 'acme') > 0 AS acme FROM pools;
 CREATE TABLE public.regress_awspool_note (account_id text REFERENCES awspool.account ON DELETE CASCADE);
 INSERT INTO public.regress_awspool_note VALUES ('900000000003'), ('900000000006');
 CREATE FUNCTION pg_temp.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not that one'; END $$;
@@ -158,6 +181,8 @@ CREATE TRIGGER fail BEFORE DELETE ON public.regress_awspool_note FOR EACH ROW EX
 SELECT pg_temp.outcome($$SELECT awspool.forget_provider('acme')$$);
 SELECT pg_temp.outcome($$DELETE FROM awspool.account WHERE provider = 'acme'$$) AS frozen, pg_temp.outcome($$DELETE FROM awspool.account WHERE account_id = '900000000006'$$) AS in_use;
 SELECT state FROM awspool.provider_state;
+SELECT p = q AS same_pools FROM pools p JOIN awspool.pool_status q USING (provider, marketplace) ORDER BY provider, marketplace;
+SELECT * FROM awspool.recounted();
 DROP TRIGGER fail ON public.regress_awspool_note;
 SELECT awspool.forget_provider('acme');
 SELECT * FROM public.regress_awspool_note;
@@ -166,6 +191,14 @@ SELECT provider, state, since IS NOT NULL AS "when", set_by = current_user AS by
 SELECT provider, count(*) FROM awspool.account GROUP BY provider ORDER BY provider;
 SELECT provider, count(*) FROM awspool.account_log GROUP BY provider ORDER BY provider;
 SELECT provider, marketplace FROM awspool.pool_start WHERE provider = 'acme';
+SELECT provider, count(*) > 0 AS counted FROM awspool.tally GROUP BY provider ORDER BY provider;
+SELECT provider, marketplace, low_water FROM awspool.pool_setting ORDER BY provider, marketplace;
+SELECT provider, p = q AS same FROM pools p FULL JOIN awspool.pool_status q USING (provider, marketplace) WHERE provider <> 'acme' OR q IS NOT NULL ORDER BY provider, marketplace;
+SELECT DISTINCT provider, h = a AS same FROM hours h FULL JOIN awspool.pool_activity a USING (provider, marketplace, hour) WHERE provider <> 'acme' OR a IS NOT NULL ORDER BY provider;
+SELECT provider, alert FROM awspool.alerts WHERE provider = 'acme';
+SELECT * FROM awspool.recounted();
+SELECT object, problem FROM awspool.verify();
+SELECT verdict, detail FROM awspool.explain_claim('acme', 'MP-0000');
 -- It is away: nothing can be added, and others may have its ids, used or not.
 SELECT awspool.add_account('acme', '900000000002', 'MP-0000', 'SPAM');
 SELECT pg_temp.claims('acme') AS away, pg_temp.outcome($$INSERT INTO awspool.import VALUES ('acme', '910000000009', 'MP-0000', 'SPAM')$$),
@@ -183,6 +216,9 @@ SELECT severity, object, problem, action FROM awspool.lint() WHERE object LIKE '
 -- It may come back.
 SELECT awspool.thaw_provider('acme');
 SELECT account_id FROM awspool.claim_account('acme', 'MP-0000');
+-- and begins anew
+SELECT account_id FROM awspool.add_account('acme', '910000000010', 'MP-0000', 'SPAM');
+SELECT provider, marketplace, ready, claims_7d, added_ever, paused_at FROM awspool.pool_status WHERE provider = 'acme';
 
 -- From a backup: the rows of a frozen provider can be restored after its state.
 INSERT INTO awspool.provider_state (provider, state) VALUES ('moving', 'frozen'), ('moved', 'away');
@@ -211,5 +247,5 @@ SELECT pg_temp.claims('moving') AS frozen;
 TRUNCATE awspool.provider_state;
 SELECT pg_temp.claims('moving') AS here;
 
-TRUNCATE awspool.account, awspool.account_log, awspool.provider_role, awspool.provider_viewer;
+TRUNCATE awspool.account, awspool.account_log, awspool.provider_role, awspool.provider_viewer, awspool.pool_setting;
 DROP ROLE regress_awspool_acme, regress_awspool_all, regress_awspool_viewer, regress_awspool_stranger;

@@ -125,7 +125,26 @@ FROM (VALUES
   (28, 'SELECT awspool.revoke_viewer(''acme'', ''regress_awspool_looks'')'),
   (29, 'SELECT awspool.grant_provider(''acme'', ''regress_awspool_looks'')'),
   (30, 'SELECT FROM awspool.provider_viewer'),
-  (31, 'SELECT awspool.lint()')
+  (31, 'SELECT awspool.lint()'),
+  (32, 'SELECT awspool.claim_accounts(''acme'', ''MP-0000'', ''{NULL}'')'),
+  (33, 'SELECT awspool.claim_accounts(''acme'', ''MP-0000'', ''{O-1}'')'),
+  (34, 'SELECT awspool.claim_accounts(''acme'', ''MP-0000'', ''{}'')'),
+  (35, 'SELECT awspool.configure_pool(''acme'', ''MP-0000'', 5)'),
+  (36, 'SELECT awspool.configure_pool(''acme'', ''MP-0000'')'),
+  (37, 'SELECT awspool.pause_pool(''acme'')'),
+  (38, 'SELECT awspool.pause_pool(''acme'', ''MP-0000'', ''why'')'),
+  (39, 'SELECT awspool.resume_pool(''acme'')'),
+  (40, 'SELECT awspool.resume_pool(''acme'', ''MP-0000'')'),
+  (41, 'SELECT awspool.fail_overdue(''acme'')'),
+  (42, 'SELECT awspool.fail_overdue(''acme'', 0)'),
+  (43, 'SELECT awspool.reconcile_csv(''acme'', ''900000000004;O-2'')'),
+  (44, 'SELECT awspool.reconcile_csv(''acme'', '''')'),
+  (45, 'INSERT INTO awspool.pool_setting (provider, marketplace) VALUES (''acme'', ''MP-0000'')'),
+  (46, 'SELECT FROM awspool.tally'),
+  (47, 'SELECT awspool.recount()'),
+  (48, 'SELECT awspool.recounted()'),
+  (49, 'SELECT awspool.verify()'),
+  (50, 'SELECT awspool.freeze_provider(''acme'')')
 ) c (n, call) ORDER BY c.n;
 -- the wording, which tells viewers from strangers
 SET ROLE regress_awspool_looks;
@@ -146,6 +165,52 @@ RESET ROLE;
 REVOKE EXECUTE ON FUNCTION awspool.grant_viewer FROM regress_awspool_looks_at_all;
 -- nothing of it has changed anything
 SELECT account_id, model, status FROM awspool.accounts ORDER BY account_id;
+SELECT * FROM awspool.pool_settings;
+
+-- All that tells of a pool is told who looks as it is told who acts, and nobody
+-- else: functions refuse a stranger, views are empty.
+SELECT awspool.configure_pool(p, 'MP-0000', 5, 5, '1 microsecond'), awspool.pause_pool(p, 'MP-0001', 'why ' || p)
+FROM unnest('{acme,other}'::text[]) p;
+CREATE TEMP TABLE tells (n int, call text);
+INSERT INTO tells VALUES
+  (1, 'SELECT provider, marketplace, ready, claims_24h, days_left, paused_at IS NULL FROM awspool.pool_status'),
+  (2, 'SELECT provider, marketplace, sum(added), sum(claimed) FROM awspool.pool_activity GROUP BY 1, 2'),
+  (3, 'SELECT provider, marketplace, low_water, min_days, deadline, pause_reason FROM awspool.pool_settings'),
+  (4, 'SELECT provider, marketplace, alert, account_id, order_id FROM awspool.alerts'),
+  (5, 'SELECT account_id, verdict FROM awspool.explain_claim(''acme'', ''MP-0000'')'),
+  (6, 'SELECT account_id, verdict, detail LIKE ''%why acme%'' FROM awspool.explain_claim(''acme'', ''MP-0001'')'),
+  (7, 'SELECT line, account_id, order_id, outcome FROM awspool.check_reconcile_csv(''acme'', E''900000000004;O-2\n900000000002;O-3'')'),
+  (8, 'SELECT account_id FROM awspool.passed_over(''acme'')'),
+  (9, 'SELECT event FROM awspool.account_history(''acme'', ''900000000001'')'),
+  (10, 'SELECT line, outcome FROM awspool.check_csv(''acme'', ''900000000004;MP-0000;SPAM'')'),
+  (11, 'SELECT account_id FROM awspool.overdue_accounts(''acme'')'),
+  (12, 'SELECT account_id FROM awspool.blocked_accounts(''acme'')');
+CREATE FUNCTION pg_temp.told(who text, call text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  told text;
+BEGIN
+  EXECUTE format('SET LOCAL ROLE %I', who);
+  EXECUTE format('SELECT string_agg(t::text, '' '' ORDER BY t::text) FROM (%s) t', call) INTO told;
+  RESET ROLE;
+  RETURN coalesce(told, 'nothing');
+EXCEPTION WHEN OTHERS THEN
+  RETURN SQLSTATE;
+END $$;
+SELECT t.n, o.acts, o.acts = pg_temp.told('regress_awspool_looks', t.call) AS looks,
+       o.acts = pg_temp.told('regress_awspool_member', t.call) AS member,
+       pg_temp.told('regress_awspool_stranger', t.call) AS stranger
+FROM tells t, LATERAL (SELECT pg_temp.told('regress_awspool_acts', t.call)) o (acts) ORDER BY t.n;
+-- who looks at all is told of every provider by the views, as the owner is
+SELECT t.n, pg_temp.told('regress_awspool_looks_at_all', t.call) = pg_temp.told(current_user, t.call) AS as_owner
+FROM tells t ORDER BY t.n;
+-- of another provider a viewer is told as little as a stranger
+SELECT t.n, pg_temp.told('regress_awspool_looks', replace(t.call, 'acme', 'other')) AS looks
+FROM tells t WHERE t.n > 4 ORDER BY t.n;
+-- also where nothing may be written
+BEGIN READ ONLY;
+SELECT n, pg_temp.told('regress_awspool_looks', call) NOT LIKE '25%' AS told FROM tells ORDER BY n;
+ROLLBACK;
+TRUNCATE awspool.pool_setting;
 
 -- Who looks at all may know that another provider used an id.
 SELECT account_id FROM awspool.invalidate_account('other', '900000000002');

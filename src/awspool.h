@@ -532,6 +532,7 @@ extern void awspool_end_queries(const Caller *caller);
 
 /* state.c */
 extern void awspool_check_not_frozen(const char *provider, bool by_hand);
+extern const char *awspool_state_of(const char *provider);
 extern void awspool_check_row_not_frozen(Datum provider, bool isnull,
 										 bool by_hand);
 extern void awspool_announce_states(void);

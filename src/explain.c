@@ -95,6 +95,7 @@ awspool_explain_claim(PG_FUNCTION_ARGS)
 	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
 	Relation	index = awspool_open_index("account_ready", AccessShareLock);
 	TupleTableSlot *account = table_slot_create(rel, NULL);
+	const char *state = awspool_state_of(provider);
 	char	   *paused = awspool_pause_of(provider, marketplace);
 	SnapshotData dirty;
 	IndexScanDesc scan;
@@ -102,7 +103,7 @@ awspool_explain_claim(PG_FUNCTION_ARGS)
 	InitDirtySnapshot(dirty);
 	scan = awspool_begin_index_scan(rel, index, &dirty, lengthof(keys), keys,
 									false);
-	while (paused == NULL && shown.n < MAX_SHOWN &&
+	while (state == NULL && paused == NULL && shown.n < MAX_SHOWN &&
 		   index_getnext_slot(scan, ForwardScanDirection, account))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -113,7 +114,9 @@ awspool_explain_claim(PG_FUNCTION_ARGS)
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
 
-	if (paused != NULL)
+	if (state != NULL)
+		show(&shown, NULL, state, "nothing of the provider can be changed");
+	else if (paused != NULL)
 		show(&shown, NULL, "paused", paused);
 	else if (shown.n == 0)
 		explain_none(&shown, provider, marketplace);

@@ -42,6 +42,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 #include "utils/snapmgr.h"
@@ -208,11 +209,13 @@ awspool_visible_settings(PG_FUNCTION_ARGS)
 /*
  * Waits until no other transaction is changing the settings of the provider,
  * and keeps others from it until this one ends: a row that is new to one of
- * them depends on the provider's other row.
+ * them depends on the provider's other row.  Locks awspool.account as well, so
+ * that a freeze waits for this transaction (state.c).
  */
 void
 awspool_lock_settings(const char *provider)
 {
+	LockRelationOid(awspool_relation("account"), RowExclusiveLock);
 	(void) awspool_lock_names(AWSPOOL_LOCK_SETTINGS, provider, every_pool,
 							  true);
 	awspool_check_provider_again(provider);

@@ -77,6 +77,7 @@ static uint64 known_since = 0;
 static const char *forgotten = NULL;
 
 static const State *find_state(const char *provider);
+static const State *find_state_now(const char *provider);
 static void refresh_states(bool again);
 static void read_states(Oid table);
 static List *scan_states(Relation rel, Snapshot snapshot,
@@ -92,14 +93,8 @@ static List *scan_states(Relation rel, Snapshot snapshot,
 void
 awspool_check_not_frozen(const char *provider, bool by_hand)
 {
-	const State *state;
+	const State *state = find_state_now(provider);
 
-	refresh_states(false);
-	if (find_state(provider) == NULL)
-		return;
-
-	refresh_states(true);		/* what we read may have been rolled back */
-	state = find_state(provider);
 	if (state == NULL || (by_hand && state->restored))
 		return;
 	if (state->is_away)
@@ -116,7 +111,18 @@ awspool_check_not_frozen(const char *provider, bool by_hand)
 }
 
 /*
- * The same for the provider of a row of awspool.account, which is null only if
+ * Whether a provider is "frozen" or "away"; NULL if it is here.
+ */
+const char *
+awspool_state_of(const char *provider)
+{
+	const State *state = find_state_now(provider);
+
+	return state == NULL ? NULL : state->is_away ? away : "frozen";
+}
+
+/*
+ * The same as the first for the provider of a row of awspool.account, which is null only if
  * that will be complained of.
  */
 void
@@ -192,6 +198,19 @@ awspool_is_forgotten(Datum provider)
 {
 	return forgotten != NULL &&
 		strcmp(TextDatumGetCString(provider), forgotten) == 0;
+}
+
+/*
+ * The state of a provider now; NULL if it is here.
+ */
+static const State *
+find_state_now(const char *provider)
+{
+	refresh_states(false);
+	if (find_state(provider) == NULL)
+		return NULL;
+	refresh_states(true);		/* what we read may have been rolled back */
+	return find_state(provider);
 }
 
 /*

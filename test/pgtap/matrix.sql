@@ -373,7 +373,11 @@ INSERT INTO attempt
 -- than what it does not see.
 ALTER TABLE attempt ADD COLUMN viewer text;
 UPDATE attempt SET viewer = CASE
-    WHEN statement ~ '^SELECT' AND name IN ('accounts', 'pool_status', 'account_history', 'check_csv', 'count_pools', 'visible_accounts') THEN member
+    WHEN statement ~ '^SELECT' AND name IN (
+      'accounts', 'alerts', 'pool_activity', 'pool_settings', 'pool_status',
+      'account_history', 'check_csv', 'check_reconcile_csv', 'explain_claim', 'passed_over',
+      'blocked_accounts', 'find_alerts', 'overdue_accounts', 'read_activity', 'read_pools',
+      'visible_accounts', 'visible_settings') THEN member
     WHEN name = 'accounts' THEN '42501'
     ELSE stranger END;
 
@@ -394,7 +398,7 @@ FROM (SELECT t.*, format(t.statement, o.path, quote_ident(f.attname)) AS descrip
   CROSS JOIN LATERAL (SELECT CASE WHEN w.kind IN ('owner', 'all') AND a.name = 'my_providers' THEN 'none'
                                   WHEN w.kind IN ('owner', 'super') THEN a.owner
                                   WHEN w.kind = 'all' AND (a.name = 'acts_for_all' OR a.statement ~ 'other|0005') THEN 'rows'
-                                  WHEN w.kind = 'viewer_of_all' AND a.type = 'view' AND a.statement ~ 'other' THEN 'rows'
+                                  WHEN w.kind = 'viewer_of_all' AND a.statement ~ 'other' AND (a.type = 'view' OR a.name = 'explain_claim') THEN 'rows'
                                   WHEN w.kind LIKE 'viewer%' THEN a.viewer
                                   WHEN w.kind IN ('member', 'inherits', 'all') THEN a.member
                                   WHEN w.kind = 'reader' THEN a.reader

@@ -98,6 +98,9 @@ my @calls_with_provider = (
 	"awspool.overdue_accounts('%s')",
 	"awspool.blocked_accounts('%s')");
 
+# Those of them that a viewer may call.
+my $only_looks = qr/account_history|check_csv|check_reconcile_csv|explain_claim|passed_over|overdue_accounts|blocked_accounts/;
+
 # Statements on the views that look for an account, a provider or an order.
 my @statements_with_id = (
 	"SELECT * FROM awspool.accounts WHERE account_id = '%s'",
@@ -119,6 +122,7 @@ my @statements_with_provider = (
 	"SELECT * FROM awspool.accounts WHERE provider IN ('acme', '%s') ORDER BY position DESC LIMIT 100",
 	"SELECT * FROM (VALUES ('%s')) v (p) LEFT JOIN awspool.accounts a ON a.provider = v.p AND a.order_id = 'secret-order'",
 	"SELECT * FROM awspool.pool_status WHERE provider = '%s'",
+	"SELECT * FROM awspool.pool_activity WHERE provider = '%s'",
 	"SELECT * FROM awspool.pool_settings WHERE provider = '%s'",
 	"SELECT * FROM awspool.alerts WHERE provider = '%s'",
 	"UPDATE awspool.accounts SET model = 'ECAM' WHERE provider = '%s'",
@@ -189,13 +193,14 @@ sub told_each
 	return \%told;
 }
 
-# The error code of each statement; 00000 if it succeeds.
+# The error code of each statement; 00000 if it succeeds.  (psql's variable
+# SQLSTATE does not know what became of a COPY.)
 sub codes
 {
 	my ($role, @statements) = @_;
-	my $told = told($role, join '', map { ended($_) . "\\echo '#' :SQLSTATE\n" } @statements);
+	my $told = told($role, join '', "\\set VERBOSITY sqlstate\n", map { ended($_) . "\\warn #\n" } @statements);
 
-	return $told =~ /^# (\w{5})$/mg;
+	return map { (/ERROR:  (\w{5})$/mg)[-1] // '00000' } split /^(?:psql:\S+ )?#$/m, $told, -1;
 }
 
 # Each statement, by name, is refused with that code, or one of its own.
@@ -410,11 +415,23 @@ UPDATE awspool.accounts SET status = 'invalid', reason = 'x' WHERE account_id OP
 DELETE FROM awspool.accounts WHERE marketplace OPERATOR(pg_catalog.=) 'MP-0009' AND status OPERATOR(pg_catalog.=) 'ready';
 SELECT account_id FROM awspool.accounts;
 SELECT marketplace, ready, claims_24h FROM awspool.pool_status;
+SELECT marketplace, added, claimed FROM awspool.pool_activity;
+SELECT awspool.configure_pool('acme', 'MP-0009', 5, 5, '1 microsecond');
+SELECT account_id, order_id FROM awspool.claim_accounts('acme', 'MP-0009', '{shadow-1,shadow-2}');
+SELECT account_id, status FROM awspool.fail_overdue('acme');
+SELECT outcome FROM awspool.check_reconcile_csv('acme', '900000000015;shadow-1');
+SELECT outcome FROM awspool.reconcile_csv('acme', '900000000016;shadow-3;allocated;MP-0009;SPAM');
+SELECT awspool.pause_pool('acme', 'MP-0009', 'x');
+SELECT rank, account_id, verdict FROM awspool.explain_claim('acme', 'MP-0009');
+SELECT account_id FROM awspool.passed_over('acme');
+SELECT marketplace, low_water, pause_reason FROM awspool.pool_settings;
+SELECT marketplace, alert FROM awspool.alerts;
+SELECT awspool.resume_pool('acme', 'MP-0009');
 SELECT account_id FROM awspool.visible_accounts();
 SQL
 	my $tables = join ' ', map {
 		"CREATE TEMP TABLE $_ (LIKE mine.row); CREATE TABLE mine.$_ (LIKE mine.row);"
-	} qw(account account_log accounts provider_role provider_viewer pool_start pool_setting arrival_count);
+	} qw(account account_log accounts provider_role provider_viewer provider_state pool_start pool_setting arrival_count tally);
 
 	my $normal = told($acme, "BEGIN; $work ROLLBACK;");
 	my $shadowed = told($acme, <<"SQL");
@@ -483,6 +500,7 @@ SQL
 		'a join' => 'SELECT FROM awspool.accounts a JOIN awspool.accounts b ON mine.leak(a.account_id) AND mine.leak2(b.reason, a.reason)',
 		'a lateral join' => 'SELECT FROM awspool.accounts a, LATERAL (SELECT FROM awspool.accounts b WHERE mine.leak(b.order_id)) x',
 		'the view of pools' => 'SELECT FROM awspool.pool_status WHERE mine.leak(marketplace)',
+		'the view of hours' => 'SELECT FROM awspool.pool_activity WHERE mine.leak(marketplace)',
 		'the view of settings' => 'SELECT FROM awspool.pool_settings WHERE mine.leak(marketplace)',
 		'the view of alerts' => 'SELECT FROM awspool.alerts WHERE mine.leak(detail)',
 		'a group' => 'SELECT FROM awspool.accounts GROUP BY account_id HAVING mine.leak(account_id)',
@@ -683,7 +701,7 @@ SELECT s::text FROM pg_statistic s WHERE starelid IN (SELECT oid FROM pg_class W
 SELECT * FROM pg_stats_ext;
 SELECT * FROM pg_stats_ext_exprs;
 SQL
-		unlike_secret(told($role, 'TABLE awspool.account; TABLE awspool.account_log; TABLE awspool.provider_role; TABLE awspool.provider_viewer; TABLE awspool.pool_start; TABLE awspool.pool_setting; TABLE awspool.accounts; TABLE awspool.pool_status'),
+		unlike_secret(told($role, 'TABLE awspool.account; TABLE awspool.account_log; TABLE awspool.provider_role; TABLE awspool.provider_viewer; TABLE awspool.provider_state; TABLE awspool.pool_start; TABLE awspool.pool_setting; TABLE awspool.tally; TABLE awspool.accounts; TABLE awspool.pool_status; TABLE awspool.pool_activity; TABLE awspool.pool_settings; TABLE awspool.alerts'),
 			"$role wants to read every table");
 		is(told($role, "SET row_security = off; SELECT account_id FROM awspool.account") =~ /ERROR/, 1, "$role wants row security off");
 	}
@@ -820,6 +838,7 @@ sub probing
 	}
 	my $told = told_each($acme, map { $_ => "SELECT outcome, detail FROM awspool.check_reconcile_csv('acme', '$_;order-x')" } $taken, '770000000007', $missing);
 
+	chomp %$told;
 	is($told->{$_}, $told->{$missing}, "a list that does not ask to add $_ is told nothing") for $taken, '770000000007';
 	my $offset = log_size();
 	told($acme, "BEGIN; SELECT awspool.add_account('acme', '$missing', 'MP-0001', 'SPAM'); SELECT awspool.add_account('acme', '900000000001', 'MP-0001', 'SPAM'); ROLLBACK");
@@ -919,7 +938,7 @@ sub forged_setting
 		told($role, "ALTER ROLE $role RESET awspool.provider");
 		local $ENV{PGOPTIONS} = '-c awspool.provider=victim';
 		is((codes($role, $import))[0], '42501', "$role wants to import by PGOPTIONS");
-		unlike_secret(told($role, 'TABLE awspool.accounts; TABLE awspool.pool_status; SELECT awspool.my_providers()'), "$role wants to read by PGOPTIONS");
+		unlike_secret(told($role, 'TABLE awspool.accounts; TABLE awspool.pool_status; TABLE awspool.pool_activity; TABLE awspool.pool_settings; TABLE awspool.alerts; SELECT awspool.my_providers()'), "$role wants to read by PGOPTIONS");
 	}
 	return;
 }
@@ -989,7 +1008,7 @@ PREPARE p (text) AS SELECT account_id FROM awspool.accounts WHERE provider = \$1
 PREPARE q AS SELECT account_id FROM awspool.accounts;
 SET ROLE $victim;
 \\o /dev/null
-EXECUTE p ('victim'); EXECUTE p ('victim'); EXECUTE q; SELECT mine.cached(); TABLE awspool.pool_status;
+EXECUTE p ('victim'); EXECUTE p ('victim'); EXECUTE q; SELECT mine.cached(); TABLE awspool.pool_status; TABLE awspool.pool_activity; TABLE awspool.alerts;
 \\o
 SET ROLE $stranger;
 RESET ROLE;
@@ -1003,7 +1022,8 @@ SQL
 SET plan_cache_mode = force_generic_plan;
 PREPARE p (text) AS SELECT account_id FROM awspool.accounts WHERE provider = \$1;
 PREPARE q AS SELECT account_id FROM awspool.accounts;
-PREPARE r AS SELECT marketplace FROM awspool.pool_status;
+PREPARE r AS SELECT s.marketplace, a.detail, h.hour, p.pause_reason FROM awspool.pool_status s
+  FULL JOIN awspool.alerts a ON false FULL JOIN awspool.pool_activity h ON false FULL JOIN awspool.pool_settings p ON false;
 \\o /dev/null
 SET ROLE $victim;
 EXECUTE p ('victim'); EXECUTE q; EXECUTE r; SELECT mine.cached();
@@ -1022,10 +1042,10 @@ SQL
 	my $session = session('regress_awspool_victim');
 	$session->query_safe("PREPARE p AS SELECT account_id FROM awspool.accounts; PREPARE c AS SELECT awspool.claim_account('victim', 'MP-7777')");
 	$session->query_safe('EXECUTE p');
-	$session->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; DECLARE unread CURSOR FOR SELECT account_id FROM awspool.accounts; DECLARE pools CURSOR FOR SELECT ready FROM awspool.pool_status; DECLARE kept CURSOR WITH HOLD FOR SELECT account_id FROM awspool.accounts');
+	$session->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; DECLARE unread CURSOR FOR SELECT account_id FROM awspool.accounts; DECLARE pools CURSOR FOR SELECT ready FROM awspool.pool_status; DECLARE alerts CURSOR FOR SELECT detail FROM awspool.alerts; DECLARE hours CURSOR FOR SELECT added FROM awspool.pool_activity; DECLARE settings CURSOR FOR SELECT marketplace FROM awspool.pool_settings; DECLARE kept CURSOR WITH HOLD FOR SELECT account_id FROM awspool.accounts');
 	$node->safe_psql('postgres', "SELECT awspool.revoke_provider('victim', '$victim')");
 	is($session->query('FETCH ALL FROM unread'), '', 'read a cursor after the grant was revoked');
-	is($session->query('FETCH ALL FROM pools'), '', 'or one of the pools');
+	is($session->query("FETCH ALL FROM $_"), '', "or one of the $_") for qw(pools alerts hours settings);
 	is($session->query('EXECUTE p'), '', 'or run a prepared statement');
 	is($session->query('COMMIT; FETCH ALL FROM kept'), '', 'or have a cursor read by COMMIT');
 	unlike($session->query('EXECUTE c'), qr/\d{12}/, 'or claim by one');
@@ -1185,12 +1205,21 @@ sub too_much
 sub look_only
 {
 	my @writes = (
-		(map { 'SELECT ' . sprintf($_, 'victim') } grep { !/account_history|check_csv/ } @calls_with_provider),
+		(map { 'SELECT ' . sprintf($_, 'victim') } grep { !/$only_looks/ } @calls_with_provider),
 		"SELECT awspool.add_account('victim', '$missing', 'MP-7777', 'SPAM')",
 		"SELECT awspool.import_csv('victim', '')",
 		"SELECT awspool.delete_accounts('victim', '{}')",
 		"SELECT awspool.edit_account('victim', '$taken')",
 		"SELECT awspool.claim_account('victim', 'MP-7777', 'secret-order')",
+		"SELECT awspool.claim_accounts('victim', 'MP-7777', '{}')",
+		"SELECT awspool.fail_overdue('victim', 0)",
+		"SELECT awspool.reconcile_csv('victim', '')",
+		"SELECT awspool.resume_pool('victim', 'MP-7778')",
+		"SELECT awspool.freeze_provider('victim')",
+		"SELECT awspool.thaw_provider('victim')",
+		"SELECT awspool.recount()",
+		"SELECT awspool.verify()",
+		"UPDATE awspool.pool_setting SET paused_at = NULL",
 		"SELECT awspool.allocate_account('victim', '770000000002', 'secret-order-2')",
 		"UPDATE awspool.accounts SET model = model",
 		"UPDATE awspool.accounts SET status = 'invalid' WHERE status = 'ready'",
@@ -1215,7 +1244,12 @@ sub look_only
 	refused($watcher, '42501', 'copy into import' => "COPY awspool.import FROM STDIN;\nvictim\t$missing\tMP-7777\tSPAM\n\\.\n");
 	is((codes($watcher, "SET awspool.provider = 'victim'", "INSERT INTO awspool.import (account_id, marketplace_id, account_model) VALUES ('$missing', 'MP-7777', 'SPAM')"))[1],
 		'42501', 'by the setting');
-	refused($watcher, '00000', 'read what it may' => 'SELECT awspool.account_history(provider, account_id) FROM awspool.accounts');
+	refused($watcher, '00000', 'read what it may' => 'SELECT awspool.account_history(provider, account_id) FROM awspool.accounts',
+		(map { ("read view $_" => "TABLE awspool.$_") } qw(pool_status pool_activity pool_settings alerts)),
+		map { ("call $_" => "SELECT $_") } map { sprintf $_, 'victim' } grep { /$only_looks/ } @calls_with_provider);
+	refused($viewer, '42501', map { ("look at the victim by $_" => 'SELECT ' . sprintf $_, 'victim') } @calls_with_provider);
+	like(told($watcher, "TABLE awspool.$_"), $secret, "what it may look at is shown in $_") for qw(pool_status pool_activity pool_settings alerts);
+	is(told($viewer, "SELECT provider FROM awspool.$_ WHERE provider <> 'acme'"), "\n", "and no other in $_") for qw(pool_status pool_activity pool_settings alerts);
 
 	# In a function of one's own, by a rule, a trigger or a view on the view
 	told($watcher, <<"SQL");

@@ -240,6 +240,8 @@ my %arguments = (
 	blocked_accounts => "'acme'",
 	visible_settings => '',
 	read_activity => '',
+	verify_indexes => '',
+	verify_pool_starts => '',
 	read_pools => '',
 	visible_accounts => '');
 
@@ -267,7 +269,7 @@ for (@functions)
 	my @other = (
 		"$columns, more text",
 		$columns =~ s/(,[^,]+){2}$//r,
-		$columns =~ s/ text$/ integer/r =~ s/ bigint$/ text/r);
+		$columns =~ s/ text$/ integer/r =~ s/ (bigint|interval|timestamp with time zone)$/ text/r);
 	my ($ret, $stdout, $stderr) = $node->psql(
 		'postgres',
 		join("\n",

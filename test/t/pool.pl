@@ -117,7 +117,7 @@ ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activit
 is_open('then the pool is open');
 
 # The claim ends, and with it the waiting.
-$pauser->quit;
+eval { $pauser->quit };
 $pauser = session();
 begin_waiting($pauser, "SELECT awspool.pause_pool('acme', 'MP-0001')");
 $claimer->query_safe('COMMIT');
@@ -187,7 +187,7 @@ $node->safe_psql('postgres', "ROLLBACK PREPARED '$_'") for qw(deletion lock key 
 $pauser = session();
 begin_waiting($pauser, "SELECT awspool.pause_pool('acme', 'MP-0001')");
 $node->safe_psql('postgres', "COMMIT PREPARED 'claim'");
-$pauser->query_safe('SELECT 1');
+like(refusal($pauser, 'SELECT 1'), qr/waiting for prepared transaction "claim"/, 'the session that pauses is told as well');
 is_paused('once that is committed, the pool is paused');
 is($node->safe_psql('postgres', $blocked), '', 'and nothing is blocked');
 $node->safe_psql('postgres', "SELECT awspool.resume_pool('acme')");
@@ -215,11 +215,15 @@ like(refusal($own, claim_sql(undef)), qr/is paused/, 'a pause that the session i
 $node->safe_psql('postgres', "ROLLBACK PREPARED 'own'");
 like($own->query_safe(claim_sql(undef)), qr/^\d{12}$/, 'and that is rolled back elsewhere');
 
-# A superuser's SQL is heard by sessions that knew the pool.
-$node->safe_psql('postgres', "INSERT INTO awspool.pool_setting (provider, marketplace, paused_at) VALUES ('acme', '*', now())");
-like(refusal($own, claim_sql(undef)), qr/is paused/, 'a row that a superuser inserts');
+# A superuser's SQL is heard by sessions that knew the pool.  That pool has a row
+# of its own until the table is truncated.
+$node->safe_psql('postgres', "UPDATE awspool.pool_setting SET paused_at = now() WHERE provider = 'acme' AND marketplace = 'MP-0001'");
+like(refusal($own, claim_sql(undef)), qr/is paused/, 'a row that a superuser changes');
 $node->safe_psql('postgres', "TRUNCATE awspool.pool_setting");
-like($own->query_safe(claim_sql(undef)), qr/^\d{12}$/, 'and the table truncated');
+like($own->query_safe(claim_sql(undef)), qr/^\d{12}$/, 'the table truncated');
+$node->safe_psql('postgres', "INSERT INTO awspool.pool_setting (provider, marketplace, paused_at) VALUES ('acme', '*', now())");
+like(refusal($own, claim_sql(undef)), qr/is paused/, 'and a row that a superuser inserts');
+$node->safe_psql('postgres', "DELETE FROM awspool.pool_setting");
 $_->quit for $own, $knows;
 
 #
