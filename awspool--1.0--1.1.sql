@@ -907,7 +907,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION awspool.count_anew() IS
-  'Owner only: what the counts of each pool and hour have to be, counted from accounts and log.';
+  'What the counts of each pool and hour have to be, counted from accounts and log; for recount() and verify().';
 
 -- The pools whose counts are not what they have to be.
 CREATE FUNCTION awspool.recounted()

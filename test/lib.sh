@@ -338,9 +338,11 @@ make_private_place()
 }
 
 # The project as a tar stream: what git tracks or would, ignored files left out.
+# So is .gitignore copied, for copies of the copy: who took tmp_check along from
+# there would stop the servers of the tests that run (stop_servers).
 copy_project()
 {
-	tar -C "$top" -c --exclude-vcs --exclude-vcs-ignores .
+	tar -C "$top" -c --exclude=.git --exclude-vcs-ignores .
 }
 
 # Run a command in the private copy, and know nothing of the caller's settings

@@ -28,7 +28,7 @@ sub start
 {
 	my @command = @_;
 	my $terminal = IO::Pty->new;
-	$terminal->slave->set_winsize(50, 200);    # psql needs no pager
+	$terminal->slave->set_winsize(150, 200);    # psql needs no pager
 
 	my $pid = fork // die $!;
 
@@ -121,11 +121,12 @@ my ($copy) = $demo->{output} =~ /^(\\copy .*?)\r/m;
 my ($place) = $demo->{output} =~ /server in (\S+)/;
 like($place, qr/^\Q$tmp\E\/awspool\.\w+$/, 'the server is in TMPDIR');
 ok(-d "$place/data" && processes() > 1, 'and runs');
+ok(!-e "$place/awspool/tmp_check", 'and leaves other servers of tests alone');
 ok(answers($demo, 'SELECT current_user;', qr/^ acme_app\r/m), 'as the role of the demo');
 ok(answers($demo, $copy, qr/^COPY 2\r/m), 'its \copy can be pasted');
 ok(answers($demo, '\i doc/functions.sql', qr/^ claim_account.*^ lint\(\).*=> $/ms), 'and its list of functions be asked for again');
 my @listed = $demo->{output} =~ /^ (\w+)\(/mg;
-my @in_reference = slurp_file("$project/doc/awspool.md") =~ /\*\*`(\w+)\(/g;
+my @in_reference = slurp_file("$project/doc/awspool.md") =~ /(?:\*\*|^\| )`(\w+)\(/mg;
 is("@{[ sort @listed ]}", "@{[ sort @in_reference ]}", 'which has those that the reference has');
 ok(answers($demo, '\echo sleeping \\\\ SELECT pg_sleep(1000);', qr/^sleeping\r/m), 'a query that takes long');
 syswrite $demo->{terminal}, "\cC";

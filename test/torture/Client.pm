@@ -151,6 +151,50 @@ sub ask
 	return $rows;
 }
 
+# Claims for some orders of a pool at once.  In the history it is a claim for
+# each, all asked and answered together.
+sub ask_together
+{
+	my ($self, @orders) = @_;
+	my ($history, $number) = @$self{qw(history transactions)};
+
+	push @{ $self->{asked} }, map { [ claim_account => %$_ ] } @orders;
+	$history->note($number, call => (name => 'claim_account', %$_))
+	  for @orders;
+	$history->note_and_sync($number, together => (calls => scalar @orders));
+
+	my $rows = eval {
+		$self->{dbh}->selectall_arrayref(
+			"SELECT $COLUMNS FROM awspool.claim_accounts(?, ?, ?)",
+			{ Slice => {} },
+			@{ $orders[0] }{qw(provider marketplace)},
+			[ map { $_->{order_id} } @orders ]);
+	};
+	if (!defined $rows)
+	{
+		check_error();
+		$self->{state} = $self->{dbh}->state;
+		$history->note($number,
+			error => (call => $_ - @orders, state => $self->{state}))
+		  for 0 .. $#orders;
+		die "SQLSTATE $self->{state}\n";
+	}
+
+	my @left = @$rows;
+	for my $i (0 .. $#orders)
+	{
+		my @call = (call => $i - @orders);
+		my $is_next = @left
+		  && ($left[0]{order_id} // '') eq ($orders[$i]{order_id} // '');
+
+		$history->note($number, row => (@call, %{ shift @left }))
+		  if $is_next;
+		$history->note($number, answer => (@call, rows => $is_next ? 1 : 0));
+	}
+	$history->note($number, row => %$_) for @left;    # asked for by nobody
+	return $rows;
+}
+
 sub send
 {
 	my ($self, $name, %args) = @_;

@@ -10,9 +10,11 @@
 #
 #	begin   epoch= isolation=   a transaction, on the server of that number
 #	call    name= ...     a function is called with these arguments
+#	together calls=       the last of them are one call of claim_accounts
 #	row     name= ...     of the answer
 #	answer  rows= ...     the call has succeeded
-#	error   state=        the call has failed
+#	error   state=        the call has failed; of these three, those of calls
+#	                      together say which, from the last on: call=
 #	undo    from=         that call and the later ones, by ROLLBACK TO
 #	commit                is asked for
 #	prepare gid=          so is PREPARE TRANSACTION
@@ -136,6 +138,10 @@ sub read_line
 {
 	my ($transaction, $time, $kind, $values) = @_;
 	my $calls = $transaction->{calls};
+	my $call =
+	  $kind =~ /^(?:row|answer|error)$/
+	  ? $calls->[ delete $values->{call} // -1 ]
+	  : undef;
 
 	if ($kind eq 'begin')
 	{
@@ -152,14 +158,18 @@ sub read_line
 			rows => []
 		  };
 	}
-	elsif ($kind eq 'row') { push @{ $calls->[-1]{rows} }, $values; }
+	elsif ($kind eq 'together')
+	{
+		$calls->[-1]{together} = $values->{calls};
+	}
+	elsif ($kind eq 'row') { push @{ $call->{rows} }, $values; }
 	elsif ($kind eq 'answer')
 	{
-		@{ $calls->[-1] }{qw(told answer)} = ($time, $values);
+		@$call{qw(told answer)} = ($time, $values);
 	}
 	elsif ($kind eq 'error')
 	{
-		@{ $calls->[-1] }{qw(told error)} = ($time, $values->{state});
+		@$call{qw(told error)} = ($time, $values->{state});
 	}
 	elsif ($kind eq 'undo')
 	{
@@ -200,8 +210,9 @@ sub settle
 			$transaction->{told} =
 			  $history->{promoted}[ $transaction->{epoch} ]
 			  // $transaction->{told} // $end;
-			delete $transaction->{calls}[-1]{error}
-			  if @{ $transaction->{calls} };
+			my @calls = @{ $transaction->{calls} };
+			delete $_->{error}
+			  for @calls ? splice @calls, -($calls[-1]{together} // 1) : ();
 		}
 		$transaction->{outcome} = $outcome;
 		$_->{told} //= $transaction->{told} for @{ $transaction->{calls} };

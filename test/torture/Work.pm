@@ -18,6 +18,7 @@ our @EXPORT_OK = qw(work);
 my %OPERATIONS = (
 	claim => [ 22, \&Work::Orders::claim ],
 	claim_without_order => [ 3, \&Work::Orders::claim_without_order ],
+	claim_together => [ 6, \&Work::Orders::claim_together ],
 	finish => [ 20, \&Work::Orders::finish ],
 	hold => [ 8, \&Work::Orders::hold ],
 	savepoints => [ 6, \&Work::Orders::savepoints ],

@@ -9,8 +9,8 @@ use Exporter 'import';
 use History qw(now);
 use Time::HiRes qw(sleep);
 
-our @EXPORT_OK = qw(marketplaces some_order some_marketplace take_held
-  new_ids some_id next_moment);
+our @EXPORT_OK = qw(marketplaces some_order some_orders some_marketplace
+  take_held new_ids some_id next_moment);
 
 sub marketplaces
 {
@@ -28,6 +28,18 @@ sub some_order
 		provider => $client->{provider},
 		marketplace => (marketplaces())[ $number % 2 ],
 		order_id => "o$number");
+}
+
+# As many of one marketplace, each another one.
+sub some_orders
+{
+	my ($client, $count) = @_;
+	my %first = some_order($client);
+	my ($number) = $first{order_id} =~ /(\d+)/;
+
+	return
+	  map { { %first, order_id => rand() < 0.8 ? 'o' . ($number + 2 * $_) : undef } }
+	  0 .. $count - 1;
 }
 
 sub some_marketplace

@@ -7,8 +7,8 @@ use strict;
 use warnings FATAL => 'all';
 
 use Time::HiRes qw(sleep);
-use Work::Chance qw(marketplaces some_order some_marketplace take_held
-  some_id next_moment);
+use Work::Chance qw(marketplaces some_order some_orders some_marketplace
+  take_held some_id next_moment);
 
 my @ISOLATION = ('REPEATABLE READ', 'SERIALIZABLE');
 
@@ -26,6 +26,26 @@ sub claim_without_order
 
 	$client->remember(
 		$client->call('claim_account', some_marketplace($client)));
+	return;
+}
+
+# Some orders are claimed for at once, a few of them by nobody's name.
+sub claim_together
+{
+	my ($client) = @_;
+	my @orders = some_orders($client, 2 + rand 8);
+	my ($begin, @ends) =
+	  rand() < 0.5 ? (undef, 'commit') : ('BEGIN', qw(commit rollback vanish));
+	my $rows;
+
+	$client->remember($rows)
+	  if $client->transaction(
+		$begin,
+		sub {
+			$rows = $client->ask_together(@orders);
+			sleep rand 0.01 if defined $begin;
+			return $ends[ rand @ends ];
+		});
 	return;
 }
 
