@@ -89,6 +89,10 @@ skip_javascript()
 	CLIENTS=${rest[*]}
 }
 
+# Java cannot be installed where Debian came without the folder for its manuals.
+if [[ $CLIENTS == *.java* ]] && [ ! -d /usr/share/man/man1 ] && can_be_root; then
+	as_root mkdir -p /usr/share/man/man1
+fi
 install_missing $(to_build) python3 $(for client in $CLIENTS; do packages_for "$client"; done)
 make_private_place
 if [[ $CLIENTS == *.js* ]]; then
