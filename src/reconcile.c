@@ -221,8 +221,7 @@ static bool decode_time(const char *value, TimestampTz *time);
 static bool is_iso_time(const char *value);
 static void complete_use(Reconciliation *r, PastUse *use, bool has_claimed_at,
 						 bool has_closed_at);
-static void append_problem(StringInfo problems, const char *format,...)
-			pg_attribute_printf(2, 3);
+static void append_problem(StringInfo problems, const char *problem);
 static void work(Reconciliation *r);
 static void judge_undecided(Reconciliation *r);
 static void judge(Reconciliation *r, ListRow *row);
@@ -483,8 +482,8 @@ parse_status(const char *name, PastUse *use, StringInfo problems)
 		append_problem(problems, "no account becomes \"ready\" again");
 	else
 		append_problem(problems,
-					   "status \"%s\" must be \"provisioning_in_progress\", \"allocated\", \"provisioning_failed\" or \"invalid\"",
-					   awspool_printable(name));
+					   psprintf("status \"%s\" must be \"provisioning_in_progress\", \"allocated\", \"provisioning_failed\" or \"invalid\"",
+								awspool_printable(name)));
 }
 
 /* Whether a row has a time in a column, and which. */
@@ -499,11 +498,11 @@ parse_time(Reconciliation *r, const CsvRow *csv, enum ListColumn column,
 		return false;
 	if (!decode_time(value, time))
 		append_problem(problems,
-					   "%s \"%s\" must be a time like 2026-11-29T20:15:00Z",
-					   name, awspool_printable(value));
+					   psprintf("%s \"%s\" must be a time like 2026-11-29T20:15:00Z",
+								name, awspool_printable(value)));
 	else if (*time > r->now)
-		append_problem(problems, "%s \"%s\" is in the future", name,
-					   awspool_printable(value));
+		append_problem(problems, psprintf("%s \"%s\" is in the future", name,
+										  awspool_printable(value)));
 	else
 		return true;
 	return false;
@@ -569,19 +568,13 @@ complete_use(Reconciliation *r, PastUse *use, bool has_claimed_at,
 
 /* The buffer is made only for the few rows that have a problem. */
 static void
-append_problem(StringInfo problems, const char *format,...)
+append_problem(StringInfo problems, const char *problem)
 {
-	char		buffer[1024];
-	va_list		args;
-
-	va_start(args, format);
-	vsnprintf(buffer, sizeof(buffer), format, args);
-	va_end(args);
 	if (problems->data == NULL)
 		initStringInfo(problems);
 	else
 		appendStringInfoString(problems, "; ");
-	appendStringInfoString(problems, buffer);
+	appendStringInfoString(problems, problem);
 }
 
 /*
