@@ -104,6 +104,12 @@ sub outcomes
 	return sql("SELECT outcome, count(*) FROM awspool.$function('acme', \$list\$$list\$list\$) GROUP BY 1 ORDER BY 1");
 }
 
+# A server of the tests has some: it may lose its data in a power cut.
+sub errors
+{
+	return sql("SELECT object, problem FROM awspool.lint() WHERE severity = 'error' ORDER BY 1, 2");
+}
+
 #
 # The pool sells, is backed up, and sells on.
 #
@@ -124,6 +130,7 @@ my $list = list();
 my $used = used();
 my $in_order = sql("SELECT account_id, order_id FROM awspool.accounts WHERE status IN ('allocated', 'provisioning_in_progress') ORDER BY 1");
 my $failed = sql("SELECT count(*) FROM awspool.accounts WHERE status = 'provisioning_failed' AND closed_at > '$target'");
+my $errors = errors();
 sql('SELECT pg_switch_wal()');
 
 #
@@ -170,7 +177,7 @@ is(sql("SELECT count(*) FROM awspool.resume_pool('acme')"), '1', '7: open again'
 
 is(sql("SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'order-4500')"),
 	($in_order =~ /^(\d+)\|order-4500$/m)[0], 'an order that claims again gets its account');
-is(sql("SELECT count(*) FROM awspool.lint() WHERE severity = 'error' AND object = 'server'"), '0', 'lint finds nothing new');
+is(errors(), $errors, 'lint finds nothing new');
 my @sold = split /\n/, sql(<<'END');
 SELECT c.account_id FROM generate_series(0, 2) m, generate_series(1, 3000) i,
   LATERAL awspool.claim_account('acme', 'MP-000' || m, 'last-' || m || '-' || i) c
