@@ -72,6 +72,7 @@ test_portal()
 		mkdir -p "$SCREENSHOTS"
 		cp "$work"/*.png "$SCREENSHOTS"
 	fi
+	end_children
 	finish
 }
 

@@ -28,13 +28,7 @@ INSERT INTO awspool.accounts (provider, account_id, marketplace, model)
   FROM generate_series(1, 12) i ORDER BY i;
 RESET ROLE;
 
--- Who may only look, and what calls for a person: since 1.1.
-SELECT to_regproc('awspool.grant_viewer') IS NOT NULL AS viewers,
-       to_regproc('awspool.configure_pool') IS NOT NULL AS marks \gset
-\if :viewers
+-- Who may only look, and what calls for a person.
 CREATE ROLE viewer_app LOGIN PASSWORD 'viewer';
 SELECT awspool.grant_viewer('acme', 'viewer_app'), awspool.grant_viewer('globex', 'viewer_app');
-\endif
-\if :marks
 SELECT awspool.configure_pool('globex', 'MP-0000', low_water => 20);
-\endif

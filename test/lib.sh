@@ -114,7 +114,7 @@ end_children()
 
 	note_children $$
 	for pid in "${running[@]}"; do
-		kill "$pid" 2>/dev/null
+		kill "$pid" 2>/dev/null || true		# it may be gone
 	done
 	for pid in "${running[@]}"; do
 		while is_running "$pid" && ((patience-- > 0)); do sleep 0.1; done

@@ -4,7 +4,8 @@
 # of each, and no more once it is over; and end with "N passed, N failed".
 #
 # Debian's packages are unpacked in the private place, not installed: that would
-# start both on this machine.
+# start both on this machine.  They get a folder there: what dpkg-deb unpacks over
+# the copy of the server would be root's, and the server's user could not install.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +16,7 @@ folder=contrib/monitoring
 fetch_programs()
 {
 	(cd "$work" && apt-get -qq download prometheus prometheus-postgres-exporter &&
-		for package in *.deb; do dpkg-deb -x "$package" "$work" || exit; done)
+		for package in *.deb; do dpkg-deb -x "$package" "$programs" || exit; done)
 }
 
 free_port()
@@ -94,7 +95,7 @@ hurry()
 start_exporter()
 {
 	in_private env DATA_SOURCE_NAME="host=$work user=awspool_monitor dbname=postgres sslmode=disable" \
-		"$work/usr/bin/prometheus-postgres-exporter" \
+		"$programs/usr/bin/prometheus-postgres-exporter" \
 		--web.listen-address="127.0.0.1:$exporter_port" --disable-default-metrics \
 		--disable-settings-metrics --extend.query-path="$folder/queries.yaml" \
 		>"$work/exporter.log" 2>&1 &
@@ -110,13 +111,14 @@ start_prometheus()
 		- job_name: awspool
 		  static_configs: [{targets: ['127.0.0.1:$exporter_port']}]
 	END
-	in_private "$work/usr/bin/prometheus" --config.file="$work/prometheus.yaml" \
+	in_private "$programs/usr/bin/prometheus" --config.file="$work/prometheus.yaml" \
 		--storage.tsdb.path="$work/tsdb" --web.listen-address="127.0.0.1:$prometheus_port" \
 		>"$work/prometheus.log" 2>&1 &
 }
 
 install_missing $(to_build) python3
 make_private_place
+programs=$work/programs
 quietly fetch_programs || give_up "the packages could not be fetched"
 in_private make -s install
 start_server -c max_prepared_transactions=2
@@ -132,9 +134,9 @@ for i in 1 2 3 4; do
 done
 
 check_quietly "the rules are well-formed" \
-	"$work/usr/bin/promtool" check rules "$folder/rules.yaml"
+	"$programs/usr/bin/promtool" check rules "$folder/rules.yaml"
 check_quietly "the alerts fire and resolve when they should" \
-	"$work/usr/bin/promtool" test rules "$folder/rules-test.yaml"
+	"$programs/usr/bin/promtool" test rules "$folder/rules-test.yaml"
 
 start_exporter
 start_prometheus
@@ -145,7 +147,8 @@ check "nothing is wrong with a pool where nothing is" eventually is_firing ""
 
 sql "SELECT awspool.claim_account('acme', 'MP-0001', 'order-1');
 	SELECT awspool.allocate_account('acme', '000000000001')"
-check "a pool runs dry" eventually is_firing "AwspoolDry MP-0001"
+check "a pool runs dry, which is below its low-water mark, too" \
+	eventually is_firing "AwspoolDry MP-0001"$'\n'"AwspoolLow MP-0001"
 sql "SELECT awspool.add_account('acme', '000000000011', 'MP-0001', 'SPAM')"
 check "and is filled" eventually is_firing ""
 
@@ -157,7 +160,8 @@ sql "SELECT awspool.fail_account('acme', '000000000002', 'gave up')"
 check "and ends" eventually is_firing ""
 
 sql "BEGIN; SELECT awspool.claim_account('acme', 'MP-0003', 'order-3'); PREPARE TRANSACTION 'forgotten'"
-check "a prepared transaction is old" eventually is_firing "AwspoolPreparedOld "
+check "a prepared transaction is old, and holds an account" \
+	eventually is_firing "AwspoolBlocked MP-0003"$'\n'"AwspoolPreparedOld "
 sql "ROLLBACK PREPARED 'forgotten'"
 check "and is decided" eventually is_firing ""
 

@@ -104,11 +104,10 @@ sub outcomes
 	return sql("SELECT outcome, count(*) FROM awspool.$function('acme', \$list\$$list\$list\$) GROUP BY 1 ORDER BY 1");
 }
 
-sub has
+# A server of the tests has some: it may lose its data in a power cut.
+sub errors
 {
-	my ($function) = @_;
-
-	return sql("SELECT EXISTS (SELECT FROM pg_proc WHERE pronamespace = 'awspool'::regnamespace AND proname = '$function')") eq 't';
+	return sql("SELECT object, problem FROM awspool.lint() WHERE severity = 'error' ORDER BY 1, 2");
 }
 
 #
@@ -117,20 +116,21 @@ sub has
 
 sql('CREATE EXTENSION awspool');
 system_or_bail("$backrest stanza-create");
-import(1, 6000);
+import(1, 4800);
 sell(1, 600);
 system_or_bail("$backrest backup --type=full");
 sell(601, 1200);
 my $target = sql('SELECT clock_timestamp()');
 my $used_then = () = used() =~ /\n/g;
 
-import(6001, 6600);
+import(4801, 6600);
 sell(1201, 5400);
-sql("SELECT FROM awspool.edit_account('acme', account_id, model => 'ECAM') FROM (SELECT account_id FROM awspool.accounts WHERE status = 'ready' ORDER BY position DESC LIMIT 10) a");
+sql("SELECT count(*) FROM (SELECT account_id FROM awspool.accounts WHERE status = 'ready' ORDER BY position DESC LIMIT 10) a, LATERAL awspool.edit_account('acme', a.account_id, model => 'ECAM')");
 my $list = list();
 my $used = used();
 my $in_order = sql("SELECT account_id, order_id FROM awspool.accounts WHERE status IN ('allocated', 'provisioning_in_progress') ORDER BY 1");
 my $failed = sql("SELECT count(*) FROM awspool.accounts WHERE status = 'provisioning_failed' AND closed_at > '$target'");
+my $errors = errors();
 sql('SELECT pg_switch_wal()');
 
 #
@@ -151,14 +151,13 @@ ok($used{$wrong}, 'and the next order would get a sold account');
 # The seven steps: doc/awspool.md.
 #
 
-SKIP:
-{
-	skip 'no pause_pool yet', 1 unless has('pause_pool');
-	sql("SELECT awspool.pause_pool('acme', reason => 'restored')");
-	is(sqlstate($node, "SELECT awspool.claim_account('acme', 'MP-0001', 'too-early')"), 'WS007', '1: nothing is sold');
-}
+sql("SELECT awspool.pause_pool('acme', reason => 'restored')");
+is(sqlstate($node, "SELECT awspool.claim_account('acme', 'MP-0001', 'too-early')"), 'WS007', '1: nothing is sold');
+
+# Of what was imported since, some was sold, and of that some orders failed.
+import(4801, 6600);
 my $checked = outcomes('check_reconcile_csv', $list);
-like($checked, qr/^added\|\d+\nmarked\|\d+\npresent\|\d+$/, '3: no conflict, nothing unknown');
+like($checked, qr/^marked\|\d+\npresent\|\d+$/, '3: no conflict, nothing that is not there');
 is(outcomes('reconcile_csv', $list), $checked, '4: as foretold');
 my $rows = () = $list =~ /\n/g;
 is(outcomes('reconcile_csv', $list), "present|$rows", 'and again: all is there');
@@ -169,16 +168,8 @@ is(scalar(grep { $used{$_} } @over), $failed, '5: they are among those passed ov
 note(@over . ' were passed over, ' . $failed . ' of them used');
 sql("SELECT count(*) FROM awspool.passed_over('acme') p, LATERAL awspool.invalidate_account('acme', p.account_id, 'passed over')");
 is(sql("SELECT count(*) FROM awspool.passed_over('acme')"), '0', 'none is left');
-SKIP:
-{
-	skip 'no verify yet', 1 unless has('verify');
-	is(sql('SELECT * FROM awspool.verify()'), '', '6: all is well');
-}
-SKIP:
-{
-	skip 'no resume_pool yet', 1 unless has('resume_pool');
-	is(sql("SELECT count(*) FROM awspool.resume_pool('acme')"), '1', '7: open again');
-}
+is(sql('SELECT * FROM awspool.verify()'), '', '6: all is well');
+is(sql("SELECT count(*) FROM awspool.resume_pool('acme')"), '1', '7: open again');
 
 #
 # Nothing sold is ever sold again, not when all that is left is.
@@ -186,7 +177,7 @@ SKIP:
 
 is(sql("SELECT account_id FROM awspool.claim_account('acme', 'MP-0000', 'order-4500')"),
 	($in_order =~ /^(\d+)\|order-4500$/m)[0], 'an order that claims again gets its account');
-is(sql("SELECT count(*) FROM awspool.lint() WHERE severity = 'error' AND object = 'server'"), '0', 'lint finds nothing new');
+is(errors(), $errors, 'lint finds nothing new');
 my @sold = split /\n/, sql(<<'END');
 SELECT c.account_id FROM generate_series(0, 2) m, generate_series(1, 3000) i,
   LATERAL awspool.claim_account('acme', 'MP-000' || m, 'last-' || m || '-' || i) c
