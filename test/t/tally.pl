@@ -283,6 +283,7 @@ for my $sql (
 	$session->quit;
 }
 $owner->quit;
+$node->safe_psql('postgres', 'DROP SEQUENCE late');
 
 #
 # Readers do not make claims fail.
