@@ -871,54 +871,67 @@ extern void awspool_init_read_plan(void);
 #endif
 
 /*
+ * Locks a row of a heap, which is pinned, against everybody, waiting for
+ * nobody.
+ */
+static inline TM_Result
+awspool_heap_lock(Relation rel, ItemPointer tid, CommandId cid)
+{
+	HeapTupleData tuple;
+	Buffer		buffer;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	tuple.t_self = *tid;
+	result = heap_lock_tuple(rel, &tuple, cid, LockTupleExclusive,
+							 LockWaitSkip, false, &buffer, &failure);
+	ReleaseBuffer(buffer);
+	return result;
+}
+
+/*
  * Replaces a row of a heap by "new", waiting for nobody, and tells whether the
- * new version needs entries in the indexes.
+ * new version needs entries in the indexes.  To heap_update() our own lock on
+ * the row is somebody to wait for, who is not waited for then.
  */
 static inline TM_Result
 awspool_heap_update(Relation rel, ItemPointer tid, HeapTuple new,
-					CommandId cid, bool *needs_entries)
+					CommandId cid, bool locked, bool *needs_entries)
 {
 	TM_FailureData failure;
 	LockTupleMode mode;
 	TM_Result	result;
-
 #if PG_VERSION_NUM >= 160000
 	TU_UpdateIndexes indexes = TU_None;
+#endif
 
+#ifdef USE_ASSERT_CHECKING
+	/*
+	 * heap_update() may be told not to wait for others, but asserts that there
+	 * are none; elsewhere it says that they were quicker.
+	 */
+	result = awspool_heap_lock(rel, tid, cid);
+	if (result != TM_Ok)
+		return result;
+	locked = true;
+#endif
+
+#if PG_VERSION_NUM >= 160000
 #if PG_VERSION_NUM >= 190000
-	result = heap_update(rel, tid, new, cid, 0, InvalidSnapshot, false,
+	result = heap_update(rel, tid, new, cid, 0, InvalidSnapshot, locked,
 						 &failure, &mode, &indexes);
 #else
-	result = heap_update(rel, tid, new, cid, InvalidSnapshot, false,
+	result = heap_update(rel, tid, new, cid, InvalidSnapshot, locked,
 						 &failure, &mode, &indexes);
 #endif
 	*needs_entries = indexes != TU_None;
 #else
-	result = heap_update(rel, tid, new, cid, InvalidSnapshot, false,
+	result = heap_update(rel, tid, new, cid, InvalidSnapshot, locked,
 						 &failure, &mode);
 	*needs_entries = !HeapTupleIsHeapOnly(new);
 #endif
 	return result;
 }
-
-/*
- * heap_update() may be told not to wait for others, but asserts that there are
- * none.  So where assertions are on, others are kept from a version while it
- * is updated; elsewhere heap_update() says that they were quicker.
- */
-#ifdef USE_ASSERT_CHECKING
-#if PG_VERSION_NUM >= 180000
-#define awspool_take_version(rel, tid) \
-	ConditionalLockTuple(rel, tid, ExclusiveLock, false)
-#else
-#define awspool_take_version(rel, tid) \
-	ConditionalLockTuple(rel, tid, ExclusiveLock)
-#endif
-#define awspool_leave_version(rel, tid) UnlockTuple(rel, tid, ExclusiveLock)
-#else
-#define awspool_take_version(rel, tid) true
-#define awspool_leave_version(rel, tid) ((void) 0)
-#endif
 
 /* Deletes a row of a heap, waiting for nobody. */
 static inline TM_Result

@@ -166,6 +166,8 @@ awspool_forget_counts(const char *provider)
 	Datum		name = CStringGetTextDatum(provider);
 	Caller		caller;
 
+	/* A merge that is not committed puts them where we do not see them. */
+	(void) awspool_lock_names(AWSPOOL_LOCK_TALLY, "", "", true);
 	awspool_begin_queries(&caller);
 	(void) awspool_query(&delete, &name, NULL);
 	awspool_end_queries(&caller);

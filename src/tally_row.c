@@ -48,6 +48,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /* Versions that are looked at for a row to add to, at most. */
@@ -59,8 +60,12 @@ typedef struct Merge
 	Relation	rel;
 	const PoolNames *pool;
 	HeapTuple	old_base;		/* or NULL */
-	TallyRow	base;			/* what is added to it */
-	TallyRow	hour;			/* what is added to the row of an hour */
+	TallyRow	base;			/* what it is to be */
+	HeapTuple	old_hour;		/* or NULL */
+	TallyRow	hour;			/* what is added to it */
+	bool		in_hour;		/* that is of the row of some hour */
+	bool		hour_is_free;
+	bool		skipped;		/* an hour whose row somebody else has */
 	int			taken;
 	TimestampTz recent_hour;	/* the latest of those below */
 	int32		recent_claims[TALLY_RECENT_HOURS];
@@ -77,16 +82,23 @@ static bool add_to_version(Relation rel, Buffer buffer, HeapTuple old,
 static bool add_to_remembered(Relation rel, TallyPool *pool,
 							  const TallyRow *change);
 static bool add_to_any(Relation rel, TallyPool *pool, const TallyRow *change);
+static bool tuple_at(Relation rel, Buffer buffer, ItemPointer tid,
+					 HeapTuple tuple);
+static bool is_free_fragment(HeapTuple tuple, Buffer buffer, TallyPool *pool,
+							 const TallyRow *change);
 static bool is_fragment_of(HeapTuple tuple, const PoolNames *pool,
 						   TimestampTz hour);
-static bool update_row(Relation rel, ItemPointer old, HeapTuple new);
+static bool update_row(Relation rel, ItemPointer old, HeapTuple new,
+					   bool locked);
 static void insert_row(Relation rel, const PoolNames *pool, const TallyRow *row,
 					   const Merge *base, ItemPointer tid);
 static void insert_entries(Relation rel, HeapTuple tuple);
-static HeapTuple find_row(Relation rel, const PoolNames *pool, TimestampTz hour,
-						  int64 part);
+static bool take_row(Relation rel, const PoolNames *pool, TimestampTz hour,
+					 int64 part, HeapTuple *row);
+static HeapTuple copy_version(const VersionScan *versions);
+static bool may_be_there(const VersionScan *versions);
 static HeapTuple free_version(const VersionScan *versions);
-static void begin_merge(Merge *merge, TimestampTz current);
+static bool begin_merge(Merge *merge, TimestampTz current);
 static void take_fragment(Merge *merge, HeapTuple fragment);
 static void end_hour(Merge *merge);
 static void end_merge(Merge *merge);
@@ -184,16 +196,12 @@ static bool
 add_to_remembered(Relation rel, TallyPool *pool, const TallyRow *change)
 {
 	BlockNumber block;
-	OffsetNumber offset;
 	HeapTupleData tuple;
-	Page		page;
-	ItemId		item;
 	bool		done = false;
 
 	if (!ItemPointerIsValid(&pool->tid))
 		return false;
 	block = ItemPointerGetBlockNumber(&pool->tid);
-	offset = ItemPointerGetOffsetNumber(&pool->tid);
 	if (!BufferIsValid(pool->buffer) ||
 		!awspool_recent_buffer(rel, block, pool->buffer))
 	{
@@ -203,17 +211,8 @@ add_to_remembered(Relation rel, TallyPool *pool, const TallyRow *change)
 	}
 
 	LockBuffer(pool->buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(pool->buffer);
-	item = offset <= PageGetMaxOffsetNumber(page) ?
-		PageGetItemId(page, offset) : NULL;
-	if (item != NULL && ItemIdIsNormal(item))
-	{
-		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
-		tuple.t_len = ItemIdGetLength(item);
-		tuple.t_tableOid = RelationGetRelid(rel);
-		tuple.t_self = pool->tid;
+	if (tuple_at(rel, pool->buffer, &pool->tid, &tuple))
 		done = add_to_version(rel, pool->buffer, &tuple, pool, change);
-	}
 	else
 		LockBuffer(pool->buffer, BUFFER_LOCK_UNLOCK);
 	ReleaseBuffer(pool->buffer);
@@ -223,26 +222,33 @@ add_to_remembered(Relation rel, TallyPool *pool, const TallyRow *change)
 /*
  * Adds to a version of a row, if it is a fragment of the pool and hour, and
  * free.  The page is pinned, and locked; unlocks it.
+ *
+ * While we have it pinned nobody else removes anything from the page.  We do,
+ * to make room; so after that it is looked at as if for the first time.
  */
 static bool
 add_to_version(Relation rel, Buffer buffer, HeapTuple old, TallyPool *pool,
 			   const TallyRow *change)
 {
 	ItemPointerData tid = old->t_self;
-	HeapTuple	new = NULL;
+	HeapTuple	new;
 	TallyRow   *row;
-	bool		no_room = false;
 	bool		done;
 
-	if (is_fragment_of(old, &pool->key, change->hour) &&
-		HeapTupleSatisfiesUpdate(old, GetCurrentCommandId(true),
-								 buffer) == TM_Ok &&
-		awspool_take_version(rel, &tid))
+	if (PageGetHeapFreeSpace(BufferGetPage(buffer)) < MAXALIGN(old->t_len) &&
+		is_free_fragment(old, buffer, pool, change))
 	{
-		new = heap_copytuple(old);
-		no_room = PageGetHeapFreeSpace(BufferGetPage(buffer)) <
-			MAXALIGN(old->t_len);
+		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+		awspool_prune(rel, buffer);
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		if (!tuple_at(rel, buffer, &tid, old))
+		{
+			LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+			return false;
+		}
 	}
+	new = is_free_fragment(old, buffer, pool, change) ?
+		heap_copytuple(old) : NULL;
 	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 	if (new == NULL)
 		return false;
@@ -250,14 +256,40 @@ add_to_version(Relation rel, Buffer buffer, HeapTuple old, TallyPool *pool,
 	row = (TallyRow *) GETSTRUCT(new);
 	for (int i = 0; i < TALLY_COUNTS; i++)
 		row->n[i] += change->n[i];
-	if (no_room)
-		awspool_prune(rel, buffer);
-	done = update_row(rel, &tid, new);
-	awspool_leave_version(rel, &tid);
+	done = update_row(rel, &tid, new, false);
 	if (done)
 		pool->tid = new->t_self;
 	heap_freetuple(new);
 	return done;
+}
+
+/* The tuple at a place of a page, which is locked; false if there is none. */
+static bool
+tuple_at(Relation rel, Buffer buffer, ItemPointer tid, HeapTuple tuple)
+{
+	Page		page = BufferGetPage(buffer);
+	OffsetNumber offset = ItemPointerGetOffsetNumber(tid);
+	ItemId		item;
+
+	if (offset > PageGetMaxOffsetNumber(page))
+		return false;
+	item = PageGetItemId(page, offset);
+	if (!ItemIdIsNormal(item))
+		return false;
+	tuple->t_data = (HeapTupleHeader) PageGetItem(page, item);
+	tuple->t_len = ItemIdGetLength(item);
+	tuple->t_tableOid = RelationGetRelid(rel);
+	tuple->t_self = *tid;
+	return true;
+}
+
+static bool
+is_free_fragment(HeapTuple tuple, Buffer buffer, TallyPool *pool,
+				 const TallyRow *change)
+{
+	return is_fragment_of(tuple, &pool->key, change->hour) &&
+		HeapTupleSatisfiesUpdate(tuple, GetCurrentCommandId(true),
+								 buffer) == TM_Ok;
 }
 
 /* The order of the columns has the numbers first, at a known place. */
@@ -306,23 +338,28 @@ add_to_any(Relation rel, TallyPool *pool, const TallyRow *change)
 	{
 		BufferHeapTupleTableSlot *slot =
 			(BufferHeapTupleTableSlot *) versions.slot;
+		HeapTupleData tuple;
 
 		LockBuffer(slot->buffer, BUFFER_LOCK_SHARE);
-		done = add_to_version(rel, slot->buffer, slot->base.tuple, pool,
-							  change);
+		/* A copy of the header: the slot's own is to stay as it is. */
+		tuple = *slot->base.tuple;
+		done = add_to_version(rel, slot->buffer, &tuple, pool, change);
 	}
 	awspool_end_versions(&versions);
 	pool->buffer = InvalidBuffer;
 	return done;
 }
 
-/* Replaces a version; false if somebody has taken it meanwhile. */
+/*
+ * Replaces a version, which we may have locked; false if somebody has taken it
+ * meanwhile.
+ */
 static bool
-update_row(Relation rel, ItemPointer old, HeapTuple new)
+update_row(Relation rel, ItemPointer old, HeapTuple new, bool locked)
 {
 	bool		needs_entries;
 
-	if (awspool_heap_update(rel, old, new, GetCurrentCommandId(true),
+	if (awspool_heap_update(rel, old, new, GetCurrentCommandId(true), locked,
 							&needs_entries) != TM_Ok)
 		return false;
 	if (needs_entries)
@@ -405,7 +442,7 @@ insert_entries(Relation rel, HeapTuple tuple)
 /*
  * Merges the fragments of a pool that are of hours before the current one,
  * those that nobody is changing, and at most so many.  False if there may be
- * more of them, or if somebody else is merging.
+ * more of them, or if somebody else is merging, or has a row that it takes.
  *
  * What this transaction has written has to be visible to it.
  */
@@ -424,7 +461,8 @@ awspool_merge_tally(Relation rel, TallyPool *pool, TimestampTz current,
 		!awspool_lock_names(AWSPOOL_LOCK_TALLY, "", "", false))
 		return false;
 
-	begin_merge(&merge, current);
+	if (!begin_merge(&merge, current))
+		return false;
 	awspool_begin_versions(&versions, rel, "tally_open", ForwardScanDirection,
 						   lengthof(keys), keys);
 	while (merge.taken < limit && awspool_next_version(&versions))
@@ -442,7 +480,7 @@ awspool_merge_tally(Relation rel, TallyPool *pool, TimestampTz current,
 	}
 	awspool_end_versions(&versions);
 	end_merge(&merge);
-	return merge.taken < limit;
+	return merge.taken < limit && !merge.skipped;
 }
 
 /* A copy of the version that a visit has come to, or NULL if it is not free. */
@@ -461,9 +499,15 @@ free_version(const VersionScan *versions)
 	return copy;
 }
 
-/* A copy of a base row, or of the row of an hour; NULL if there is none. */
-static HeapTuple
-find_row(Relation rel, const PoolNames *pool, TimestampTz hour, int64 part)
+/*
+ * Locks a base row, or the row of an hour, and makes a copy of it; NULL if
+ * there is none.  False if somebody else has it, or has put one there that is
+ * not committed: the owner, by hand, or a subscription that looks whether the
+ * publisher's row is there.  To insert another one would fail, or wait.
+ */
+static bool
+take_row(Relation rel, const PoolNames *pool, TimestampTz hour, int64 part,
+		 HeapTuple *row)
 {
 	Datum		keys[] = {
 		provider_of(pool),
@@ -472,21 +516,62 @@ find_row(Relation rel, const PoolNames *pool, TimestampTz hour, int64 part)
 		Int64GetDatum(part)
 	};
 	VersionScan versions;
-	HeapTuple	row = NULL;
+	bool		free = true;
 
+	*row = NULL;
 	awspool_begin_versions(&versions, rel, "tally_pkey",
 						   BackwardScanDirection, lengthof(keys), keys);
-	while (row == NULL && awspool_next_version(&versions))
-		row = free_version(&versions);
+	while (free && *row == NULL && awspool_next_version(&versions))
+	{
+		ItemPointerData tid = versions.slot->tts_tid;
+
+		/* What the unique index would find. */
+		if (!may_be_there(&versions))
+			continue;
+		free = awspool_heap_lock(rel, &tid, GetCurrentCommandId(true)) == TM_Ok;
+		if (free)
+			*row = copy_version(&versions);
+	}
 	awspool_end_versions(&versions);
-	return row;
+	return free;
+}
+
+/* Nobody else changes it: we have it locked. */
+static HeapTuple
+copy_version(const VersionScan *versions)
+{
+	BufferHeapTupleTableSlot *slot =
+		(BufferHeapTupleTableSlot *) versions->slot;
+	HeapTuple	copy;
+
+	LockBuffer(slot->buffer, BUFFER_LOCK_SHARE);
+	copy = heap_copytuple(slot->base.tuple);
+	LockBuffer(slot->buffer, BUFFER_LOCK_UNLOCK);
+	return copy;
+}
+
+/* Whether a version is there, or will be if another transaction commits. */
+static bool
+may_be_there(const VersionScan *versions)
+{
+	BufferHeapTupleTableSlot *slot =
+		(BufferHeapTupleTableSlot *) versions->slot;
+	SnapshotData dirty;
+	bool		may_be;
+
+	InitDirtySnapshot(dirty);
+	LockBuffer(slot->buffer, BUFFER_LOCK_SHARE);
+	may_be = HeapTupleSatisfiesVisibility(slot->base.tuple, &dirty,
+										  slot->buffer);
+	LockBuffer(slot->buffer, BUFFER_LOCK_UNLOCK);
+	return may_be;
 }
 
 /*
- * Reads the base row, and has it tell of the hours up to the one that has just
- * ended.
+ * Takes the base row, and has it tell of the hours up to the one that has just
+ * ended.  False if somebody else has it.
  */
-static void
+static bool
 begin_merge(Merge *merge, TimestampTz current)
 {
 	TupleDesc	desc = RelationGetDescr(merge->rel);
@@ -494,8 +579,9 @@ begin_merge(Merge *merge, TimestampTz current)
 	Datum		claims = (Datum) 0;
 	TimestampTz until = 0;
 
-	merge->old_base = find_row(merge->rel, merge->pool, DT_NOBEGIN,
-							   TALLY_BASE);
+	if (!take_row(merge->rel, merge->pool, DT_NOBEGIN, TALLY_BASE,
+				  &merge->old_base))
+		return false;
 	merge->base.hour = DT_NOBEGIN;
 	merge->base.part = TALLY_BASE;
 	merge->hour.part = TALLY_HOUR;
@@ -524,23 +610,37 @@ begin_merge(Merge *merge, TimestampTz current)
 		for (int64 i = 0; i < n && i + shift < TALLY_RECENT_HOURS; i++)
 			merge->recent_claims[i + shift] = ((int32 *) ARR_DATA_PTR(array))[i];
 	}
+	return true;
 }
 
-/* Deletes a fragment, unless somebody else has got it, and adds it up. */
+/*
+ * Deletes a fragment, unless somebody else has got it or the row of its hour,
+ * and adds it up.
+ */
 static void
 take_fragment(Merge *merge, HeapTuple fragment)
 {
 	const TallyRow *row = (const TallyRow *) GETSTRUCT(fragment);
 	int64		ago;
 
+	/* They come in the order of their hours. */
+	if (!merge->in_hour || row->hour != merge->hour.hour)
+	{
+		end_hour(merge);
+		merge->in_hour = true;
+		merge->hour.hour = row->hour;
+		merge->hour_is_free = take_row(merge->rel, merge->pool, row->hour,
+									   TALLY_HOUR, &merge->old_hour);
+	}
+	if (!merge->hour_is_free)
+	{
+		merge->skipped = true;
+		return;
+	}
 	if (awspool_heap_delete(merge->rel, &fragment->t_self,
 							GetCurrentCommandId(true)) != TM_Ok)
 		return;
 
-	/* They come in the order of their hours. */
-	if (merge->taken > 0 && row->hour != merge->hour.hour)
-		end_hour(merge);
-	merge->hour.hour = row->hour;
 	merge->taken++;
 	for (int i = 0; i < TALLY_COUNTS; i++)
 	{
@@ -561,7 +661,6 @@ end_hour(Merge *merge)
 {
 	TallyRow   *hour = &merge->hour;
 	bool		any = false;
-	HeapTuple	old;
 
 	hour->n[TALLY_NOW_READY] = 0;
 	hour->n[TALLY_NOW_IN_PROGRESS] = 0;
@@ -573,18 +672,17 @@ end_hour(Merge *merge)
 	if (!any)
 		return;
 
-	old = find_row(merge->rel, merge->pool, hour->hour, TALLY_HOUR);
-	if (old == NULL)
+	if (merge->old_hour == NULL)
 		insert_row(merge->rel, merge->pool, hour, NULL, NULL);
 	else
 	{
-		HeapTuple	new = heap_copytuple(old);
+		HeapTuple	new = heap_copytuple(merge->old_hour);
 		TallyRow   *row = (TallyRow *) GETSTRUCT(new);
 
 		for (int i = 0; i < TALLY_COUNTS; i++)
 			row->n[i] += hour->n[i];
-		if (!update_row(merge->rel, &old->t_self, new))
-			elog(ERROR, "row of awspool.tally was changed by hand");
+		if (!update_row(merge->rel, &merge->old_hour->t_self, new, true))
+			elog(ERROR, "row of awspool.tally was changed while locked");
 	}
 	memset(hour->n, 0, sizeof(hour->n));
 }
@@ -604,6 +702,6 @@ end_merge(Merge *merge)
 		return;
 	}
 	new = form_row(merge->rel, merge->pool, &merge->base, merge);
-	if (!update_row(merge->rel, &merge->old_base->t_self, new))
-		elog(ERROR, "row of awspool.tally was changed by hand");
+	if (!update_row(merge->rel, &merge->old_base->t_self, new, true))
+		elog(ERROR, "row of awspool.tally was changed while locked");
 }
