@@ -63,8 +63,8 @@ BEGIN
 
   -- 100 accounts, in every way
   PERFORM FROM awspool.check_csv('acme', file(1, 40));
-  PERFORM FROM awspool.check_reconcile_csv('acme', id(300) || ';order;;MP-0001;SPAM;2020-01-01');
-  PERFORM FROM awspool.reconcile_csv('acme', id(300) || ';order-r;provisioning_failed;MP-0001;SPAM;2020-01-01');
+  PERFORM FROM awspool.check_reconcile_csv('acme', id(0) || ';order;;MP-0001;SPAM;2020-01-01');
+  PERFORM FROM awspool.reconcile_csv('acme', id(0) || ';order-r;provisioning_failed;MP-0001;SPAM;2020-01-01');
   PERFORM FROM awspool.passed_over('acme');
   PERFORM FROM awspool.import_csv('acme', file(1, 40));
   PERFORM FROM awspool.import_csv('acme', file(31, 50) || 'x;y;z', true);
