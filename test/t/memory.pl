@@ -63,8 +63,8 @@ BEGIN
 
   -- 100 accounts, in every way
   PERFORM FROM awspool.check_csv('acme', file(1, 40));
-  PERFORM FROM awspool.check_reconcile_csv('acme', id(300) || ';order;;MP-0001;SPAM;2020-01-01');
-  PERFORM FROM awspool.reconcile_csv('acme', id(300) || ';order-r;provisioning_failed;MP-0001;SPAM;2020-01-01');
+  PERFORM FROM awspool.check_reconcile_csv('acme', id(0) || ';order;;MP-0001;SPAM;2020-01-01');
+  PERFORM FROM awspool.reconcile_csv('acme', id(0) || ';order-r;provisioning_failed;MP-0001;SPAM;2020-01-01');
   PERFORM FROM awspool.passed_over('acme');
   PERFORM FROM awspool.import_csv('acme', file(1, 40));
   PERFORM FROM awspool.import_csv('acme', file(31, 50) || 'x;y;z', true);
@@ -203,12 +203,16 @@ for my $call (
 	"delete_accounts('acme', ARRAY[id(2 + i % 2 * 997)])",
 	"account_history('acme', id(1 + i % 2))")
 {
+	# What each command has counted is kept until the transaction ends, or there
+	# are 65,536 of them (tally.c).
+	my $room = $call =~ /^add_account/ ? 300 * 1000 : 1024;
+
 	is($node->safe_psql('postgres', <<"END"), 't', "nor in 1,000 of $call");
 SELECT max(used) FILTER (WHERE i = 1500)
-       < max(used) FILTER (WHERE i = 500) + 1024
+       < max(used) FILTER (WHERE i = 500) + $room
 FROM (SELECT i, CASE WHEN i % 500 = 0 THEN used_memory() END AS used
-      FROM (SELECT generate_series(1, 1500) i) numbers, awspool.$call
-      OFFSET 0) calls;
+      FROM (SELECT generate_series(1, 1500) i) numbers,
+        LATERAL (SELECT count(*) FROM awspool.$call) rows OFFSET 0) calls;
 END
 }
 
