@@ -104,8 +104,10 @@ DATA = $(sort $(notdir $(wildcard $(here)/awspool--*.sql)))
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
 	doc/awspool.md doc/torture.md doc/portal.png \
 	bench/results.md bench/results.svg bench/before/results.md \
-	$(patsubst $(here)/%,%,$(wildcard $(addprefix $(here)/, \
-		contrib/monitoring/* contrib/portal/* test/clients/*.*)))
+	$(addprefix test/clients/,psycopg3.py sqlalchemy_orm.py django_orm.py \
+		node_postgres.js drizzle.js typeorm.js Jdbc.java) \
+	$(addprefix contrib/monitoring/,README.md queries.yaml rules.yaml rules-test.yaml psqlrc) \
+	$(addprefix contrib/portal/,index.php adminer.css)
 PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
 
 # install.sql creates the extension for all that follow, and for one alone.  The
