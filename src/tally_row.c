@@ -32,7 +32,8 @@
  * that it is a fragment of that pool and hour, whichever it is, and free.
  *
  * Only one transaction merges at a time, for others would wait for the unique
- * index.  Who cannot have that lock at once leaves it for another time.
+ * index.  Who cannot have that lock at once leaves it for another time; so does
+ * who finds that somebody has a base row, or that of an hour, locked.
  *
  *-------------------------------------------------------------------------
  */
@@ -528,7 +529,8 @@ take_row(Relation rel, const PoolNames *pool, TimestampTz hour, int64 part,
 		/* What the unique index would find. */
 		if (!may_be_there(&versions))
 			continue;
-		free = awspool_heap_lock(rel, &tid, GetCurrentCommandId(true)) == TM_Ok;
+		free = awspool_heap_lock(rel, &tid,
+								 GetCurrentCommandId(true)) == TM_Ok;
 		if (free)
 			*row = copy_version(&versions);
 	}

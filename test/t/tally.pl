@@ -28,6 +28,9 @@ srand $seed;
 my $node = start_pool('tally', conf => <<'CONF');
 max_prepared_transactions = 100
 max_connections = 40
+wal_level = replica
+max_wal_senders = 2
+synchronous_commit = local
 log_lock_waits = off
 deadlock_timeout = 100ms
 CONF
@@ -284,6 +287,42 @@ for my $sql (
 }
 $owner->quit;
 $node->safe_psql('postgres', 'DROP SEQUENCE late');
+
+# Nor does a provider that is forgotten leave what is merged meanwhile: by a
+# session that still has that to do, and whose commit waits for a standby.
+
+my ($leaving, $ready) = map {
+	"INSERT INTO awspool.account (provider, account_id, marketplace, model, added_at)"
+	  . " VALUES ('$_->[0]', '$_->[1]', 'MP-0000', 'SPAM', date_trunc('hour', now()) - interval '$_->[2] hours')"
+} ([ 'leaving', '890000000001', 40 ], [ 'other', '890000000002', 0 ]);
+
+$owner = $node->background_psql('postgres', on_error_stop => 0);
+$node->safe_psql('postgres', $leaving =~ s/0001'/0003'/r =~ s/40 hours/50 hours/r);
+$owner->query_safe("SELECT pg_advisory_lock(7); BEGIN; SELECT FROM awspool.tally WHERE provider = 'leaving' FOR UPDATE");
+my @both = start_session("$leaving; SELECT pg_advisory_lock(7); SET synchronous_commit = on; $ready;");
+$node->poll_query_until('postgres',
+	"SELECT EXISTS (SELECT FROM awspool.tally WHERE provider = 'leaving' AND part > 1)")
+  or die 'no part of a sum';
+$owner->query_safe('ROLLBACK');
+$node->safe_psql('postgres', "SELECT awspool.freeze_provider('leaving')");
+$node->safe_psql('postgres', "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+$node->reload;
+sleep 2;    # the checkpointer has to hear of it, too
+$owner->query_safe('SELECT pg_advisory_unlock(7)');
+$node->poll_query_until('postgres',
+	"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')")
+  or die 'nobody waits for a standby';
+push @both, start_session("SELECT awspool.forget_provider('leaving')");
+$node->poll_query_until('postgres',
+	"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%forget_provider%' AND pid <> pg_backend_pid())")
+  or die 'nobody waits for a merge';
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET synchronous_standby_names');
+$node->reload;
+waitpid $_, 0 for @both;
+is($node->safe_psql('postgres', "SELECT * FROM awspool.tally WHERE provider = 'leaving'"),
+	'', 'of a provider that was forgotten nothing is left, whoever was merging it');
+is_counted($node, 'when a provider was forgotten');
+$owner->quit;
 
 #
 # Readers do not make claims fail.
