@@ -14,7 +14,7 @@ use Test::More;
 
 use constant {
 	SEED => server_version(),    # cases that no other version has
-	CASES => $ENV{SAMPLE} ? 20_000 : 100_000,
+	CASES => $ENV{SAMPLE} ? 5_000 : 100_000,
 	IMPORT_EVERY => 10,
 	SESSIONS => 2,
 };
