@@ -29,7 +29,6 @@
 #	make asserts       every test on a server built with assertions; likewise
 #	                   make asan, valgrind, discard: see test/checked.sh
 #	make coverage      which lines the tests reach
-#	make model         a model of the claim, with each safeguard and without
 #	make test-monitoring  whether contrib/monitoring tells of trouble
 #	make soak          ten million calls in a session, or CALLS: what memory grows
 #	make lint          what gcc and clang have to say, as errors
@@ -41,7 +40,7 @@ CHECKED = asserts asan valgrind discard
 SCRIPTED = demo demo-psql portal test-portal deb test-deb dist \
 	test test-servers test-upgrade test-clients test-pitr test-monitoring \
 	fuzz sqlsmith torture torture-bugs bench analyze $(CHECKED) coverage \
-	soak model
+	soak
 
 # Where the project is: as PGXS has it, in VPATH or else with this file.
 here := $(patsubst %/,%,$(or $(VPATH),$(dir $(lastword $(MAKEFILE_LIST)))))
@@ -227,9 +226,6 @@ coverage:
 
 soak:
 	@CALLS=$(or $(CALLS),10000000) PROVE_TESTS=test/t/memory.pl bash $(here)/test/run.sh
-
-model:
-	@MODEL="$(MODEL)" bash $(here)/test/model.sh
 
 test-monitoring:
 	@bash $(here)/test/monitoring.sh

@@ -73,14 +73,8 @@
  * those have been changed: once something is reserved, the search ends with
  * the walk, and the caller asks again for what is missing.
  *
- * test/model/claim.pml is a model of all this but that last walk, without
- * batches, and "make model" searches it.  Safeguards are switches there: 1.
- * NO_LOOK_AGAIN, DROP_RESERVED_DOUBT, NO_STAY_BEFORE_LOCKED and
- * STAY_BEHIND_RESERVED, 2. NO_UNLEARN_ABORT, _SAVEPOINT and _PREPARE, 3.
- * LEARN_UNSETTLED, SETTLE_AFTER_WALK and LOCK_AFTER_DRAWING, 4. NO_COUNT,
- * COUNT_BEFORE_ENTRY, COUNT_AFTER_COMMIT and NO_OWN_FORGET.  What is looked at
- * once more: NO_COUNT_BEFORE_LOCK, NO_RETRY.  What is kept for others: those
- * that begin with NOTE.
+ * test/model/claim.pml is an unfinished model of all this but that last walk,
+ * without batches.
  *
  *-------------------------------------------------------------------------
  */

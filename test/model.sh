@@ -6,7 +6,7 @@
 #
 # Works in a folder of its own, which it removes.  MODEL names some runs alone:
 #
-#	make model MODEL="claims no_retry"
+#	MODEL="claims no_retry" bash test/model.sh
 
 SERVER=none					# there is none
 
