@@ -20,6 +20,9 @@ system('command -v dpkg-query >/dev/null') == 0
 -e '/proc/self/stat' && -e '/dev/ptmx'
   or plan skip_all => 'nobody sees processes or has a terminal here';
 
+# Closing a terminal ends nothing whose parent had it ignored, as nohup does.
+$SIG{HUP} = 'DEFAULT';
+
 # What is left behind is left here.
 my $tmp = PostgreSQL::Test::Utils::tempdir_short;
 
