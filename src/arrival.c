@@ -50,9 +50,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "common/hashfn.h"
-#include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "storage/sinval.h"
 #include "utils/memutils.h"
 
 /*
@@ -100,7 +98,6 @@ static WatchedTable undone = {0};
 static void count_arrivals(void);
 static int64 *setting_row(Page page, int setting_count);
 static Oid	table_to_watch(Relation rel);
-static void tell_undone(void);
 static CountRows find_rows(Page page);
 static int64 *row_at(Page page, OffsetNumber i);
 static void end_transaction(XactEvent event, void *arg);
@@ -412,22 +409,6 @@ table_to_watch(Relation rel)
 	return OidIsValid(table) ? table : RelationGetRelid(rel);
 }
 
-/*
- * Tells all sessions that a savepoint is rolled back in which accounts were
- * changed.  Needs nothing that might not be had in the middle of that.
- */
-static void
-tell_undone(void)
-{
-	SharedInvalidationMessage message;
-
-	memset(&message, 0, sizeof(message));
-	message.rc.id = SHAREDINVALRELCACHE_ID;
-	message.rc.dbId = MyDatabaseId;
-	message.rc.relId = undone_table;
-	SendSharedInvalidMessages(&message, 1);
-}
-
 static void
 end_transaction(XactEvent event, void *arg)
 {
@@ -463,5 +444,5 @@ end_subtransaction(SubXactEvent event, SubTransactionId subid,
 
 	/* Younger ones were within it: they have ended, or end now. */
 	if (changed_in >= subid)
-		tell_undone();
+		awspool_announce_change(undone_table);
 }

@@ -467,6 +467,7 @@ extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  bool want_entries);
 extern bool awspool_next_entry(IndexScanDesc scan);
 extern char *awspool_entry_provider(IndexScanDesc scan);
+extern void awspool_announce_change(Oid table);
 extern void awspool_begin_versions(VersionScan *versions, Relation rel,
 								   const char *index,
 								   ScanDirection direction, int nkeys,
@@ -628,6 +629,7 @@ extern bool awspool_find_account(Relation rel, Snapshot snapshot,
 extern void awspool_lock_order(AccountTable *table, const char *order_id);
 extern bool awspool_lock_found(AccountTable *table);
 extern bool awspool_try_lock_found(AccountTable *table);
+extern TransactionId *awspool_who_has(TupleTableSlot *account, int *n);
 extern bool awspool_lock_account(AccountTable *table, const char *account_id,
 								 bool with_order);
 extern void awspool_need_account(AccountTable *table, const char *account_id);
@@ -658,6 +660,7 @@ extern char *awspool_pause_of(const char *provider, const char *marketplace);
 
 /* holder.c */
 extern Holder *awspool_find_holders(TimestampTz before, int *n);
+extern bool awspool_may_know(Oid caller, Oid role);
 extern const Holder *awspool_holder_of(const Holder *holders, int n,
 									   TransactionId xid);
 
@@ -707,6 +710,7 @@ extern Batch *awspool_make_batch(const char *source);
 extern NewAccount *awspool_extend_batch(Batch *batch);
 extern void awspool_tell_lines(void *batch);
 extern void awspool_look_up_batch(Batch *batch);
+extern void awspool_lock_imports(const char *provider);
 extern void awspool_store_batch(Batch *batch);
 extern void awspool_rethrow(const char *message, const char *detail,
 							const char *hint);

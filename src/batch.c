@@ -41,9 +41,9 @@
  * Triggers do not fire on this path.  The extension's own on INSERT are done
  * for here: what refuse_used_account does, by looking at the log after the
  * rows were stored, noting what arrives, refusing what a snapshot would show
- * twice, and counting.  If there is any other, or the table has been altered, or the
- * batch is too small to be worth a subtransaction, the accounts are stored one
- * by one (stock.c).
+ * twice, and counting.  If there is any other, or the table has been altered,
+ * or the batch is too small to be worth a subtransaction, the accounts are
+ * stored one by one (stock.c).
  *
  * Whoever imports for a provider does so alone, until the end of the
  * transaction.  Two imports of one file would wait for each other's rows in
@@ -89,7 +89,6 @@ typedef struct StoredRow
 static int	count(const Batch *batch, StoreOutcome outcome);
 static void check_providers(const Batch *batch,
 							void (*check) (const char *provider));
-static void lock_provider(const char *provider);
 static void store_pending(Batch *batch);
 static NewAccount **pending(Batch *batch, int *n);
 static bool can_store_together(void);
@@ -219,7 +218,7 @@ awspool_store_batch(Batch *batch)
 	awspool_begin_writing();
 	PG_TRY();
 	{
-		check_providers(batch, lock_provider);
+		check_providers(batch, awspool_lock_imports);
 		store_pending(batch);
 	}
 	PG_CATCH();
@@ -268,8 +267,8 @@ check_providers(const Batch *batch, void (*check) (const char *provider))
  * Lets nobody else import for the provider.  Raises 42501 if the caller may not
  * act for it.
  */
-static void
-lock_provider(const char *provider)
+void
+awspool_lock_imports(const char *provider)
 {
 	(void) awspool_lock_names(AWSPOOL_LOCK_IMPORT, provider, "", true);
 	awspool_check_provider(provider);

@@ -16,13 +16,10 @@
  */
 #include "awspool.h"
 
-#include "access/htup_details.h"
-#include "access/multixact.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
@@ -151,37 +148,17 @@ look_at_account(Look *look)
 
 /*
  * Who of the holders has changed or locked the account in the slot; NULL if
- * none of them.  A lock such as a foreign key takes is not in a claim's way.
+ * none of them.
  */
 static const Holder *
 find_holder(const Look *look)
 {
-	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) look->slot;
-	HeapTupleHeader header = slot->base.tuple->t_data;
-	MultiXactMember *members;
 	const Holder *holder = NULL;
-	TransactionId xmax;
-	uint16		infomask;
 	int			n;
+	TransactionId *xids = awspool_who_has(look->slot, &n);
 
-	LockBuffer(slot->buffer, BUFFER_LOCK_SHARE);
-	xmax = HeapTupleHeaderGetRawXmax(header);
-	infomask = header->t_infomask;
-	LockBuffer(slot->buffer, BUFFER_LOCK_UNLOCK);
-
-	if ((infomask & HEAP_XMAX_INVALID) || HEAP_XMAX_IS_KEYSHR_LOCKED(infomask))
-		return NULL;
-	if (!(infomask & HEAP_XMAX_IS_MULTI))
-		return awspool_holder_of(look->holders, look->nholders, xmax);
-
-	n = GetMultiXactIdMembers(xmax, &members, false,
-							  HEAP_XMAX_IS_LOCKED_ONLY(infomask));
 	for (int i = 0; i < n && holder == NULL; i++)
-	{
-		if (members[i].status != MultiXactStatusForKeyShare)
-			holder = awspool_holder_of(look->holders, look->nholders,
-									   members[i].xid);
-	}
+		holder = awspool_holder_of(look->holders, look->nholders, xids[i]);
 	return holder;
 }
 

@@ -23,18 +23,15 @@
 #include "awspool.h"
 
 #include "access/htup_details.h"
-#include "access/multixact.h"
 #include "access/subtrans.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xact.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/procarray.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -63,14 +60,13 @@ static bool next_version(Relation rel, TupleTableSlot *version);
 static const char *verdict_of(TupleTableSlot *version);
 static void read_header(TupleTableSlot *version, HeapTupleHeader header);
 static TransactionId changer_of(HeapTupleHeader header);
-static TransactionId locker_of(HeapTupleHeader header);
+static TransactionId locker_of(TupleTableSlot *account);
 static bool is_in_the_way(TransactionId xid);
 static char *holder_of(TransactionId xid);
 static char *describe_session(int pid);
 static char *describe_prepared(TransactionId xid);
 static char *describe(const char *sql, Oid type, Datum value,
 					  const char *otherwise);
-static bool may_see(Oid role);
 static void explain_none(Shown *shown, const char *provider,
 						 const char *marketplace);
 
@@ -180,7 +176,7 @@ explain_account(Shown *shown, Relation rel, TupleTableSlot *account,
 
 		show(shown, account_id, what_became(rel, account), by);
 	}
-	else if (TransactionIdIsValid(holder = locker_of(&header)))
+	else if (TransactionIdIsValid(holder = locker_of(account)))
 		show(shown, account_id, "locked", holder_of(holder));
 	else
 	{
@@ -280,28 +276,18 @@ changer_of(HeapTupleHeader header)
 
 /*
  * Who has an account locked so that a claim passes it by; invalid if nobody
- * has.  A foreign key's lock is no hindrance.
+ * has.
  */
 static TransactionId
-locker_of(HeapTupleHeader header)
+locker_of(TupleTableSlot *account)
 {
-	TransactionId xmax = HeapTupleHeaderGetRawXmax(header);
-	MultiXactMember *members;
 	int			n;
+	TransactionId *xids = awspool_who_has(account, &n);
 
-	if (header->t_infomask & HEAP_XMAX_INVALID)
-		return InvalidTransactionId;
-	if (!(header->t_infomask & HEAP_XMAX_IS_MULTI))
-		return !HEAP_XMAX_IS_KEYSHR_LOCKED(header->t_infomask) &&
-			is_in_the_way(xmax) ? xmax : InvalidTransactionId;
-
-	n = GetMultiXactIdMembers(xmax, &members, false,
-							  HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask));
 	for (int i = 0; i < n; i++)
 	{
-		if (members[i].status != MultiXactStatusForKeyShare &&
-			is_in_the_way(members[i].xid))
-			return members[i].xid;
+		if (is_in_the_way(xids[i]))
+			return xids[i];
 	}
 	return InvalidTransactionId;
 }
@@ -388,19 +374,12 @@ describe(const char *sql, Oid type, Datum value, const char *otherwise)
 		Oid			role = DatumGetObjectId(SPI_getbinval(row, desc, 1,
 														  &isnull));
 
-		result = MemoryContextStrdup(context, !isnull && may_see(role) ?
+		result = MemoryContextStrdup(context, !isnull &&
+									 awspool_may_know(GetUserId(), role) ?
 									 SPI_getvalue(row, desc, 2) : otherwise);
 	}
 	SPI_finish();
 	return result;
-}
-
-/* As pg_stat_activity does. */
-static bool
-may_see(Oid role)
-{
-	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
-		has_privs_of_role(GetUserId(), role);
 }
 
 /*

@@ -31,7 +31,6 @@
 
 static void add_sessions(Holder *holders, int *n, TimestampTz before);
 static Holder *add_prepared(Holder *holders, int *n);
-static bool may_know(Oid caller, Oid role);
 static int	compare_holders(const void *a, const void *b);
 
 /*
@@ -89,7 +88,7 @@ add_sessions(Holder *holders, int *n, TimestampTz before)
 			.xid = local->backend_xid,
 				.pid = session->st_procpid,
 				.since = session->st_xact_start_timestamp,
-				.is_callers = may_know(GetUserId(), session->st_userid)
+				.is_callers = awspool_may_know(GetUserId(), session->st_userid)
 		};
 	}
 }
@@ -125,16 +124,19 @@ add_prepared(Holder *holders, int *n)
 				.gid = MemoryContextStrdup(context,
 										   TextDatumGetCString(values[1])),
 				.since = DatumGetTimestampTz(values[2]),
-				.is_callers = may_know(caller.userid,
-									   DatumGetObjectId(values[3]))
+				.is_callers = awspool_may_know(caller.userid,
+											   DatumGetObjectId(values[3]))
 		};
 	}
 	awspool_end_queries(&caller);
 	return holders;
 }
 
-static bool
-may_know(Oid caller, Oid role)
+/*
+ * Whether a role may know what another one does, as pg_stat_activity has it.
+ */
+bool
+awspool_may_know(Oid caller, Oid role)
 {
 	return has_privs_of_role(caller, role) ||
 		has_privs_of_role(caller, ROLE_PG_READ_ALL_STATS);

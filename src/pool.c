@@ -86,8 +86,8 @@ static bool changed_settings = false;
 
 static bool look_at_pool(const char *provider, const char *marketplace,
 						 Look *setting);
-static void look(Relation rel, Relation index, const char *provider,
-				 const char *marketplace, Look *result);
+static void look(Relation rel, const char *provider, const char *marketplace,
+				 Look *result);
 static void look_at_version(TupleTableSlot *setting, Look *result);
 static char *describe_pause(const Look *setting);
 static void check_settings(FunctionCallInfo fcinfo);
@@ -265,20 +265,17 @@ look_at_pool(const char *provider, const char *marketplace, Look *setting)
 {
 	Oid			table = awspool_find_relation("pool_setting");
 	Relation	rel;
-	Relation	index;
 	bool		is_sure;
 
 	if (!OidIsValid(table))
 		return true;
 
 	rel = table_open(table, AccessShareLock);
-	index = awspool_open_index("pool_setting_pkey", AccessShareLock);
-	look(rel, index, provider, marketplace, setting);
+	look(rel, provider, marketplace, setting);
 	if (!setting->there && !setting->paused)
-		look(rel, index, provider, every_pool, setting);
+		look(rel, provider, every_pool, setting);
 	is_sure = !setting->in_doubt && !changed_settings &&
 		!awspool_has_new_file(rel);
-	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
 	return is_sure;
 }
@@ -291,43 +288,38 @@ look_at_pool(const char *provider, const char *marketplace, Look *setting)
  * says why, and why a snapshot that was taken before does not.
  */
 static void
-look(Relation rel, Relation index, const char *provider,
-	 const char *marketplace, Look *result)
+look(Relation rel, const char *provider, const char *marketplace,
+	 Look *result)
 {
 	Datum		keys[] = {CStringGetTextDatum(provider),
 	CStringGetTextDatum(marketplace)};
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	Snapshot	latest = RegisterSnapshot(GetLatestSnapshot());
 	SnapshotData dirty;
-	IndexScanDesc scan;
+	VersionScan versions;
 
 	/* Like a dirty one, takes what this very command did for done. */
 	latest->curcid = InvalidCommandId;
 	InitDirtySnapshot(dirty);
-	scan = awspool_begin_index_scan(rel, index, SnapshotAny, lengthof(keys),
-									keys, false);
-	while (awspool_next_entry(scan))
+	awspool_begin_versions(&versions, rel, "pool_setting_pkey",
+						   ForwardScanDirection, lengthof(keys), keys);
+	while (awspool_next_version(&versions))
 	{
-		/* Several versions may share an entry (HOT). */
-		while (index_fetch_heap(scan, slot))
-		{
-			bool		now = table_tuple_satisfies_snapshot(rel, slot, &dirty);
-			bool		before = table_tuple_satisfies_snapshot(rel, slot,
-																latest);
+		bool		now = table_tuple_satisfies_snapshot(rel, versions.slot,
+														 &dirty);
+		bool		before = table_tuple_satisfies_snapshot(rel, versions.slot,
+															latest);
 
-			if (!now && !before)
-				continue;
-			if (before || !TransactionIdIsValid(dirty.xmin))
-				result->there = true;
-			if (!now || !before || TransactionIdIsValid(dirty.xmin) ||
-				TransactionIdIsValid(dirty.xmax))
-				result->in_doubt = true;
-			look_at_version(slot, result);
-		}
+		if (!now && !before)
+			continue;
+		if (before || !TransactionIdIsValid(dirty.xmin))
+			result->there = true;
+		if (!now || !before || TransactionIdIsValid(dirty.xmin) ||
+			TransactionIdIsValid(dirty.xmax))
+			result->in_doubt = true;
+		look_at_version(versions.slot, result);
 	}
-	index_endscan(scan);
+	awspool_end_versions(&versions);
 	UnregisterSnapshot(latest);
-	ExecDropSingleTupleTableSlot(slot);
 }
 
 static void

@@ -294,8 +294,7 @@ reconcile(FunctionCallInfo fcinfo, bool change)
 	if (change)
 	{
 		awspool_begin_writing();
-		(void) awspool_lock_names(AWSPOOL_LOCK_IMPORT, r.provider, "", true);
-		awspool_check_provider_again(r.provider);
+		awspool_lock_imports(r.provider);
 	}
 
 	csv = PG_GETARG_TEXT_PP(1);

@@ -22,9 +22,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(awspool_recount);
@@ -40,11 +38,7 @@ static void merge_all(Relation tally);
 Datum
 awspool_recount(PG_FUNCTION_ARGS)
 {
-	if (!has_privs_of_role(GetUserId(), awspool_owner()))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to make the counts anew"),
-				 errdetail("Only the owner of extension \"awspool\" and superusers may.")));
+	awspool_check_owner("make the counts anew");
 	recount();
 	PG_RETURN_VOID();
 }

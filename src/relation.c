@@ -46,6 +46,7 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lock.h"
+#include "storage/sinval.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -237,6 +238,22 @@ awspool_entry_provider(IndexScanDesc scan)
 
 	return TextDatumGetCString(index_getattr(scan->xs_itup, 2,
 											 scan->xs_itupdesc, &isnull));
+}
+
+/*
+ * Tells every session at once, whatever becomes of this transaction, that a
+ * table has changed.  Looks at no table, so it can be done while one aborts.
+ */
+void
+awspool_announce_change(Oid table)
+{
+	SharedInvalidationMessage message;
+
+	memset(&message, 0, sizeof(message));
+	message.rc.id = SHAREDINVALRELCACHE_ID;
+	message.rc.dbId = MyDatabaseId;
+	message.rc.relId = table;
+	SendSharedInvalidMessages(&message, 1);
 }
 
 /*

@@ -365,38 +365,58 @@ awspool_need_account(AccountTable *table, const char *account_id)
 
 /*
  * Waits for those who have changed or locked the version in "found", which
- * could not be locked.  Who has it locked as a foreign key does is not in the
- * way.
+ * could not be locked.
  */
 static void
 wait_for_holders(AccountTable *table)
 {
-	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) table->found;
+	int			n;
+	TransactionId *xids = awspool_who_has(table->found, &n);
+
+	for (int i = 0; i < n; i++)
+		wait_for_end(table, xids[i]);
+}
+
+/*
+ * Who has changed the version of an account in a slot, or has it locked,
+ * whether they still run or not.  But for locks such as a foreign key takes:
+ * they are in nobody's way.
+ */
+TransactionId *
+awspool_who_has(TupleTableSlot *account, int *n)
+{
+	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) account;
 	HeapTupleHeader header = slot->base.tuple->t_data;
 	MultiXactMember *members;
+	TransactionId *xids;
 	TransactionId xmax;
 	uint16		infomask;
-	int			n;
+	int			nmembers;
 
 	LockBuffer(slot->buffer, BUFFER_LOCK_SHARE);
 	xmax = HeapTupleHeaderGetRawXmax(header);
 	infomask = header->t_infomask;
 	LockBuffer(slot->buffer, BUFFER_LOCK_UNLOCK);
 
+	*n = 0;
 	if (infomask & HEAP_XMAX_INVALID)
-		return;
+		return NULL;
 	if (!(infomask & HEAP_XMAX_IS_MULTI))
 	{
-		wait_for_end(table, xmax);
-		return;
+		xids = palloc(sizeof(TransactionId));
+		if (!HEAP_XMAX_IS_KEYSHR_LOCKED(infomask))
+			xids[(*n)++] = xmax;
+		return xids;
 	}
-	n = GetMultiXactIdMembers(xmax, &members, false,
-							  HEAP_XMAX_IS_LOCKED_ONLY(infomask));
-	for (int i = 0; i < n; i++)
+	nmembers = GetMultiXactIdMembers(xmax, &members, false,
+									 HEAP_XMAX_IS_LOCKED_ONLY(infomask));
+	xids = palloc(Max(nmembers, 1) * sizeof(TransactionId));
+	for (int i = 0; i < nmembers; i++)
 	{
 		if (members[i].status != MultiXactStatusForKeyShare)
-			wait_for_end(table, members[i].xid);
+			xids[(*n)++] = members[i].xid;
 	}
+	return xids;
 }
 
 static void

@@ -38,7 +38,6 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
-#include "storage/sinval.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -122,8 +121,8 @@ awspool_state_of(const char *provider)
 }
 
 /*
- * The same as the first for the provider of a row of awspool.account, which is null only if
- * that will be complained of.
+ * The same as the first for the provider of a row of awspool.account, which is
+ * null only if that will be complained of.
  */
 void
 awspool_check_row_not_frozen(Datum provider, bool isnull, bool by_hand)
@@ -140,12 +139,7 @@ awspool_check_row_not_frozen(Datum provider, bool isnull, bool by_hand)
 void
 awspool_announce_states(void)
 {
-	SharedInvalidationMessage message = {0};
-
-	message.rc.id = SHAREDINVALRELCACHE_ID;
-	message.rc.dbId = MyDatabaseId;
-	message.rc.relId = awspool_relation("provider_state");
-	SendSharedInvalidMessages(&message, 1);
+	awspool_announce_change(awspool_relation("provider_state"));
 }
 
 /*

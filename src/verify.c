@@ -46,7 +46,6 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
@@ -222,11 +221,7 @@ begin_report(FunctionCallInfo fcinfo)
 {
 	static const Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID};
 
-	if (!has_privs_of_role(GetUserId(), awspool_owner()))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to verify the pool"),
-				 errdetail("Only the owner of extension \"awspool\" and superusers may.")));
+	awspool_check_owner("verify the pool");
 	return awspool_begin_rows(fcinfo, lengthof(types), types);
 }
 
