@@ -60,7 +60,7 @@ supervise()
 	trap 'tidy_up; exit 1' HUP QUIT TERM
 	env --default-signal=INT,QUIT bash "$script" "$@" <&0 &
 	child=$!
-	trap 'kill -INT $child' INT
+	trap 'kill -INT $child 2>/dev/null || true' INT		# it may be gone
 	while :; do
 		status=0
 		wait $child || status=$?
