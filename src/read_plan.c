@@ -59,6 +59,10 @@ PG_FUNCTION_INFO_V1(awspool_narrow_accounts);
 #define MARKETPLACES		20
 #define MODELS				2
 
+/* Entries of a page of an index, and the part of all that a sample may miss. */
+#define ENTRIES_OF_PAGE		100.0
+#define LOST_IN_SAMPLE		0.001
+
 /* What a row costs that has to be fetched from anywhere, or from near by. */
 #define FAR_PAGES			1.0
 #define NEAR_PAGES			0.1
@@ -104,7 +108,7 @@ static Cost cost_of(const Offer *offer);
 static double count_values(const Offer *offer, int column);
 static double share_of(const Offer *offer, int column, double distinct);
 static double share_of_statuses(const ReadWay *way, double accounts);
-static double count_entries(const char *name);
+static double count_entries(const char *name, double accounts);
 static List *packed_keys(const Offer *offer, List **values);
 static bool demand_status(const Offer *offer);
 static bool is_offered_status(const Offer *offer, const Key *key);
@@ -513,15 +517,19 @@ static double
 share_of_statuses(const ReadWay *way, double accounts)
 {
 	return way->statuses[0] == NULL ? 1 :
-		Min(count_entries(way->indexes[0]) / Max(accounts, 1), 1);
+		Min(count_entries(way->indexes[0], accounts) / Max(accounts, 1), 1);
 }
 
 /*
  * How many entries an index has, of all providers together, as its size tells;
  * none if there is no such index, in the script of version 1.0.
+ *
+ * The server knows from a sample, in which of a few accounts among millions
+ * there may be none.  To expect too few, and read them once for each row of a
+ * join, is worse than to expect some thousands too many.
  */
 static double
-count_entries(const char *name)
+count_entries(const char *name, double accounts)
 {
 	Relation	index;
 	BlockNumber pages;
@@ -533,7 +541,8 @@ count_entries(const char *name)
 	index = awspool_open_index(name, AccessShareLock);
 	estimate_rel_size(index, NULL, &pages, &entries, &all_visible);
 	index_close(index, AccessShareLock);
-	return entries;
+	return Max(entries, Min((double) pages * ENTRIES_OF_PAGE,
+							accounts * LOST_IN_SAMPLE));
 }
 
 /* The keys as read.c expects them in a plan, and their values. */
@@ -926,13 +935,7 @@ static HeapTuple
 status_statistics(void)
 {
 	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
-	double		closed = count_entries("account_failed") / 2;
-	double		entries[] = {
-		[STATUS_READY] = count_entries("account_ready"),
-		[STATUS_IN_PROGRESS] = count_entries("account_in_progress"),
-		[STATUS_FAILED] = closed,
-		[STATUS_INVALID] = closed
-	};
+	double		entries[STATUS_INVALID + 1] = {0};
 	Datum		frequencies[lengthof(entries)];
 	Datum		most_common[lengthof(entries)];
 	BlockNumber pages;
@@ -944,6 +947,11 @@ status_statistics(void)
 	table_close(rel, AccessShareLock);
 
 	rest = accounts = Max(accounts, 1);
+	entries[STATUS_READY] = count_entries("account_ready", accounts);
+	entries[STATUS_IN_PROGRESS] = count_entries("account_in_progress",
+												accounts);
+	entries[STATUS_FAILED] = entries[STATUS_INVALID] =
+		count_entries("account_failed", accounts) / 2;
 	for (size_t i = 0; i < lengthof(entries); i++)
 		rest -= entries[i];
 	entries[STATUS_ALLOCATED] = Max(rest, 1);
