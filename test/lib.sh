@@ -154,14 +154,14 @@ to_build()
 
 to_test()
 {
-	echo $(pgtap) libdbd-pg-perl libipc-run-perl libtap-parser-sourcehandler-pgtap-perl \
+	echo $(pgtap_and_cron) libdbd-pg-perl libipc-run-perl libtap-parser-sourcehandler-pgtap-perl \
 		pgbouncer python3
 }
 
-# Nobody has built it for server 19 yet; see add_server_19.
-pgtap()
+# Nobody has built these for server 19 yet; see add_server_19.
+pgtap_and_cron()
 {
-	[ "$SERVER" = 19 ] || echo "postgresql-$SERVER-pgtap"
+	[ "$SERVER" = 19 ] || echo "postgresql-$SERVER-pgtap postgresql-$SERVER-cron"
 }
 
 can_be_root()
