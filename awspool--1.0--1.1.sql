@@ -236,7 +236,7 @@ RETURNS TABLE (provider text, marketplace text, ready bigint,
   provisioning_in_progress bigint, allocated bigint,
   provisioning_failed bigint, invalid bigint, oldest_ready_at timestamptz,
   claims_24h bigint, claims_7d bigint, oldest_in_progress_at timestamptz,
-  added_ever bigint, claimed_ever bigint)
+  added_ever bigint, claimed_ever bigint, last_claim_hour timestamptz)
 AS 'MODULE_PATHNAME', 'awspool_read_pools' LANGUAGE C STABLE;
 
 COMMENT ON FUNCTION awspool.read_pools() IS
@@ -1094,11 +1094,11 @@ AS $$
   WITH setting AS MATERIALIZED (
     SELECT * FROM awspool.visible_settings()
   ), status AS MATERIALIZED (
-    SELECT p.provider, p.marketplace, p.ready, p.claims_7d, p.days_left FROM awspool.pool_status p
+    SELECT p.provider, p.marketplace, p.ready, p.claims_7d, p.last_claim_hour FROM awspool.read_pools() p
   ), pool AS (        -- one that has a setting need not have an account
     SELECT coalesce(p.provider, s.provider) AS provider, coalesce(p.marketplace, s.marketplace) AS marketplace,
            coalesce(p.ready, 0) AS ready, coalesce(p.claims_7d, 0) AS claims_7d,
-           p.ready / nullif(p.claims_7d / 7.0, 0) AS days_left, s.low_water, s.min_days
+           p.ready / nullif(p.claims_7d / 7.0, 0) AS days_left, p.last_claim_hour, s.low_water, s.min_days
     FROM status p FULL JOIN (SELECT * FROM setting WHERE marketplace <> '*') s
       ON p.provider = s.provider AND p.marketplace = s.marketplace
   ), stock AS (
@@ -1117,8 +1117,9 @@ AS $$
       WHERE p.days_left < p.min_days) a (severity, alert, detail)
   )
   SELECT s.severity, s.alert, s.provider, s.marketplace, NULL, NULL,
-         (SELECT max(a.claimed_at) FROM awspool.accounts a
-          WHERE a.provider = s.provider AND a.status = 'provisioning_in_progress' AND a.marketplace = s.marketplace),
+         greatest(s.last_claim_hour, (
+           SELECT max(a.claimed_at) FROM awspool.accounts a
+           WHERE a.provider = s.provider AND a.status = 'provisioning_in_progress' AND a.marketplace = s.marketplace)),
          s.detail, format('SELECT * FROM awspool.import_csv(%L, ...)', s.provider)
   FROM stock s
   UNION ALL
@@ -1170,7 +1171,7 @@ COMMENT ON COLUMN awspool.alerts.account_id IS
 COMMENT ON COLUMN awspool.alerts.order_id IS
   'Of overdue: the order that has the account, if it was claimed for one.';
 COMMENT ON COLUMN awspool.alerts.since IS
-  'Of dry, low and runway: the last claim from the pool that is still in progress. Of overdue: when the deadline passed. Of blocked: since when the transaction runs, or is prepared. Of paused: since then. NULL if not known.';
+  'Of dry, low and runway: the last claim from the pool, if that is in progress; its hour, if not, and if it was in the last 7 days. Of overdue: when the deadline passed. Of blocked: since when the transaction runs, or is prepared. Of paused: since then. NULL if not known.';
 COMMENT ON COLUMN awspool.alerts.detail IS 'The particulars.';
 COMMENT ON COLUMN awspool.alerts.action IS 'The statement to run.';
 

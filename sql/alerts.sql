@@ -30,9 +30,11 @@ SELECT account_id FROM awspool.delete_account('acme', '830000000004');
 SELECT alert, marketplace FROM awspool.alerts;
 SELECT pg_temp.add('acme', 'MP-0002', 5, 5);
 TABLE pg_temp.alert;
--- since: of the last claim that is still in progress
+-- since: of the last claim; of its hour, when it is completed
 SELECT account_id FROM awspool.claim_account('acme', 'MP-0002');
 SELECT alert, since = (SELECT max(claimed_at) FROM awspool.accounts) AS last_claim FROM awspool.alerts;
+SELECT count(*) FROM awspool.accounts a, awspool.allocate_account('acme', a.account_id) WHERE a.status = 'provisioning_in_progress';
+SELECT alert, since = (SELECT date_trunc('hour', max(claimed_at), 'UTC') FROM awspool.accounts) AS its_hour FROM awspool.alerts;
 TRUNCATE awspool.account, awspool.account_log, awspool.pool_setting;
 
 -- runway: fewer days left than wanted.

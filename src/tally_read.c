@@ -65,6 +65,7 @@ typedef struct PoolState
 	int64		claims_7d;
 	TimestampTz oldest_ready;	/* DT_NOEND: none */
 	TimestampTz oldest_in_progress;
+	TimestampTz last_claim;		/* in which hour; DT_NOBEGIN: not lately */
 } PoolState;
 
 static void begin_reading(Reading *reading, Relation rel, const char *index,
@@ -79,6 +80,7 @@ static void read_provider_pools(ReturnSetInfo *rsinfo, Relation tally,
 								const char *provider, Snapshot snapshot);
 static void add_part(PoolState *pool, const Reading *reading,
 					 const Part *part);
+static void add_claims(PoolState *pool, TimestampTz hour, int64 claims);
 static void find_oldest(Relation account, PoolState **pools, int n,
 						Snapshot snapshot);
 static void find_oldest_ready(Relation account, PoolState *pool,
@@ -107,7 +109,8 @@ awspool_read_pools(PG_FUNCTION_ARGS)
 {
 	static const Oid types[] = {
 		TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
-		TIMESTAMPTZOID, INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID
+		TIMESTAMPTZOID, INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID,
+		TIMESTAMPTZOID
 	};
 
 	for_each_provider(fcinfo, lengthof(types), types, read_provider_pools);
@@ -334,6 +337,7 @@ read_provider_pools(ReturnSetInfo *rsinfo, Relation tally,
 			pools[n] = palloc0(sizeof(PoolState));
 			pools[n]->provider = pstrdup(part.provider);
 			pools[n]->marketplace = pstrdup(part.marketplace);
+			pools[n]->last_claim = DT_NOBEGIN;
 			n++;
 		}
 		add_part(pools[n - 1], &reading, &part);
@@ -342,36 +346,35 @@ read_provider_pools(ReturnSetInfo *rsinfo, Relation tally,
 	table_close(account, AccessShareLock);
 }
 
-/*
- * Adds a row to its pool.  The last 24 hours and 7 days begin with a full hour.
- */
+/* Adds a row to its pool. */
 static void
 add_part(PoolState *pool, const Reading *reading, const Part *part)
 {
-	TimestampTz now = GetCurrentTransactionStartTimestamp();
-	TimestampTz day = awspool_hour_of(now - USECS_PER_DAY);
-	TimestampTz week = awspool_hour_of(now - 7 * USECS_PER_DAY);
-	int64		claimed = part->row->n[TALLY_CLAIMED];
-
 	for (int i = 0; i < TALLY_COUNTS; i++)
 		pool->n[i] += part->row->n[i];
 	if (part->row->part != TALLY_BASE)
-	{
-		pool->claims_24h += part->row->hour >= day ? claimed : 0;
-		pool->claims_7d += part->row->hour >= week ? claimed : 0;
-	}
+		add_claims(pool, part->row->hour, part->row->n[TALLY_CLAIMED]);
 	else if (part->has_recent)
 	{
 		for (int i = 0; i < reading->nrecent; i++)
-		{
-			TimestampTz hour = reading->recent_hour - i * USECS_PER_HOUR;
-
-			if (hour < week)
-				break;
-			pool->claims_7d += reading->recent_claims[i];
-			pool->claims_24h += hour >= day ? reading->recent_claims[i] : 0;
-		}
+			add_claims(pool, reading->recent_hour - i * USECS_PER_HOUR,
+					   reading->recent_claims[i]);
 	}
+}
+
+/* The last 24 hours and 7 days begin with a full hour. */
+static void
+add_claims(PoolState *pool, TimestampTz hour, int64 claims)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	if (hour < awspool_hour_of(now - 7 * USECS_PER_DAY))
+		return;
+	pool->claims_7d += claims;
+	if (hour >= awspool_hour_of(now - USECS_PER_DAY))
+		pool->claims_24h += claims;
+	if (claims > 0)
+		pool->last_claim = Max(pool->last_claim, hour);
 }
 
 /* Looks for the oldest accounts of the pools of a provider. */
@@ -485,10 +488,12 @@ put_pool(ReturnSetInfo *rsinfo, const PoolState *pool)
 		TimestampTzGetDatum(pool->oldest_in_progress),
 		Int64GetDatum(pool->n[TALLY_ADDED]),
 		Int64GetDatum(pool->n[TALLY_CLAIMED]),
+		TimestampTzGetDatum(pool->last_claim),
 	};
 	bool		isnull[lengthof(values)] = {
 		[7] = pool->oldest_ready == DT_NOEND,
-		[10] = pool->oldest_in_progress == DT_NOEND
+		[10] = pool->oldest_in_progress == DT_NOEND,
+		[13] = pool->last_claim == DT_NOBEGIN
 	};
 
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, isnull);

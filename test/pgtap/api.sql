@@ -92,7 +92,7 @@ SELECT results_eq(
      ('read_activity', '',
       'TABLE(provider text, marketplace text, hour timestamp with time zone, added bigint, claimed bigint, allocated bigint, provisioning_failed bigint, invalid bigint, deleted bigint)'),
      ('read_pools', '',
-      'TABLE(provider text, marketplace text, ready bigint, provisioning_in_progress bigint, allocated bigint, provisioning_failed bigint, invalid bigint, oldest_ready_at timestamp with time zone, claims_24h bigint, claims_7d bigint, oldest_in_progress_at timestamp with time zone, added_ever bigint, claimed_ever bigint)'),
+      'TABLE(provider text, marketplace text, ready bigint, provisioning_in_progress bigint, allocated bigint, provisioning_failed bigint, invalid bigint, oldest_ready_at timestamp with time zone, claims_24h bigint, claims_7d bigint, oldest_in_progress_at timestamp with time zone, added_ever bigint, claimed_ever bigint, last_claim_hour timestamp with time zone)'),
      ('reconcile_csv',
       'provider text, csv text',
       'TABLE(line bigint, account_id text, order_id text, outcome text, detail text)'),
