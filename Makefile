@@ -118,8 +118,9 @@ REGRESS_OPTS = --encoding=UTF8 --no-locale
 ISOLATION = $(sort $(basename $(notdir $(wildcard $(here)/test/specs/*.spec))))
 ISOLATION_OPTS = --inputdir=$(here)/test --encoding=UTF8 --no-locale
 
-# Those that take longest come first: two run at a time (test/suite.sh).
-longest = $(patsubst %,test/t/%.pl,corpus dump attacks import pooler read differential update)
+# Those that take longest come first: some run at a time (test/suite.sh).
+longest = $(patsubst %,test/t/%.pl,corpus dump attacks cron tally import pooler \
+	read differential update)
 PROVE_TESTS = test/torture/torture.pl $(longest) $(filter-out $(longest), \
 	$(patsubst $(here)/%,%,$(sort $(wildcard $(here)/test/t/*.pl))))
 

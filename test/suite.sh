@@ -6,10 +6,10 @@ superuser=dba-1
 
 named=${REGRESS-}${ISOLATION-}${PROVE_TESTS-}${PGTAP-}
 
-# Each test starts a server of its own, so two may run at a time; those that take
+# Each test starts a server of its own, so some may run at a time; those that take
 # long begin first.  Of the processors one test alone uses little: it waits for
 # disks, locks and sessions.
-jobs=2
+jobs=3
 
 wanted()
 {
