@@ -152,6 +152,9 @@ copy()
 	createdb -T "$1" copy
 }
 
+# Where the sides work.
+database=copy
+
 # send SIDE SCRIPT CLIENTS OPTIONS...: pgbench on the copy; what it says goes to
 # $work/pgbench.SCRIPT.  The planner has no choice but the index it should use.
 send()
@@ -163,7 +166,7 @@ send()
 		pgbench -n -M prepared -U app -f "$file" -c "$3" \
 		-j $(($3 < $(nproc) ? $3 : $(nproc))) \
 		-D n=0 -D pools="$pools" -D claimed="$claimed" \
-		-D stride=$(((ready - claimed) / $3)) "${@:4}" copy \
+		-D stride=$(((ready - claimed) / $3)) "${@:4}" "$database" \
 		>"$work/pgbench.$2" 2>&1 ||
 		give_up "pgbench failed: $(tail -n 5 "$work/pgbench.$2")"
 }
@@ -177,7 +180,7 @@ said()
 # changed SIDE COLUMN: how many accounts were claimed (claimed_at), or closed.
 changed()
 {
-	sql -d copy -c "SELECT count($2) FROM $(table_of "$1")"
+	sql -d "$database" -c "SELECT count($2) FROM $(table_of "$1")"
 }
 
 # run SIDE SCRIPT CLIENTS OPTIONS...: send, and count what it did.  Leaves the
