@@ -1090,6 +1090,7 @@ CREATE FUNCTION awspool.find_alerts()
 RETURNS TABLE (severity text, alert text, provider text, marketplace text,
   account_id text, order_id text, since timestamptz, detail text, action text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+  SET jit = off   -- it expects a thousand alerts; compiling takes far longer
 AS $$
   WITH setting AS MATERIALIZED (
     SELECT * FROM awspool.visible_settings()
