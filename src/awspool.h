@@ -185,6 +185,7 @@ typedef struct VersionScan
 	bool		in_entry;
 	int			n;				/* versions of this entry so far */
 	int			ndead;			/* and how many nobody can see any more */
+	IndexTuple	shown;			/* whose other entries are skipped; or NULL */
 } VersionScan;
 
 /*
@@ -474,6 +475,7 @@ extern void awspool_begin_versions(VersionScan *versions, Relation rel,
 								   const Datum *values);
 extern bool awspool_next_version(VersionScan *versions);
 extern bool awspool_shows_version(VersionScan *versions, Snapshot snapshot);
+extern void awspool_skip_shown(VersionScan *versions);
 extern void awspool_end_versions(VersionScan *versions);
 extern bool awspool_find_present(Relation rel, Relation index, int nkeys,
 								 const Datum *values, const char *not_of,

@@ -68,6 +68,7 @@ typedef struct Look
 
 static bool look(Look *look, Snapshot latest);
 static bool is_present(const Look *look, Snapshot dirty, Snapshot latest);
+static bool has_same_key(IndexTuple a, IndexTuple b);
 
 /* The tables whose changes somebody wants to hear of. */
 static WatchedTable *watched_tables = NULL;
@@ -274,6 +275,7 @@ awspool_begin_versions(VersionScan *versions, Relation rel, const char *index,
 	versions->slot = table_slot_create(rel, NULL);
 	versions->direction = direction;
 	versions->in_entry = false;
+	versions->shown = NULL;
 	for (int i = 0; i < nkeys; i++)
 	{
 		Oid			type = TupleDescAttr(RelationGetDescr(versions->index),
@@ -288,6 +290,7 @@ awspool_begin_versions(VersionScan *versions, Relation rel, const char *index,
 	}
 	versions->scan = awspool_index_beginscan(rel, versions->index,
 											 SnapshotAny, nkeys);
+	versions->scan->xs_want_itup = true;
 	index_rescan(versions->scan, keys, nkeys, NULL, 0);
 }
 
@@ -316,10 +319,22 @@ awspool_next_version(VersionScan *versions)
 			return false;
 		scan->kill_prior_tuple = false;
 		scan->xs_heap_continue = false;
-		versions->in_entry = true;
+		versions->in_entry = versions->shown == NULL ||
+			!has_same_key(versions->shown, scan->xs_itup);
 		versions->n = 0;
 		versions->ndead = 0;
 	}
+}
+
+/* Whether two entries of an index without NULLs have the same columns. */
+static bool
+has_same_key(IndexTuple a, IndexTuple b)
+{
+	Size		begin = IndexInfoFindDataOffset(a->t_info);
+	Size		size = IndexTupleSize(a);
+
+	return size == IndexTupleSize(b) &&
+		memcmp((char *) a + begin, (char *) b + begin, size - begin) == 0;
 }
 
 /*
@@ -342,9 +357,26 @@ awspool_shows_version(VersionScan *versions, Snapshot snapshot)
 	return shown;
 }
 
+/*
+ * Notes that the version in "slot" is the one that the caller looks for, of a
+ * row with a key of its own.  The other entries with that key are of versions
+ * of the same row, or of rows that were there before or after: the caller need
+ * not see them.
+ */
+void
+awspool_skip_shown(VersionScan *versions)
+{
+	if (versions->shown != NULL)
+		pfree(versions->shown);
+	versions->shown = CopyIndexTuple(versions->scan->xs_itup);
+	versions->in_entry = false;
+}
+
 void
 awspool_end_versions(VersionScan *versions)
 {
+	if (versions->shown != NULL)
+		pfree(versions->shown);
 	index_endscan(versions->scan);
 	ExecDropSingleTupleTableSlot(versions->slot);
 	index_close(versions->index, AccessShareLock);

@@ -9,6 +9,11 @@
  * serializable transactions to stumble over: every claim changes these rows.
  * What the caller's own transaction has counted and not written yet is added.
  *
+ * While some snapshot is held, as many versions of a row stay as it was changed
+ * since.  A later version is behind the earlier ones, as a rule, so pools are
+ * read backwards: the first one that is shown is the row, and of the others no
+ * more is read than their entries.
+ *
  * The oldest accounts of a pool are not counted but looked for: the first entry
  * of an index that the snapshot shows a row of.
  *
@@ -34,6 +39,7 @@ typedef struct Reading
 {
 	const char *provider;		/* or NULL */
 	Snapshot	snapshot;
+	ScanDirection direction;
 	VersionScan versions;
 	bool		at_end;			/* of the table's rows */
 	PendingCount current;		/* the table's next one */
@@ -69,11 +75,12 @@ typedef struct PoolState
 } PoolState;
 
 static void begin_reading(Reading *reading, Relation rel, const char *index,
-						  const char *provider, Snapshot snapshot);
+						  ScanDirection direction, const char *provider,
+						  Snapshot snapshot);
 static void step(Reading *reading);
 static bool read_part(Reading *reading, Part *part);
 static void end_reading(Reading *reading);
-static int	compare_counts(const void *a, const void *b);
+static int	compare_counts(const void *a, const void *b, void *direction);
 static int	compare_places(const char *provider_a, const char *marketplace_a,
 						   const char *provider_b, const char *marketplace_b);
 static void read_provider_pools(ReturnSetInfo *rsinfo, Relation tally,
@@ -164,7 +171,8 @@ for_each_provider(FunctionCallInfo fcinfo, int natts, const Oid *types,
 
 static void
 begin_reading(Reading *reading, Relation rel, const char *index,
-			  const char *provider, Snapshot snapshot)
+			  ScanDirection direction, const char *provider,
+			  Snapshot snapshot)
 {
 	Datum		key = awspool_text_datum(provider);
 	PendingCount *all;
@@ -172,6 +180,7 @@ begin_reading(Reading *reading, Relation rel, const char *index,
 
 	reading->provider = provider;
 	reading->snapshot = snapshot;
+	reading->direction = direction;
 	reading->at_end = false;
 	reading->npending = 0;
 	reading->next = 0;
@@ -185,11 +194,10 @@ begin_reading(Reading *reading, Relation rel, const char *index,
 		if (provider == NULL || strcmp(all[i].provider, provider) == 0)
 			reading->pending[reading->npending++] = all[i];
 	}
-	qsort(reading->pending, reading->npending, sizeof(PendingCount),
-		  compare_counts);
-	awspool_begin_versions(&reading->versions, rel, index,
-						   ForwardScanDirection, provider == NULL ? 0 : 1,
-						   &key);
+	qsort_arg(reading->pending, reading->npending, sizeof(PendingCount),
+			  compare_counts, &reading->direction);
+	awspool_begin_versions(&reading->versions, rel, index, direction,
+						   provider == NULL ? 0 : 1, &key);
 	step(reading);
 }
 
@@ -220,6 +228,7 @@ step(Reading *reading)
 		}
 	}
 	while (!awspool_shows_version(&reading->versions, reading->snapshot));
+	awspool_skip_shown(&reading->versions);
 
 	MemoryContextReset(reading->per_row);
 	caller_context = MemoryContextSwitchTo(reading->per_row);
@@ -265,7 +274,8 @@ read_part(Reading *reading, Part *part)
 	if (reading->at_end && pending == NULL)
 		return false;
 	if (reading->at_end ||
-		(pending != NULL && compare_counts(pending, chosen) < 0))
+		(pending != NULL &&
+		 compare_counts(pending, chosen, &reading->direction) < 0))
 	{
 		chosen = pending;
 		reading->next++;
@@ -277,17 +287,19 @@ read_part(Reading *reading, Part *part)
 	return true;
 }
 
-/* The order of the index. */
+/* The order in which the index is read. */
 static int
-compare_counts(const void *a, const void *b)
+compare_counts(const void *a, const void *b, void *direction)
 {
 	const PendingCount *x = a;
 	const PendingCount *y = b;
 	int			result = compare_places(x->provider, x->marketplace,
 										y->provider, y->marketplace);
 
-	return result != 0 ? result :
-		(x->row.hour > y->row.hour) - (x->row.hour < y->row.hour);
+	if (result == 0)
+		result = (x->row.hour > y->row.hour) - (x->row.hour < y->row.hour);
+	return ScanDirectionIsBackward(*(ScanDirection *) direction) ?
+		-result : result;
 }
 
 static int
@@ -300,8 +312,8 @@ compare_places(const char *provider_a, const char *marketplace_a,
 }
 
 /*
- * The pools of a provider, or of all.  They are put out a provider at a time:
- * the accounts in progress are in the index by provider.
+ * The pools of a provider, or of all, the last one first.  They are put out a
+ * provider at a time: the accounts in progress are in the index by provider.
  */
 static void
 read_provider_pools(ReturnSetInfo *rsinfo, Relation tally,
@@ -316,7 +328,8 @@ read_provider_pools(ReturnSetInfo *rsinfo, Relation tally,
 	Part		part = {0};
 	bool		more;
 
-	begin_reading(&reading, tally, "tally_open", provider, snapshot);
+	begin_reading(&reading, tally, "tally_open", BackwardScanDirection,
+				  provider, snapshot);
 	do
 	{
 		more = read_part(&reading, &part);
@@ -324,9 +337,8 @@ read_provider_pools(ReturnSetInfo *rsinfo, Relation tally,
 					  strcmp(pools[0]->provider, part.provider) != 0))
 		{
 			find_oldest(account, pools, n, snapshot);
-			for (int i = 0; i < n; i++)
-				put_pool(rsinfo, pools[i]);
-			n = 0;
+			while (n > 0)
+				put_pool(rsinfo, pools[--n]);
 		}
 		if (!more)
 			break;
@@ -464,11 +476,12 @@ find_oldest_in_progress(Relation account, PoolState **pools, int n,
 	awspool_end_versions(&versions);
 }
 
+/* The order in which they were read. */
 static int
 compare_marketplaces(const void *a, const void *b)
 {
-	return strcmp((*(PoolState *const *) a)->marketplace,
-				  (*(PoolState *const *) b)->marketplace);
+	return strcmp((*(PoolState *const *) b)->marketplace,
+				  (*(PoolState *const *) a)->marketplace);
 }
 
 static void
@@ -511,14 +524,16 @@ read_provider_activity(ReturnSetInfo *rsinfo, Relation tally,
 	Part		part = {0};
 	PendingCount hour = {0};
 
-	begin_reading(&reading, tally, "tally_pkey", provider, snapshot);
+	begin_reading(&reading, tally, "tally_pkey", ForwardScanDirection,
+				  provider, snapshot);
 	while (read_part(&reading, &part))
 	{
 		PendingCount next = {part.provider, part.marketplace, *part.row};
 
 		if (part.row->part == TALLY_BASE)
 			continue;
-		if (hour.provider != NULL && compare_counts(&hour, &next) == 0)
+		if (hour.provider != NULL &&
+			compare_counts(&hour, &next, &reading.direction) == 0)
 		{
 			for (int i = 0; i < TALLY_COUNTS; i++)
 				hour.row.n[i] += next.row.n[i];
