@@ -1292,7 +1292,7 @@ COMMENT ON FUNCTION awspool.fail_overdue(text, int) IS
   'The accounts that have been in progress beyond their pool''s deadline become provisioning_failed, the longest first, no more than so many, and are returned. Skips those that somebody is changing. 22023: a number below 0; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
 
 COMMENT ON FUNCTION awspool.add_account(text, text, text, text) IS
-  'Stores a ready account at the end of its pool and returns it. 22023: a value is malformed; 23505: the id is taken; WS005: it was used before; WS008: the provider is frozen; 42501: not your provider.';
+  'Stores a ready account at the end of its pool and returns it. 22023: a value is malformed; 23505: the id is taken; WS005: it was used before; WS008: the provider is frozen; WS009: the registry of ids cannot be asked; 42501: not your provider.';
 COMMENT ON FUNCTION awspool.edit_account(text, text, text, text) IS
   'Changes the marketplace (of a ready account) or model of an account and returns it; NULL leaves as is. WS003: no such account; WS004: the marketplace of an account that is not ready; 22023: a value is malformed; WS008: the provider is frozen; 42501: not your provider.';
 COMMENT ON FUNCTION awspool.delete_account(text, text) IS
@@ -1306,7 +1306,9 @@ COMMENT ON FUNCTION awspool.fail_account(text, text, text, text) IS
 COMMENT ON FUNCTION awspool.invalidate_account(text, text, text) IS
   'Takes an account that is ready or in progress out for good and returns it, now invalid. Repeating is harmless. WS001: the account is allocated or failed; WS003: no such account; WS008: the provider is frozen; 42501: not your provider.';
 COMMENT ON FUNCTION awspool.import_csv(text, text, boolean) IS
-  'Stores the accounts of a CSV file in file order; a row for each row of the file, with outcome added, present or rejected. WS006: rows were rejected, so nothing is stored, unless skip_rejected; 22P04: the file cannot be read; WS008: the provider is frozen; 42501: not your provider.';
+  'Stores the accounts of a CSV file in file order; a row for each row of the file, with outcome added, present or rejected. WS006: rows were rejected, so nothing is stored, unless skip_rejected; 22P04: the file cannot be read; WS008: the provider is frozen; WS009: the registry of ids cannot be asked; 42501: not your provider.';
+COMMENT ON FUNCTION awspool.check_csv(text, text) IS
+  'Tells what import_csv would do with a CSV file; stores nothing, and a bad row is no error. 22P04: the file cannot be read; WS009: the registry of ids cannot be asked; 42501: not your provider.';
 COMMENT ON FUNCTION awspool.claim_account(text, text, text) IS
   'Takes the oldest ready account of a pool and returns it, now provisioning_in_progress; no row if there is none. An order that holds an account already gets that one again. WS002: the order holds an account of another marketplace; WS007: the pool is paused; 22023: a value is malformed; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
 COMMENT ON FUNCTION awspool.replace_account(text, text, text, text) IS
@@ -1340,7 +1342,7 @@ RETURNS TABLE (line bigint, account_id text, order_id text, outcome text,
 AS 'MODULE_PATHNAME', 'awspool_reconcile_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.reconcile_csv(text, text) IS
-  'Brings the pool in line with a CSV list of what orders have used: columns account_id, order_id and, if given, status, marketplace_id, account_model, claimed_at, closed_at, reason; a row for each row of the list, with outcome marked, present, added, unknown, conflict or rejected. Changes what it can, and never makes an account ready. 22P04: the list cannot be read; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
+  'Brings the pool in line with a CSV list of what orders have used: columns account_id, order_id and, if given, status, marketplace_id, account_model, claimed_at, closed_at, reason; a row for each row of the list, with outcome marked, present, added, unknown, conflict or rejected. Changes what it can, and never makes an account ready. 22P04: the list cannot be read; WS008: the provider is frozen; WS009: the registry of ids cannot be asked; 42501: not your provider; 25006: read-only.';
 
 -- Tells what reconcile_csv would do with a list; changes nothing.
 CREATE FUNCTION awspool.check_reconcile_csv(provider text, csv text)
@@ -1349,7 +1351,7 @@ RETURNS TABLE (line bigint, account_id text, order_id text, outcome text,
 AS 'MODULE_PATHNAME', 'awspool_check_reconcile_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.check_reconcile_csv(text, text) IS
-  'Tells what reconcile_csv would do with a CSV list; changes nothing. 22P04: the list cannot be read; 42501: not your provider.';
+  'Tells what reconcile_csv would do with a CSV list; changes nothing. 22P04: the list cannot be read; WS009: the registry of ids cannot be asked; 42501: not your provider.';
 
 -- The ready accounts that are older than one that was claimed.
 CREATE FUNCTION awspool.passed_over(provider text)

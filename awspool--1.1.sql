@@ -1116,7 +1116,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_add_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.add_account(text, text, text, text) IS
-  'Stores a ready account at the end of its pool and returns it. 22023: a value is malformed; 23505: the id is taken; WS005: it was used before; WS008: the provider is frozen; 42501: not your provider.';
+  'Stores a ready account at the end of its pool and returns it. 22023: a value is malformed; 23505: the id is taken; WS005: it was used before; WS008: the provider is frozen; WS009: the registry of ids cannot be asked; 42501: not your provider.';
 
 -- Changes the marketplace or model of an account; NULL leaves it as it is.
 CREATE FUNCTION awspool.edit_account(provider text, account_id text,
@@ -1208,7 +1208,7 @@ RETURNS TABLE (line bigint, account_id text, marketplace text, model text,
 AS 'MODULE_PATHNAME', 'awspool_import_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.import_csv(text, text, boolean) IS
-  'Stores the accounts of a CSV file in file order; a row for each row of the file, with outcome added, present or rejected. WS006: rows were rejected, so nothing is stored, unless skip_rejected; 22P04: the file cannot be read; WS008: the provider is frozen; 42501: not your provider.';
+  'Stores the accounts of a CSV file in file order; a row for each row of the file, with outcome added, present or rejected. WS006: rows were rejected, so nothing is stored, unless skip_rejected; 22P04: the file cannot be read; WS008: the provider is frozen; WS009: the registry of ids cannot be asked; 42501: not your provider.';
 
 -- Tells what import_csv would do with a CSV file; stores nothing.
 CREATE FUNCTION awspool.check_csv(provider text, csv text)
@@ -1217,7 +1217,7 @@ RETURNS TABLE (line bigint, account_id text, marketplace text, model text,
 AS 'MODULE_PATHNAME', 'awspool_check_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.check_csv(text, text) IS
-  'Tells what import_csv would do with a CSV file; stores nothing, and a bad row is no error. 22P04: the file cannot be read; 42501: not your provider.';
+  'Tells what import_csv would do with a CSV file; stores nothing, and a bad row is no error. 22P04: the file cannot be read; WS009: the registry of ids cannot be asked; 42501: not your provider.';
 
 -- Where COPY streams a file in; it holds nothing.
 CREATE VIEW awspool.import AS
@@ -1441,7 +1441,7 @@ RETURNS TABLE (line bigint, account_id text, order_id text, outcome text,
 AS 'MODULE_PATHNAME', 'awspool_reconcile_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.reconcile_csv(text, text) IS
-  'Brings the pool in line with a CSV list of what orders have used: columns account_id, order_id and, if given, status, marketplace_id, account_model, claimed_at, closed_at, reason; a row for each row of the list, with outcome marked, present, added, unknown, conflict or rejected. Changes what it can, and never makes an account ready. 22P04: the list cannot be read; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
+  'Brings the pool in line with a CSV list of what orders have used: columns account_id, order_id and, if given, status, marketplace_id, account_model, claimed_at, closed_at, reason; a row for each row of the list, with outcome marked, present, added, unknown, conflict or rejected. Changes what it can, and never makes an account ready. 22P04: the list cannot be read; WS008: the provider is frozen; WS009: the registry of ids cannot be asked; 42501: not your provider; 25006: read-only.';
 
 -- Tells what reconcile_csv would do with a list; changes nothing.
 CREATE FUNCTION awspool.check_reconcile_csv(provider text, csv text)
@@ -1450,7 +1450,7 @@ RETURNS TABLE (line bigint, account_id text, order_id text, outcome text,
 AS 'MODULE_PATHNAME', 'awspool_check_reconcile_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.check_reconcile_csv(text, text) IS
-  'Tells what reconcile_csv would do with a CSV list; changes nothing. 22P04: the list cannot be read; 42501: not your provider.';
+  'Tells what reconcile_csv would do with a CSV list; changes nothing. 22P04: the list cannot be read; WS009: the registry of ids cannot be asked; 42501: not your provider.';
 
 -- The ready accounts that are older than one that was claimed.
 CREATE FUNCTION awspool.passed_over(provider text)

@@ -141,19 +141,19 @@ END $$;
 COMMENT ON FUNCTION registry.release(text, text[]) IS
   'Makes ids of a provider free of which the caller knows that no server has them; asks nobody. Returns those that are free now.';
 
--- The ids of a provider, a part at a time: those after one of them, in order.
-CREATE OR REPLACE FUNCTION registry.ids_of(provider text, after text, max_ids int)
-RETURNS TABLE (account_id text, closing boolean)
+-- Every id that a provider has reserved.
+CREATE OR REPLACE FUNCTION registry.ids_of(provider text)
+RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT i.account_id, i.closing FROM registry.id i
-  WHERE i.provider = ids_of.provider AND i.account_id > ids_of.after COLLATE "C"
-  ORDER BY i.account_id LIMIT max_ids
+  SELECT i.account_id FROM registry.id i WHERE i.provider = ids_of.provider
 $$;
-COMMENT ON FUNCTION registry.ids_of(text, text, int) IS
-  'The ids of a provider that come after one of them, in their order, and no more than so many.';
+COMMENT ON FUNCTION registry.ids_of(text) IS
+  'Every id that a provider has reserved, also those that are being given back.';
 
-CREATE INDEX IF NOT EXISTS id_provider ON registry.id (provider, account_id);
+CREATE INDEX IF NOT EXISTS id_provider ON registry.id (provider);
+COMMENT ON INDEX registry.id_provider IS
+  'The ids of a provider.';
 
 REVOKE ALL ON SCHEMA registry FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA registry FROM PUBLIC;
