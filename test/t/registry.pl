@@ -18,7 +18,7 @@ use Test::More;
 use constant SHARED => 500;    # ids that two providers want at once
 
 my $scripts = "$FindBin::RealBin/../../contrib/scale";
-my $one = start_pool('one', conf => "max_prepared_transactions = 5\nfsync = on");
+my $one = start_pool('one', conf => "max_prepared_transactions = 5");
 
 #
 # A dump has the names of the functions, and the functions are the database's.
@@ -100,8 +100,9 @@ sub connect_to
 {
 	my ($node, $dbname) = @_;
 
-	return DBI->connect('dbi:Pg:' . $node->connstr($dbname // 'postgres'), '', '',
-		{ AutoCommit => 1, RaiseError => 1, PrintError => 0 });
+	return DBI->connect(
+		sprintf('dbi:Pg:host=%s;port=%s;dbname=%s', $node->host, $node->port, $dbname // 'postgres'),
+		'postgres', '', { AutoCommit => 1, RaiseError => 1, PrintError => 0 });
 }
 
 sub run_script
