@@ -206,7 +206,7 @@ LANGUAGE sql AS $$
     WHEN kind = 'granted provider' THEN CASE WHEN v.is_name OR v.value = '*' THEN 'done' ELSE '22023' END
     WHEN kind = 'moving provider' THEN CASE WHEN v.is_name THEN 'done' ELSE '22023' END
     WHEN kind = 'forgotten provider' THEN CASE WHEN v.is_name THEN '55000' ELSE '22023' END
-    WHEN v.type = 'regprocedure' AND v.value IS NULL THEN 'done'
+    WHEN v.type = 'regprocedure'::regtype AND v.value IS NULL THEN 'done'
     WHEN kind = 'asked' THEN CASE v.label WHEN 'none' THEN 'done' WHEN 'one that is gone' THEN '42883' ELSE '42P13' END
     WHEN kind = 'role' THEN CASE WHEN v.value IS NULL THEN '22023' ELSE '42704' END
     WHEN kind = 'old role' THEN CASE WHEN v.value IS NULL THEN '22023' ELSE 'done' END

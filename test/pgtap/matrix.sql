@@ -247,7 +247,8 @@ SELECT awspool.add_account('other', '900000000005', 'MP-0001', 'SPAM');
 SELECT awspool.claim_account('acme', 'MP-0001', 'order');
 SELECT awspool.edit_account('acme', '900000000003', model => 'ECAM');
 INSERT INTO awspool.provider_state (provider, state) VALUES ('moved', 'away');
-INSERT INTO awspool.registry (purpose, schema_name, function_name) VALUES ('look', 'public', 'none');
+CREATE FUNCTION public.regress_awspool_look(text, text[]) RETURNS SETOF text LANGUAGE sql AS 'SELECT NULL WHERE false';
+INSERT INTO awspool.registry (purpose, schema_name, function_name) VALUES ('look', 'public', 'regress_awspool_look');
 INSERT INTO awspool.pool_start VALUES (1, 0, 'acme', 'MP-0001') ON CONFLICT DO NOTHING;
 -- An order that is overdue, and pools that are low or paused.
 INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_model, claimed_at, claimed_by)
