@@ -285,6 +285,33 @@ SQL
 		like($releases->{stdout}, $end eq 'rollback' ? qr/released/ : qr/kept/, "and then sees: $end");
 	}
 
+	# also for who has been told that an id is free, and has stored nothing yet
+	{
+		my $id = '930000000041';
+
+		$one->safe_psql('postgres', <<'SQL');
+CREATE FUNCTION public.slow(provider text, account_ids text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN QUERY SELECT * FROM registry.reserve(slow.provider, slow.account_ids);
+  PERFORM pg_advisory_xact_lock(1);
+END $$;
+SELECT awspool.use_registry('public.slow(text,text[])');
+SQL
+		my $holds = open_session($one, 'SELECT pg_advisory_lock(1)');
+		my ($adds, $releases) = map { open_session($one) } 1, 2;
+
+		begin_query($adds, "SELECT awspool.add_account('acme', '$id', 'MP-0001', 'SPAM')");
+		$one->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") or die 'not asked';
+		begin_query($releases, "SELECT outcome FROM registry.release('acme', '{$id}')");
+		$registry->poll_query_until('registry', "SELECT coalesce(bool_and(closing), true) FROM registry.id WHERE account_id = '$id'") or die 'not closed';
+		is( $one->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%registry.release%' AND pid <> pg_backend_pid()"),
+			'1', 'release waits for who is being told');
+		$_->quit for $holds, $adds, $releases;
+		like($releases->{stdout}, qr/kept/, 'and then sees the account');
+		is(add($two, 'globex', $id), '23505', 'which nobody else can add');
+		$one->safe_psql('postgres', "SELECT awspool.use_registry('registry.reserve(text,text[])', 'registry.taken(text,text[])')");
+	}
+
 	# release ends half-way
 	{
 		my $adds = open_session($one, 'BEGIN', "SELECT awspool.add_account('acme', '930000000031', 'MP-0001', 'SPAM')");
