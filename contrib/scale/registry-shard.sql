@@ -164,7 +164,7 @@ RETURNS TABLE (account_id text, outcome text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  closed text[];
+  closed text[] := '{}';
   has boolean[];
   here boolean;
 BEGIN
@@ -179,8 +179,13 @@ BEGIN
       MESSAGE = format('provider "%s" is not on this server, or on its way to another', release.provider),
       HINT = 'Ask the server that it is on.';
   END IF;
-  closed := ARRAY(SELECT c FROM registry.close_ids(release.provider, account_ids) c ORDER BY c);
-  PERFORM registry.wait_for_writers();
+  account_ids := array_remove(account_ids, NULL);
+  IF cardinality(account_ids) > 0 THEN        -- PL/Proxy cannot split nothing
+    closed := ARRAY(SELECT c FROM registry.close_ids(release.provider, account_ids) c ORDER BY c);
+  END IF;
+  IF cardinality(closed) > 0 THEN
+    PERFORM registry.wait_for_writers();
+  END IF;
   -- in one statement: what it sees belongs together
   SELECT registry.is_here(release.provider), ARRAY(
     SELECT EXISTS (SELECT FROM awspool.account a WHERE a.account_id = c.id AND a.provider = release.provider)
@@ -191,7 +196,9 @@ BEGIN
       MESSAGE = format('provider "%s" has moved meanwhile', release.provider),
       HINT = 'Run this again on the server that it is on: the ids are closed until then.';
   END IF;
-  PERFORM registry.settle_ids(release.provider, closed, has);
+  IF cardinality(closed) > 0 THEN
+    PERFORM registry.settle_ids(release.provider, closed, has);
+  END IF;
   RETURN QUERY
     SELECT u.id, CASE WHEN c.id IS NULL THEN 'not_reserved' WHEN c.has THEN 'kept' ELSE 'released' END
     FROM unnest(account_ids) WITH ORDINALITY u (id, n)

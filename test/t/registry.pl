@@ -255,6 +255,9 @@ SQL
 		'which is released, and nothing else');
 	is(add($two, 'globex', '930000000003'), '', 'and free then');
 	is($one->safe_psql('postgres', "SELECT count(*) FROM registry.orphans('acme')"), '0', 'no orphan is left');
+	is($one->safe_psql('postgres', "SELECT * FROM registry.release('acme', ARRAY(SELECT registry.orphans('acme')))"), '', 'and nothing to release');
+	is($one->safe_psql('postgres', "SELECT outcome FROM registry.release('acme', '{990000000000,NULL,900000000002}')"),
+		"not_reserved\nnot_reserved", 'nor where nothing is the provider\'s');
 	is(add($one, 'acme', '930000000002'), '23505', 'what was kept is as before');
 	is($at->('SELECT count(*) FROM registry.id WHERE closing'), '0', 'and nothing is closed');
 
