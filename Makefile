@@ -76,6 +76,7 @@ OBJS = \
 	src/pause.o \
 	src/head.o \
 	src/lookup.o \
+	src/registry.o \
 	src/stock.o \
 	src/history.o \
 	src/claim.o \
@@ -106,7 +107,8 @@ DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
 	$(addprefix test/clients/,psycopg3.py sqlalchemy_orm.py django_orm.py \
 		node_postgres.js drizzle.js typeorm.js Jdbc.java) \
 	$(addprefix contrib/monitoring/,README.md queries.yaml rules.yaml rules-test.yaml psqlrc) \
-	$(addprefix contrib/portal/,index.php adminer.css)
+	$(addprefix contrib/portal/,index.php adminer.css) \
+	$(addprefix contrib/scale/,registry.sql registry-shard.sql)
 PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
 
 # install.sql creates the extension for all that follow, and for one alone.  The

@@ -154,7 +154,8 @@ to_build()
 
 to_test()
 {
-	echo $(pgtap_and_cron) libdbd-pg-perl libipc-run-perl libtap-parser-sourcehandler-pgtap-perl \
+	echo $(pgtap_and_cron) $(plproxy) libdbd-pg-perl libipc-run-perl \
+		libtap-parser-sourcehandler-pgtap-perl \
 		pgbouncer python3
 }
 
@@ -162,6 +163,12 @@ to_test()
 pgtap_and_cron()
 {
 	[ "$SERVER" = 19 ] || echo "postgresql-$SERVER-pgtap postgresql-$SERVER-cron"
+}
+
+# What test/t/registry.pl asks a registry with; it does without elsewhere.
+plproxy()
+{
+	[ "$SERVER" != 15 ] || echo "postgresql-$SERVER-plproxy"
 }
 
 can_be_root()
