@@ -156,6 +156,28 @@ COMMIT;
 FETCH ALL FROM held;
 CLOSE held;
 
+-- A cursor and savepoints: what is undone meanwhile is not where it has come to,
+-- also if its first row was read by what is undone.
+BEGIN;
+DECLARE undone CURSOR FOR SELECT account_id FROM awspool.accounts ORDER BY position;
+SAVEPOINT s;
+FETCH 2 FROM undone;
+ROLLBACK TO s;
+FETCH 1 FROM undone;
+DELETE FROM awspool.accounts WHERE status = 'ready';
+SELECT count(*) FROM awspool.accounts;
+\set VERBOSITY sqlstate
+SELECT 1 / 0;
+ROLLBACK TO s;
+FETCH ALL FROM undone;
+SELECT count(*) FROM awspool.accounts;
+COMMIT;
+
+-- Copied from a query; from the view itself the server refuses.
+COPY (SELECT account_id, order_id, status FROM awspool.accounts WHERE order_id IN ('O-1', 'O-2') ORDER BY position) TO STDOUT;
+COPY awspool.accounts TO STDOUT;
+\set VERBOSITY default
+
 -- Joins with columns of the application's use its indexes, whatever their collation.
 RESET ROLE;
 CREATE COLLATION regress_awspool_icu (provider = icu, locale = 'und');
@@ -209,6 +231,30 @@ ROLLBACK;
 EXECUTE mine;
 EXECUTE ready_since(0);
 RESET plan_cache_mode;
+
+-- Not while it is read.  A cursor that was not read yet finds no table, or no row of one
+-- that is newer than the cursor.
+RESET ROLE;
+\set VERBOSITY sqlstate
+BEGIN;
+DECLARE reading CURSOR FOR SELECT account_id FROM awspool.accounts ORDER BY position;
+FETCH 1 FROM reading;
+DROP EXTENSION awspool;
+ROLLBACK;
+BEGIN;
+DECLARE unread CURSOR FOR SELECT account_id FROM awspool.accounts ORDER BY position;
+DROP EXTENSION awspool;
+FETCH 1 FROM unread;
+ROLLBACK;
+BEGIN;
+DECLARE unread CURSOR FOR SELECT account_id FROM awspool.accounts ORDER BY position;
+DROP EXTENSION awspool;
+CREATE EXTENSION awspool;
+SELECT account_id FROM awspool.add_account('acme', '700000000001', 'MP-0001', 'SPAM');
+FETCH ALL FROM unread;
+SELECT account_id FROM awspool.accounts;
+ROLLBACK;
+\set VERBOSITY default
 
 -- Without the index that it needs: the function says which one.
 RESET ROLE;

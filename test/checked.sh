@@ -46,8 +46,8 @@ case $mode in
 	discard)
 		options=(-c debug_discard_caches=1)
 		if [ -z "$named" ]; then
-			REGRESS="install history lifecycle order stock"
-			ISOLATION="add claim close delete edit order replace"
+			REGRESS="install history lifecycle order read stock"
+			ISOLATION="add claim close delete edit order read replace"
 		fi
 		;;
 	*) echo "no such mode: $mode" >&2; exit 1 ;;

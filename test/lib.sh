@@ -353,9 +353,12 @@ copy_project()
 }
 
 # Run a command in the private copy, and know nothing of the caller's settings
-# but those in "settings", how many calls test/t/memory.pl shall make, and whether
-# a sample of what is tried by the thousand will do (test/t/Awspool.pm).
-settings=(${CALLS:+CALLS="$CALLS"} ${SAMPLE:+SAMPLE="$SAMPLE"})
+# but those in "settings": how many calls test/t/memory.pl shall make, how many
+# queries test/t/read.pl, and from which seed, how many accounts of others
+# test/t/explain.pl, and whether a sample of what is tried by the thousand will do
+# (test/t/Awspool.pm).
+settings=(${CALLS:+CALLS="$CALLS"} ${QUERIES:+QUERIES="$QUERIES"} ${SEED:+SEED="$SEED"}
+	${OTHERS:+OTHERS="$OTHERS"} ${SAMPLE:+SAMPLE="$SAMPLE"})
 
 in_private()
 {
@@ -462,7 +465,7 @@ in_root()
 	copy_project | as_root tar -x --no-same-owner --one-top-level="$root/awspool"
 	as_root chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin SERVER="$SERVER" \
 		REGRESS="${REGRESS-}" ISOLATION="${ISOLATION-}" PROVE_TESTS="${PROVE_TESTS-}" \
-		PGTAP="${PGTAP-}" OLD_SERVERS="${OLD_SERVERS-}" SAMPLE="${SAMPLE-}" \
+		PGTAP="${PGTAP-}" OLD_SERVERS="${OLD_SERVERS-}" "${settings[@]}" \
 		bash "/awspool/$1" "${@:2}"
 }
 

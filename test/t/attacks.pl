@@ -485,6 +485,11 @@ CREATE FUNCTION mine.leak(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 
 CREATE FUNCTION mine.leak2(text, text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'LEAK %', $1; RETURN true; END $$;
 CREATE OPERATOR mine.<<< (FUNCTION = mine.leak2, LEFTARG = text, RIGHTARG = text, RESTRICT = eqsel);
 CREATE OPERATOR mine.= (FUNCTION = mine.leak2, LEFTARG = text, RIGHTARG = text, COMMUTATOR = OPERATOR(mine.=), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+CREATE FUNCTION mine.leak3(text, text) RETURNS text LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'LEAK %', $2; RETURN $2; END $$;
+CREATE AGGREGATE mine.gather (text) (SFUNC = mine.leak3, STYPE = text, INITCOND = '');
+CREATE DOMAIN mine.seen AS text CHECK (mine.leak(VALUE));
+CREATE VIEW mine.barrier WITH (security_barrier) AS SELECT * FROM awspool.accounts WHERE mine.leak(account_id);
+CREATE TABLE mine.kept (a text CHECK (mine.leak(a)));
 SQL
 	my %conditions = (
 		'a cheap function' => 'SELECT FROM awspool.accounts WHERE mine.leak(account_id)',
@@ -506,11 +511,35 @@ SQL
 		'a group' => 'SELECT FROM awspool.accounts GROUP BY account_id HAVING mine.leak(account_id)',
 		'an update' => 'UPDATE awspool.accounts SET model = model WHERE mine.leak(account_id)',
 		'a deletion' => "DELETE FROM awspool.accounts WHERE mine.leak(account_id) AND false",
-		'an argument' => "SELECT FROM awspool.visible_accounts() WHERE mine.leak(account_id)");
+		'an argument' => "SELECT FROM awspool.visible_accounts() WHERE mine.leak(account_id)",
+		'a column' => 'SELECT mine.leak(account_id) FROM awspool.accounts',
+		'a column of a subquery' => 'SELECT (SELECT mine.leak(a.account_id)) FROM awspool.accounts a ORDER BY position DESC',
+		'a window' => 'SELECT count(*) OVER (PARTITION BY mine.leak(account_id) ORDER BY mine.leak(order_id)) FROM awspool.accounts',
+		'DISTINCT ON' => 'SELECT DISTINCT ON (mine.leak(account_id)) 1 FROM awspool.accounts',
+		'a limit' => 'SELECT FROM awspool.accounts LIMIT (SELECT count(*) FROM awspool.accounts WHERE mine.leak(account_id))',
+		'the value of a join' => 'SELECT FROM awspool.accounts a JOIN awspool.accounts b ON b.account_id = mine.leak3(a.order_id, a.account_id)',
+		'the element of a join' => "SELECT FROM (VALUES ('$taken')) v (id) LEFT JOIN awspool.accounts a ON a.account_id = ANY (ARRAY[v.id, mine.leak3(a.reason, a.account_id)])",
+		'an alternative' => "SELECT FROM awspool.accounts WHERE account_id = '$taken' OR mine.leak(account_id)",
+		'what is read in order' => 'SELECT FROM awspool.accounts WHERE position > 0 AND mine.leak(account_id) ORDER BY position LIMIT 100',
+		'what is read by status' => "SELECT FROM awspool.accounts WHERE status = 'ready' AND marketplace = 'MP-0001' AND mine.leak(account_id)",
+		'what of the victim is read by status' => "SELECT FROM awspool.accounts WHERE status = 'ready' AND marketplace = 'MP-7777' AND mine.leak(account_id)",
+		'an aggregate of one\'s own' => 'SELECT mine.gather(account_id ORDER BY mine.leak3(order_id, marketplace)) FROM awspool.accounts',
+		'a domain' => 'SELECT account_id::mine.seen FROM awspool.accounts',
+		'statistics' => 'SELECT FROM awspool.accounts a JOIN awspool.accounts b ON a.status OPERATOR(mine.=) b.status AND a.marketplace OPERATOR(mine.=) b.marketplace',
+		'a barrier' => "SELECT FROM mine.barrier WHERE account_id = '$taken'",
+		'a constraint' => 'INSERT INTO mine.kept SELECT account_id FROM awspool.accounts',
+		'a merge' => 'MERGE INTO mine.kept k USING awspool.accounts a ON mine.leak(a.account_id) WHEN NOT MATCHED AND mine.leak(a.marketplace) THEN INSERT VALUES (a.order_id)',
+		'a new value' => 'UPDATE awspool.accounts SET model = mine.leak3(account_id, model)',
+		'what comes back' => 'UPDATE awspool.accounts SET model = model RETURNING mine.leak(account_id)',
+		'a copy' => 'COPY (SELECT mine.leak(account_id), account_id FROM awspool.accounts) TO STDOUT');
 
 	my $told = told_each($acme, map { $_ => "BEGIN; $conditions{$_}; ROLLBACK" } keys %conditions);
-	unlike_secret($told->{$_}, "be told others' values by $_") for sort keys %conditions;
-	like($told->{'a cheap function'}, qr/LEAK 900000000001/, 'such a function tells the caller\'s own');
+	# What such a function says is news, also where the condition said it before.
+	unlike_secret($told->{$_} =~ s/LEAK SAID/secret/gr, "be told others' values by $_") for sort keys %conditions;
+	like($told->{$_}, qr/LEAK (?:900000000001|MP-0001|SPAM)/, "$_ tells the caller's own")
+	  for 'a cheap function', 'a column', 'a column of a subquery', 'a window', 'DISTINCT ON', 'a limit', 'the value of a join',
+	  'an alternative', 'what is read in order', 'an aggregate of one\'s own', 'a domain', 'statistics', 'a constraint',
+	  'a merge', 'a new value', 'what comes back', 'a copy';
 	unlike(told($stranger, 'SELECT FROM awspool.accounts WHERE mine.leak(account_id)'), qr/LEAK/, 'and a stranger nothing');
 	return;
 }
