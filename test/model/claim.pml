@@ -77,7 +77,9 @@
 #define MAX_DOUBTS	2		/* that a walk gathers, and a start learns */
 #define DOUBTS		4		/* that a list may have, after looking again */
 #define VERSIONS	6
-#define NEXT_PAGE	3
+#ifndef NEXT_PAGE
+#define NEXT_PAGE	3		/* the first version on it; VERSIONS: there is one page */
+#endif
 #define MAX_ASKS	10		/* two times around, whatever the slices */
 
 /* Transaction ids: those of claims from 1 on, then adders, the editor. */

@@ -144,17 +144,22 @@ my ($oldest) = stock(1, 10);
 my ($other) = stock(1, $last_position - 100);
 $warm->query_safe('BEGIN');
 is(claim_at_last($warm), $oldest,
-	'it finds out, and claims the oldest [look_at_slice: seen_to; look_back]');
+	'it finds out, and claims the oldest [look_back]');
 $warm->query_safe('ROLLBACK');
 is($warm->query_safe($claim), $oldest,
 	'it has forgotten all, also when that is rolled back [look_back: forget_pool]'
 );
 is($warm->query_safe($claim), $other, 'the other is next');
 is($warm->query_safe($claim), '', 'the pool is empty again');
+my ($far) = stock(1, $last_position - 50);
+is(claim_at_last($warm), $far,
+	'slices go on where the last one ended [look_at_slice: position]');
+is($warm->query_safe($claim), '', 'the pool is empty again');
 is(scalar slices($warm, 1), 1, 'it has looked at the first slice');
 my ($passed) = stock(1, 20);
 is(claim_at_last($warm), $passed,
 	'slices begin anew at the very start [look_at_slice: VERY_START]');
+is($warm->query_safe($claim), '', 'the pool is empty once more');
 $node->safe_psql('postgres',
 	"SELECT setval('awspool.account_position', $last_position)");
 
