@@ -19,8 +19,11 @@ cd "$(dirname "$0")/.."
 # within two gigabytes.
 search()
 {
+	local reverse=
+
+	[[ " $* " != *" -DREVERSE=1 "* ]] || reverse=-DREVERSE
 	spin -a "$@" "$top/test/model/claim.pml" &&
-		gcc -O2 -DSAFETY -DCOLLAPSE -DMEMLIM=2000 -o pan pan.c &&
+		gcc -O2 $reverse -DSAFETY -DCOLLAPSE -DMEMLIM=2000 -o pan pan.c &&
 		timeout 600 ./pan -m100000 -w22
 }
 

@@ -62,6 +62,12 @@
 #ifndef OWN
 #define OWN 0				/* session 0 may move an account in itself */
 #endif
+#ifndef PREPARE
+#define PREPARE 1			/* transactions may be prepared */
+#endif
+#ifndef LONG
+#define LONG 0				/* all claims of a session are in one transaction */
+#endif
 #ifndef SLICES
 #define SLICES 0			/* claims that find nothing look at slices */
 #endif
@@ -395,6 +401,7 @@ inline look()
 	y = 0
 }
 
+#define MAY_END		(!LONG || claims == 0)
 #define IS_LAST		(tries == MAX_TRIES)
 
 /* Tries to lock what was shown. */
@@ -765,22 +772,22 @@ claimed:
 	:: claims > 0				/* goes on in this transaction */
 	:: claims > 0 && HAS(mine, me - 1) -> p = BIT(me - 1); goto roll_back_to
 	:: claims > 0 && mine != 0 && !arrived -> p = mine; goto roll_back_to
-	:: arrived -> arrivals++;	/* commits, or prepares, what it moved in */
+	:: MAY_END && arrived -> arrivals++;	/* commits, or prepares, what it moved in */
 		if
 		:: d_step { ADD_TO(committed, mine); TAKE_FROM(running, mine); TAKE_FROM(tops, BIT(top)) }
 		:: d_step { prepared_top[s] == 0 -> prepared[s] = mine; prepared_top[s] = top }
 		fi;
 		d_step { end_transaction() }
-	:: !arrived -> d_step {		/* commits */
+	:: MAY_END && !arrived -> d_step {		/* commits */
 		ADD_TO(committed, mine); TAKE_FROM(running, mine); TAKE_FROM(tops, BIT(top));
 		end_transaction() }
-	:: top != 0 -> d_step {		/* rolls back */
+	:: MAY_END && top != 0 -> d_step {		/* rolls back */
 		TAKE_FROM(running, mine); TAKE_FROM(tops, BIT(top));
 #ifndef NO_UNLEARN_ABORT
 		unlearn();
 #endif
 		end_transaction() }
-	:: top != 0 && !arrived && prepared_top[s] == 0 -> d_step {
+	:: PREPARE && MAY_END && top != 0 && !arrived && prepared_top[s] == 0 -> d_step {
 		prepared[s] = mine; prepared_top[s] = top;
 #ifndef NO_UNLEARN_PREPARE
 		unlearn();
