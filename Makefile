@@ -24,6 +24,7 @@
 #	make sqlsmith      queries that nobody thought of, for SECONDS=600 and as long again
 #	make torture       what clients are told while servers die, for SECONDS=300
 #	make torture-bugs  whether that finds the bugs it should
+#	make model         everything that a model of the claim can do, with spin
 #	make bench         how fast it claims, against what is possible
 #	make analyze       what the static analyzers of gcc and clang find
 #	make asserts       every test on a server built with assertions; likewise
@@ -39,7 +40,7 @@
 CHECKED = asserts asan valgrind discard
 SCRIPTED = demo demo-psql portal test-portal deb test-deb dist \
 	test test-servers test-upgrade test-clients test-pitr test-monitoring \
-	fuzz sqlsmith torture torture-bugs bench analyze $(CHECKED) coverage \
+	fuzz sqlsmith torture torture-bugs model bench analyze $(CHECKED) coverage \
 	soak
 
 # Where the project is: as PGXS has it, in VPATH or else with this file.
@@ -102,7 +103,7 @@ EXTENSION = awspool
 DATA = $(sort $(notdir $(wildcard $(here)/awspool--*.sql)))
 # The documents keep their places towards each other, so that links lead somewhere.
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
-	doc/awspool.md doc/torture.md doc/portal.png \
+	doc/awspool.md doc/torture.md doc/model.md doc/portal.png \
 	bench/results.md bench/results.svg bench/before/results.md \
 	$(addprefix test/clients/,psycopg3.py sqlalchemy_orm.py django_orm.py \
 		node_postgres.js drizzle.js typeorm.js Jdbc.java) \
@@ -214,6 +215,9 @@ torture:
 
 torture-bugs:
 	@bash $(here)/test/torture-bugs.sh
+
+model:
+	@bash $(here)/test/model.sh
 
 bench:
 	@bash $(here)/bench/run.sh

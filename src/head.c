@@ -65,16 +65,41 @@
  * backend knows only what pool_start.c has kept, and a crash or a promotion
  * leaves nothing of either.
  *
- * Before a pool is called empty it is walked from the very start, at a
- * limited rate.
+ * So nothing before a start need be looked at ever again, and a claim that
+ * finds nothing from there on may say so.  But somebody may do what nobody
+ * should, such as to set the sequence back, and then a start is wrong.  That
+ * must not last.  So whoever is about to say that a pool is empty looks back:
+ * at a slice of what is before the start, of so many buffers and no more, as
+ * there may be a million dead entries.  The next one goes on where it ended,
+ * at a limited rate, and begins anew when all was seen.
+ *
+ * A slice is no part of the answer: what earlier ones have passed may have
+ * changed since.  It only tells whether the start can be believed.  That it
+ * cannot, says an account that can be claimed, is not in doubt and has not
+ * just arrived.  It is not taken, since there may be an older one elsewhere.
+ * All is forgotten instead, and the pool walked from the very start.
  *
  * A batch of claims reserves many accounts in one walk.  A locked row still
  * looks like one that can be claimed, so no second walk may come by before
  * those have been changed: once something is reserved, the search ends with
  * the walk, and the caller asks again for what is missing.
  *
- * test/model/claim.pml is an unfinished model of all this but that last walk,
- * without batches.
+ * test/model/claim.pml is a model of all this, without batches: doc/model.md.
+ * Each of these switches takes out of it what is said above, and "make model"
+ * sees that something breaks:
+ *
+ *	 1.			NO_STAY_BEFORE_LOCKED, STAY_BEHIND_RESERVED, NO_LOOK_AGAIN,
+ *				DROP_RESERVED_DOUBT, WAIT_FOR_ENDED, NO_TELL_UNDONE,
+ *				TELL_BEFORE
+ *	 2.			NO_UNLEARN_ABORT, NO_UNLEARN_SAVEPOINT, NO_UNLEARN_PREPARE
+ *	 3.			LEARN_UNSETTLED, SETTLE_AFTER_WALK, LOCK_AFTER_DRAWING
+ *	 4.			NO_COUNT, COUNT_BEFORE_ENTRY, COUNT_AFTER_COMMIT,
+ *				NO_OWN_FORGET, FORGET_NOT_BEFORE
+ *	 under way	NO_COUNT_BEFORE_LOCK, NO_RETRY
+ *	 notes		NOTE_OVER_DOUBTS, NOTE_OVER_OLDER_DOUBTS, NOTE_OWN_CHANGES,
+ *				NOTE_OF_ANY_COUNT, NOTE_UNSETTLED
+ *	 slices		SLICE_OVER_DOUBTS, SLICE_IN_ANY_CASE, SLICE_ONCE, SLICE_TAKES,
+ *				SLICE_LEAVES_START, SLICE_LEAVES_SETTLED
  *
  *-------------------------------------------------------------------------
  */
@@ -122,11 +147,14 @@
 /* Pools that are remembered, at most; then all are forgotten. */
 #define MAX_POOLS			4096
 
-/* A pool is walked from the very start no more often than this. */
-#define FULL_WALK_INTERVAL	(1 * USECS_PER_SEC)
+/* What is before the start of a pool is seen no more often than this. */
+#define LOOK_BACK_INTERVAL	(1 * USECS_PER_SEC)
 
-/* And for no more than this part of the time. */
-#define FULL_WALK_SHARE		100
+/* And looked at for no more than this part of the time. */
+#define LOOK_BACK_SHARE		100
+
+/* A slice of it ends at the next position, once it touched so many buffers. */
+#define SLICE_BUFFERS		256
 
 /* Doubts are remembered for so many transactions: ids come again. */
 #define MAX_DOUBT_AGE		(UINT64CONST(1) << 30)
@@ -209,7 +237,8 @@ typedef struct Pool
 	bool		learnt;			/* in this transaction; then in the list */
 	struct Pool *next_learnt;
 	int64		reach;			/* how far the last account was from there */
-	TimestampTz next_full_walk;
+	int64		seen_to;		/* to there slices have looked before it */
+	TimestampTz next_slice;
 } Pool;
 
 /* A search for the oldest accounts of a pool. */
@@ -290,7 +319,8 @@ static void search_between(Search *search, int64 first, int64 last,
 static void walk_along(Search *search, int64 first, int64 last, Walk *walk);
 static bool reserve_found(Search *search);
 static IndexScanDesc begin_walk(const Search *search, Snapshot snapshot,
-								int64 first, int64 last);
+								int64 first, int64 last, bool want_entries);
+static int64 buffers_touched(void);
 static void add_doubt(Walk *walk, int64 position, TransactionId xid);
 static void resolve_savepoints(Walk *walk);
 static bool was_long(const Walk *walk, int64 buffers);
@@ -303,7 +333,12 @@ static void learn(const Search *search, Walk *walk);
 static void keep(const Pool *pool, const Walk *walk);
 static void begin_learning(Pool *pool);
 static void settle(void);
-static void walk_fully(Search *search);
+static bool look_back(Search *search);
+static bool look_at_slice(Search *search);
+static bool is_wrong(IndexScanDesc scan, const SnapshotData *dirty,
+					 TupleTableSlot *account);
+static int64 position_of_entry(IndexScanDesc scan);
+static bool is_in_doubt(const DoubtList *list, int64 position, int *i);
 static void end_transaction(XactEvent event, void *arg);
 static void end_subtransaction(SubXactEvent event, SubTransactionId subid,
 							   SubTransactionId parent, void *arg);
@@ -361,6 +396,8 @@ awspool_reserve_many(AccountTable *table, const char *provider,
 		search.is_last = (tries == MAX_TRIES);
 		reserve_doubtful(&search);
 		if (!is_satisfied(&search))
+			reserve_from_start(&search);
+		if (search.nreserved == 0 && look_back(&search))
 			reserve_from_start(&search);
 		if (search.nreserved > 0 || !something_arrived(&search))
 			break;
@@ -499,7 +536,7 @@ find_pool(const char *provider, const char *marketplace)
 		pool->setting_count = awspool_setting_count(provider);
 		pool->opened = -1;
 		pool->reach = 0;
-		pool->next_full_walk = GetCurrentTimestamp() + FULL_WALK_INTERVAL;
+		pool->next_slice = GetCurrentTimestamp() + LOOK_BACK_INTERVAL;
 	}
 	return pool;
 }
@@ -515,6 +552,7 @@ forget_pool(Pool *pool)
 
 	set_start(pool, &pool->start, nothing);
 	set_start(pool, &pool->before, nothing);
+	pool->seen_to = VERY_START;
 }
 
 static void
@@ -742,9 +780,6 @@ reserve_from_start(Search *search)
 		if (found.is_long && !wrote)
 			keep(pool, &found);
 	}
-
-	if (search->nreserved == 0 && first > VERY_START)
-		walk_fully(search);
 }
 
 /* How many transactions there have been. */
@@ -805,8 +840,7 @@ static void
 walk_along(Search *search, int64 first, int64 last, Walk *walk)
 {
 	AccountTable *table = search->table;
-	int64		buffers = pgBufferUsage.shared_blks_hit +
-		pgBufferUsage.shared_blks_read;
+	int64		buffers = buffers_touched();
 	int			before = search->nreserved;
 	SnapshotData dirty;
 	IndexScanDesc scan;
@@ -817,7 +851,7 @@ walk_along(Search *search, int64 first, int64 last, Walk *walk)
 	walk->nresolved = walk->npassed = 0;
 
 	InitDirtySnapshot(dirty);
-	scan = begin_walk(search, &dirty, first, last);
+	scan = begin_walk(search, &dirty, first, last, false);
 	while (!gave_up && !is_satisfied(search) &&
 		   index_getnext_slot(scan, ForwardScanDirection, table->found))
 	{
@@ -845,8 +879,7 @@ walk_along(Search *search, int64 first, int64 last, Walk *walk)
 	}
 	index_endscan(scan);
 
-	walk->is_long = was_long(walk, pgBufferUsage.shared_blks_hit +
-							 pgBufferUsage.shared_blks_read - buffers);
+	walk->is_long = was_long(walk, buffers_touched() - buffers);
 }
 
 /* Locks the account in "found", if nobody else has. */
@@ -862,7 +895,8 @@ reserve_found(Search *search)
 }
 
 static IndexScanDesc
-begin_walk(const Search *search, Snapshot snapshot, int64 first, int64 last)
+begin_walk(const Search *search, Snapshot snapshot, int64 first, int64 last,
+		   bool want_entries)
 {
 	Relation	index = search->index;
 	const PoolKey *pool = &search->pool->key;
@@ -884,8 +918,16 @@ begin_walk(const Search *search, Snapshot snapshot, int64 first, int64 last)
 
 	scan = awspool_index_beginscan(search->table->rel, index, snapshot,
 								   lengthof(keys));
+	scan->xs_want_itup = want_entries;
 	index_rescan(scan, keys, lengthof(keys), NULL, 0);
 	return scan;
+}
+
+/* By this session, so far. */
+static int64
+buffers_touched(void)
+{
+	return pgBufferUsage.shared_blks_hit + pgBufferUsage.shared_blks_read;
 }
 
 /*
@@ -1127,30 +1169,119 @@ settle(void)
 }
 
 /*
- * Walks a pool from the very start before it is called empty, if that was not
- * done lately.  If there is an account after all, what we know is worth
- * nothing, and was not before this transaction either.
+ * Looks at the next slice before the start of a pool that seems to be empty,
+ * unless that was done lately.  If it shows that the start is wrong, what we
+ * know is worth nothing, and was not before this transaction either: all is
+ * forgotten.  True then: the pool is to be walked from the very start.
  */
-static void
-walk_fully(Search *search)
+static bool
+look_back(Search *search)
 {
 	Pool	   *pool = search->pool;
-	TimestampTz began = GetCurrentTimestamp();
+	TimestampTz began;
 	TimestampTz ended;
-	Walk		found;
 
-	if (began < pool->next_full_walk)
-		return;
+	if (pool->start.position == VERY_START)
+		return false;
+	began = GetCurrentTimestamp();
+	if (began < pool->next_slice)
+		return false;
 
-	walk_along(search, VERY_START, VERY_END, &found);
-	ended = GetCurrentTimestamp();
-	pool->next_full_walk = ended + Max(FULL_WALK_INTERVAL,
-									   FULL_WALK_SHARE * (ended - began));
-	if (search->nreserved > 0)
+	if (look_at_slice(search))
 	{
 		forget_pool(pool);
 		settled = VERY_START;
+		return true;
 	}
+	ended = GetCurrentTimestamp();
+	pool->next_slice = ended + LOOK_BACK_SHARE * (ended - began);
+	if (pool->seen_to == VERY_START)
+		pool->next_slice = Max(pool->next_slice, ended + LOOK_BACK_INTERVAL);
+	return false;
+}
+
+/*
+ * Goes on to look before the start of a pool, from where the last slice ended
+ * to where this one does.  True if the start is wrong.
+ *
+ * Dead entries are what it is about, so it steps through them itself.  Those
+ * that are known to be dead are looked at as well, or else there would be no
+ * telling how many pages of them the index passes at once.
+ */
+static bool
+look_at_slice(Search *search)
+{
+	Pool	   *pool = search->pool;
+	int64		first = pool->seen_to;
+	int64		enough = buffers_touched() + SLICE_BUFFERS;
+	int			doubt = 0;
+	bool		found = false;
+	SnapshotData dirty;
+	IndexScanDesc scan;
+
+	InitDirtySnapshot(dirty);
+	scan = begin_walk(search, &dirty, first, pool->start.position - 1, true);
+	scan->ignore_killed_tuples = false;
+	pool->seen_to = VERY_START; /* if there is nothing left */
+	while (!found && index_getnext_tid(scan, ForwardScanDirection) != NULL)
+	{
+		int64		position = position_of_entry(scan);
+
+		CHECK_FOR_INTERRUPTS();
+		if (position > first && buffers_touched() >= enough)
+		{
+			pool->seen_to = position;
+			break;
+		}
+		found = is_wrong(scan, &dirty, search->table->found) &&
+			!is_in_doubt(pool->start.doubts, position, &doubt);
+	}
+	index_endscan(scan);
+
+	/* What has just arrived makes everybody begin anew, anyhow. */
+	return found && !something_arrived(search);
+}
+
+/*
+ * Whether an account can be claimed that an entry before a start leads to.
+ */
+static bool
+is_wrong(IndexScanDesc scan, const SnapshotData *dirty,
+		 TupleTableSlot *account)
+{
+	do
+	{
+		if (!index_fetch_heap(scan, account))
+			return false;
+		if (!TransactionIdIsValid(dirty->xmin) &&
+			!TransactionIdIsValid(dirty->xmax))
+			return true;
+	} while (scan->xs_heap_continue);
+	return false;
+}
+
+static int64
+position_of_entry(IndexScanDesc scan)
+{
+	bool		isnull;
+
+	return DatumGetInt64(index_getattr(scan->xs_itup, 3, scan->xs_itupdesc,
+									   &isnull));
+}
+
+/*
+ * Whether a position is within a doubt: its transaction may have ended since
+ * the doubts were looked at.  The positions that are asked for go up, and "i"
+ * is how far in the list they have come.
+ */
+static bool
+is_in_doubt(const DoubtList *list, int64 position, int *i)
+{
+	if (list == NULL)
+		return false;
+	while (*i < list->ndoubts && list->doubts[*i].last < position)
+		(*i)++;
+	return *i < list->ndoubts && list->doubts[*i].first <= position;
 }
 
 static void

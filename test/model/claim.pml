@@ -2,10 +2,11 @@
  * claim.pml
  *	  A model of how a claim finds the oldest account: src/head.c, arrival.c
  *	  and pool_start.c.  test/model.sh has spin look at everything that it can
- *	  do.
+ *	  do; doc/model.md says what came of it.
  *
- * One pool with four positions.  Two sessions claim, each with a start of its
- * own; commit, roll back, roll back to a savepoint, or prepare, and somebody
+ * One pool with four positions.  Two sessions claim, each with a start, doubts
+ * and settled positions of its own.  Each claim is in a savepoint; they roll
+ * back that, or all savepoints, commit, roll back, or prepare, and somebody
  * decides that later.  Meanwhile accounts are added, moved in from another
  * pool, updated in place and deleted.
  *
@@ -13,9 +14,15 @@
  *
  *	 A claim gets the oldest account, or an older one, that was ready, committed
  *	 and not being changed when it began; none only if there was none.  What
- *	 another claim took meanwhile does not count, nor what was deleted, nor
- *	 what the claim has seen being changed.  In the last try, which takes what
- *	 it finds, nor what was changed at all.
+ *	 its own transaction moved in counts, too.  What another claim took
+ *	 meanwhile does not, nor what was deleted, nor what the claim has seen being
+ *	 changed.  In the last try, which takes what it finds, nor what was changed
+ *	 at all.
+ *
+ *	 A slice that looks before a start finds nothing, as long as nobody does
+ *	 what nobody should.  With FAULT somebody does: a start and what is settled
+ *	 become wrong.  Then the session misses accounts, but not for ever; and
+ *	 from the claim on that notices it, all holds again.
  *
  *	 When all is over each session, with what it knows, claims all that is left,
  *	 oldest first.
@@ -31,9 +38,11 @@
  *
  * Each safeguard is a switch (#ifndef NO_...), or has one that does it wrong.
  *
- * Left out: walks that go only a little way at first, walk_fully, which would
- * hide what else is wrong; HOT, vacuum, multixacts; crash and promotion, which
- * leave no session and no note; REPEATABLE READ; errors within a walk.
+ * Left out: walks that go only a little way at first, whose end the next one
+ * does not believe; other pools, but for one that shares the count of arrivals;
+ * batches; sessions that store accounts while they claim; HOT, vacuum,
+ * multixacts, the age of transaction ids; crash and promotion, which leave no
+ * session and no note; errors within a walk.
  */
 #ifndef DRAWN
 #define DRAWN 3				/* positions drawn at first: 2 or 3 */
@@ -53,15 +62,35 @@
 #ifndef OWN
 #define OWN 0				/* session 0 may move an account in itself */
 #endif
-#ifndef MAX_TRIES
-#define MAX_TRIES 3
+#ifndef PREPARE
+#define PREPARE 1			/* transactions may be prepared */
 #endif
-#define MAX_DOUBTS 2
-#define VERSIONS 6
-#define NEXT_PAGE 3
+#ifndef LONG
+#define LONG 0				/* all claims of a session are in one transaction */
+#endif
+#ifndef SLICES
+#define SLICES 0			/* claims that find nothing look at slices */
+#endif
+#ifndef FAULT
+#define FAULT 0				/* session 0 may come to have a wrong start */
+#endif
+#ifndef MAX_TRIES
+#define MAX_TRIES 4
+#endif
+#ifndef NEAR_DOUBTS
+#define NEAR_DOUBTS	1		/* ended doubts are looked at in one walk */
+#endif
+#define MAX_DOUBTS	2		/* that a walk gathers, and a start learns */
+#define DOUBTS		4		/* that a list may have, after looking again */
+#define VERSIONS	6
+#ifndef NEXT_PAGE
+#define NEXT_PAGE	3		/* the first version on it; VERSIONS: there is one page */
+#endif
+#define MAX_ASKS	10		/* two times around, whatever the slices */
 
 /* Transaction ids: those of claims from 1 on, then adders, the editor. */
-#define X_ADD		(CLAIMS_0 + CLAIMS_1 + 1)
+#define X_CLAIMS	(CLAIMS_0 + CLAIMS_1)
+#define X_ADD		(X_CLAIMS + 1)
 #define X_EDIT		(X_ADD + ADD)
 #define X_OWN		12			/* session 0 moving an account in */
 #define X_DRAIN		13			/* whoever claims when all is over; committed */
@@ -79,16 +108,32 @@
 #define VERY_END	9
 #define NO_VERSION	7
 
+/* A doubt; transaction 0: look in any case. */
+#define DOUBT(first, last, xid)	((xid) << 8 | (first) << 4 | (last))
+#define FIRST(doubt)	(((doubt) >> 4) & 15)
+#define LAST(doubt)		((doubt) & 15)
+#define XID(doubt)		((doubt) >> 8)
+
 /* Accounts are the bits 0 to 3, by position, and 4: the one that is moved in. */
 #define MOVED		16
 #define ACCOUNT(v)	((v) == 0 && moved_in -> MOVED : BIT(POSITION(v) - 1))
 #define OLDEST(set)	((set) & (MOVED | 1) -> 1 : ((set) & 2 -> 2 : \
 					((set) & 4 -> 3 : ((set) & 8 -> 4 : VERY_END))))
 
-/* Transactions: neither running nor committed is aborted. */
+/*
+ * Who has changed rows, by savepoint, and has not ended; neither running nor
+ * committed is aborted.  And the topmost transactions that have not ended.
+ */
 short running = 0;
 short committed = 1 | BIT(X_DRAIN);
+short tops = 0;
+byte top_of[X_CLAIMS + 1];		/* of the savepoint of each claim */
 short prepared[2];				/* of each session */
+byte prepared_top[2];
+
+/* Rolled back to savepoints, of which others were not told yet; and messages. */
+short untold = 0;
+byte undone = 0;
 
 /* The table and its index. */
 byte inserted_by[VERSIONS] = X_NOBODY;
@@ -110,9 +155,14 @@ byte unfinished = 3 + ADD + (EDIT != 0);	/* sessions and others not done yet */
 bit drainer;
 
 #define IS_OVER(x)	(!HAS(running, x))
-#define IS_FREE(v)	(HAS(entries, v) && HAS(committed, inserted_by[v]) && \
-	(changed_by[v] == 0 || !(HAS(running, changed_by[v]) || HAS(committed, changed_by[v]))) && \
-	(locked_by[v] == 0 || IS_OVER(locked_by[v])))
+#define TOP(x)		((x) <= X_CLAIMS -> top_of[x] : (x))
+#define HAS_SAVEPOINTS(x)	((x) <= X_CLAIMS || (x) == X_OWN)
+
+/* Whether a version is ready, and those that have changed it have rolled back. */
+#define IS_FREE(v, own)	(HAS(entries, v) && \
+	(HAS(committed, inserted_by[v]) || HAS(own, inserted_by[v])) && \
+	(changed_by[v] == 0 || !HAS(running | committed | untold, changed_by[v])) && \
+	(locked_by[v] == 0 || !HAS(running | untold, locked_by[v])))
 
 /* Adds an account: draws a position, stores the row, then its entry. */
 proctype adder(byte x)
@@ -120,7 +170,7 @@ proctype adder(byte x)
 	byte v;
 
 	d_step {
-		ADD_TO(running, BIT(x));
+		ADD_TO(running, BIT(x)); ADD_TO(tops, BIT(x));
 #ifndef LOCK_AFTER_DRAWING
 		ADD_TO(drawing, BIT(x));
 #endif
@@ -132,14 +182,19 @@ proctype adder(byte x)
 	ADD_TO(entries, BIT(v));
 	atomic {
 		if :: ADD_TO(committed, BIT(x)) :: skip fi;
-		TAKE_FROM(running, BIT(x)); TAKE_FROM(drawing, BIT(x));
-		unfinished--
+		TAKE_FROM(running, BIT(x)); TAKE_FROM(tops, BIT(x));
+		TAKE_FROM(drawing, BIT(x)); unfinished--
 	}
+}
+
+inline begin()
+{
+	ADD_TO(running, BIT(x)); ADD_TO(tops, BIT(x))
 }
 
 inline change(old, new, account)
 {
-	ADD_TO(running, BIT(x));
+	begin();
 	changed_by[old] = x;
 	v = new;
 	ADD_TO(touched[0], account); ADD_TO(touched[1], account)
@@ -152,8 +207,8 @@ inline excuse(account)
 
 /*
  * Moves an account in (1), updates the oldest (2) or second (3) in place, whose
- * new entry is before or behind the old one, or deletes one of them (4, 5); 9:
- * any of these.
+ * new entry is before or behind the old one, deletes one of them (4, 5), or
+ * moves one into a pool with the same count of arrivals (6); 9: any of these.
  */
 proctype editor(byte x)
 {
@@ -162,15 +217,16 @@ proctype editor(byte x)
 
 	if
 	:: d_step { (EDIT == 1 || EDIT == 9) && inserted_by[0] == X_NOBODY ->
-		ADD_TO(running, BIT(x)); moved_in = 1; v = 0; inserted_by[v] = x }
-	:: d_step { (EDIT == 2 || EDIT == 9) && inserted_by[0] == X_NOBODY && IS_FREE(1) ->
+		begin(); moved_in = 1; v = 0; inserted_by[v] = x }
+	:: d_step { (EDIT == 2 || EDIT == 9) && inserted_by[0] == X_NOBODY && IS_FREE(1, 0) ->
 		change(1, 0, 1); inserted_by[v] = x }
-	:: d_step { (EDIT == 3 || EDIT == 9) && IS_FREE(2) ->
+	:: d_step { (EDIT == 3 || EDIT == 9) && IS_FREE(2, 0) ->
 		change(2, 3, 2); inserted_by[v] = x }
-	:: d_step { (EDIT == 4 || EDIT == 9) && IS_FREE(1) ->
+	:: d_step { (EDIT == 4 || EDIT == 9) && IS_FREE(1, 0) ->
 		change(1, NO_VERSION, 1); arrives = 0; excuse(1) }
-	:: d_step { (EDIT == 5 || EDIT == 9) && IS_FREE(2) ->
+	:: d_step { (EDIT == 5 || EDIT == 9) && IS_FREE(2, 0) ->
 		change(2, NO_VERSION, 2); arrives = 0; excuse(2) }
+	:: d_step { EDIT == 6 || EDIT == 9 -> begin() }
 	:: d_step { unfinished--; x = 0 }	/* nothing after all */
 	fi;
 	if
@@ -181,12 +237,12 @@ proctype editor(byte x)
 #endif
 		if :: v != NO_VERSION -> ADD_TO(entries, BIT(v)) :: else fi;
 		if
-		:: d_step { TAKE_FROM(running, BIT(x)); unfinished-- }	/* rolls back */
+		:: d_step { TAKE_FROM(running, BIT(x)); TAKE_FROM(tops, BIT(x)); unfinished-- }	/* rolls back */
 		:: true ->
 #if !defined NO_COUNT && !defined COUNT_AFTER_COMMIT
 			if :: arrives -> arrivals++ :: else fi;
 #endif
-			d_step { TAKE_FROM(running, BIT(x)); ADD_TO(committed, BIT(x)) };
+			d_step { TAKE_FROM(running, BIT(x)); TAKE_FROM(tops, BIT(x)); ADD_TO(committed, BIT(x)) };
 #ifdef COUNT_AFTER_COMMIT
 			if :: arrives -> arrivals++ :: else fi;
 #endif
@@ -195,55 +251,38 @@ proctype editor(byte x)
 	fi
 }
 
+inline decide(s)
+{
+	if :: ADD_TO(committed, prepared[s]) :: skip fi;
+	TAKE_FROM(running, prepared[s]); prepared[s] = 0;
+	TAKE_FROM(tops, BIT(prepared_top[s])); prepared_top[s] = 0
+}
+
 /* Decides what was prepared. */
 proctype resolver()
 {
-	byte s;
-
 end:
 	do
-	:: atomic { prepared[0] != 0 -> s = 0; goto decide }
-	:: atomic { prepared[1] != 0 -> s = 1; goto decide }
-	:: atomic { unfinished == 1 && prepared[0] == 0 && prepared[1] == 0 -> unfinished--; break }
-	od;
-	goto done;
-decide:
-	atomic {
-		if :: ADD_TO(committed, prepared[s]) :: skip fi;
-		TAKE_FROM(running, prepared[s]); prepared[s] = 0; s = 0;
-		goto end
-	}
-done:
-	skip
+	:: atomic { prepared_top[0] != 0 -> decide(0) }
+	:: atomic { prepared_top[1] != 0 -> decide(1) }
+	:: atomic { unfinished == 1 && prepared_top[0] == 0 && prepared_top[1] == 0 -> unfinished--; break }
+	od
 }
 
-/* What a session knows is start, doubts (ndoubts of them) and settled. */
-inline copy_doubt(to, from)
-{
-	first[to] = first[from]; last[to] = last[from]; xid[to] = xid[from]
-}
+/* Equal states have to look equal. */
+#define clear(list, n)	for (j : 0 .. (n) - 1) { list[j] = 0 } j = 0
 
-inline clear_doubts()			/* equal states have to look equal */
+inline forget_before()			/* the transaction is over, or all is forgotten */
 {
-	for (j : 0 .. MAX_DOUBTS - 1) {
-		if :: j >= ndoubts -> first[j] = 0; last[j] = 0; xid[j] = 0 :: else fi
-	}
-	j = 0
-}
-
-inline forget_before()
-{
-	learnt = 0; b_start = 0; b_ndoubts = 0;
-	for (j : 0 .. MAX_DOUBTS - 1) { b_first[j] = 0; b_last[j] = 0; b_xid[j] = 0 }
-	j = 0
+	learnt = 0; b_start = 0; b_n = 0; b_undone = 0; clear(b_doubts, DOUBTS)
 }
 
 inline begin_learning()
 {
 	if
 	:: !learnt ->
-		learnt = 1; b_start = start; b_ndoubts = ndoubts;
-		for (j : 0 .. MAX_DOUBTS - 1) { b_first[j] = first[j]; b_last[j] = last[j]; b_xid[j] = xid[j] }
+		learnt = 1; b_start = start; b_n = n; b_undone = list_undone;
+		for (j : 0 .. DOUBTS - 1) { b_doubts[j] = doubts[j] }
 		j = 0
 	:: else
 	fi
@@ -253,15 +292,25 @@ inline unlearn()
 {
 	if
 	:: learnt ->
-		start = b_start; ndoubts = b_ndoubts;
-		for (j : 0 .. MAX_DOUBTS - 1) { first[j] = b_first[j]; last[j] = b_last[j]; xid[j] = b_xid[j] }
+		start = b_start; n = b_n; list_undone = b_undone;
+		for (j : 0 .. DOUBTS - 1) { doubts[j] = b_doubts[j] }
 		j = 0
 	:: else
 	fi
 }
 
+inline forget_pool()
+{
+	start = VERY_START; n = 0; list_undone = 0; clear(doubts, DOUBTS);
+	seen_to = VERY_START;
+#ifndef FORGET_NOT_BEFORE
+	forget_before()
+#endif
+}
+
 inline get_pool()
 {
+	my_undone = undone;
 	if
 #ifdef NO_OWN_FORGET
 	:: pool_arrivals != arrivals || !known ->
@@ -269,7 +318,7 @@ inline get_pool()
 	:: pool_arrivals != arrivals || !known || arrived ->
 #endif
 		pool_arrivals = arrivals; known = 1;
-		start = VERY_START; ndoubts = 0; clear_doubts(); forget_before();
+		forget_pool();
 		if
 #ifdef NOTE_OF_ANY_COUNT
 		:: !arrived && note <= last_drawn + 1 -> start = note
@@ -287,12 +336,11 @@ inline settle()
 	if :: drawing == 0 -> settled = last_drawn :: else fi
 }
 
-/* In a walk: clear_to, wndoubts and their w_first, w_last, w_xid. */
+/* In a walk: clear_to, and w_n of w_doubts. */
 inline begin_walk()
 {
-	clear_to = VERY_END; wndoubts = 0; reserved = NO_VERSION; gave_up = 0; page = 0; page_from = 0; v = 0;
-	for (j : 0 .. MAX_DOUBTS - 1) { w_first[j] = 0; w_last[j] = 0; w_xid[j] = 0 }
-	j = 0
+	clear_to = VERY_END; w_n = 0; clear(w_doubts, MAX_DOUBTS);
+	page = 0; page_from = 0; v = 0
 }
 
 inline stay_before()			/* position q */
@@ -300,14 +348,20 @@ inline stay_before()			/* position q */
 	clear_to = MIN(clear_to, q)
 }
 
-inline add_doubt()				/* at position q, of transaction y */
+/*
+ * At position q, of transaction y.  A doubt waits for the topmost one, as
+ * resolve_savepoints() makes it.
+ */
+inline add_doubt()
 {
-	TAKE_FROM(owed[s], ACCOUNT(v));		/* it has seen it being changed */
+	if :: !slicing -> TAKE_FROM(owed[s], ACCOUNT(v)) :: else fi;	/* it has seen it being changed */
+	y = TOP(y);
 	if
-	:: q >= clear_to
-	:: q < clear_to && wndoubts > 0 && w_xid[wndoubts - 1] == y -> w_last[wndoubts - 1] = q
-	:: q < clear_to && wndoubts < MAX_DOUBTS && (wndoubts == 0 || w_xid[wndoubts - 1] != y) ->
-		w_first[wndoubts] = q; w_last[wndoubts] = q; w_xid[wndoubts] = y; wndoubts++
+	:: q >= clear_to || slicing
+	:: q < clear_to && !slicing && w_n > 0 && XID(w_doubts[w_n - 1]) == y ->
+		w_doubts[w_n - 1] = DOUBT(FIRST(w_doubts[w_n - 1]), q, y)
+	:: q < clear_to && !slicing && w_n < MAX_DOUBTS && (w_n == 0 || XID(w_doubts[w_n - 1]) != y) ->
+		w_doubts[w_n] = DOUBT(q, q, y); w_n++
 	:: else -> stay_before()
 	fi
 }
@@ -347,16 +401,23 @@ inline look()
 	y = 0
 }
 
+#define MAY_END		(!LONG || claims == 0)
 #define IS_LAST		(tries == MAX_TRIES)
 
 /* Tries to lock what was shown. */
 inline try_lock()
 {
 	if
-	:: (changed_by[v] == 0 || !(HAS(running, changed_by[v]) || HAS(committed, changed_by[v]))) &&
+	:: (changed_by[v] == 0 || !HAS(running | committed, changed_by[v])) &&
 		(locked_by[v] == 0 || IS_OVER(locked_by[v]) || HAS(mine, locked_by[v])) ->
 		locked_by[v] = me; changed_by[v] = 0;
-		if :: !draining -> ADD_TO(running, BIT(me)); ADD_TO(mine, BIT(me)) :: else fi;
+		if
+		:: !draining ->
+			if :: top == 0 -> top = me; ADD_TO(tops, BIT(me)) :: else fi;
+			top_of[me] = top;
+			ADD_TO(running, BIT(me)); ADD_TO(mine, BIT(me))
+		:: else
+		fi;
 		reserved = v;
 		TAKE_FROM(owed[1 - s], ACCOUNT(v));
 		assert(POSITION(v) <= OLDEST(IS_LAST -> owed[s] & (~touched[s]) : owed[s]))
@@ -372,6 +433,44 @@ inline try_lock()
 	fi
 }
 
+inline append(doubt)			/* to what is left after looking again */
+{
+	assert(l_n < DOUBTS);
+	left[l_n] = doubt; l_n++
+}
+
+#define MUST_LOOK(doubt)	(XID(doubt) == 0 || !HAS(snapshot, XID(doubt)) || \
+	(savepoints && HAS_SAVEPOINTS(XID(doubt))))
+
+/* Whether there is something to look at again. */
+inline find_ended()
+{
+	snapshot = tops & (~BIT(top)); savepoints = 0; shown = 0;
+	for (j : 0 .. DOUBTS - 1) {
+		if
+		:: j < n && XID(doubts[j]) != 0 && HAS_SAVEPOINTS(XID(doubts[j])) && list_undone != my_undone -> savepoints = 1
+		:: else
+		fi
+	}
+	for (j : 0 .. DOUBTS - 1) {
+		if :: j < n && MUST_LOOK(doubts[j]) -> shown = 1 :: else fi
+	}
+	j = 0
+}
+
+/* The last doubt of those that are looked at together with i. */
+inline end_of_group()
+{
+	p = i;
+	for (j : 0 .. DOUBTS - 1) {
+		if
+		:: j > i && j < n && ((NEAR_DOUBTS && MUST_LOOK(doubts[j])) || FIRST(doubts[j]) <= LAST(doubts[p])) -> p = j
+		:: else
+		fi
+	}
+	j = 0; i = p; p = 0
+}
+
 inline learn()
 {
 	begin_learning();
@@ -380,10 +479,10 @@ inline learn()
 	p = MIN(p, settled + 1);
 #endif
 	do
-	:: j < wndoubts && w_first[j] < p && (!is_long || ndoubts == MAX_DOUBTS) -> p = w_first[j]; break
-	:: j < wndoubts && w_first[j] < p && is_long && ndoubts < MAX_DOUBTS ->
-		first[ndoubts] = w_first[j]; last[ndoubts] = MIN(w_last[j], p - 1); xid[ndoubts] = w_xid[j];
-		ndoubts++; j++
+	:: j < w_n && FIRST(w_doubts[j]) < p && (!is_long || n >= MAX_DOUBTS) -> p = FIRST(w_doubts[j]); break
+	:: j < w_n && FIRST(w_doubts[j]) < p && is_long && n < MAX_DOUBTS ->
+		doubts[n] = DOUBT(FIRST(w_doubts[j]), MIN(LAST(w_doubts[j]), p - 1), XID(w_doubts[j]));
+		list_undone = my_undone; n++; j++
 	:: else -> break
 	od;
 	start = MAX(start, p);
@@ -397,9 +496,9 @@ inline keep()
 	p = MIN(p, settled + 1);
 #endif
 #ifdef NOTE_OVER_OLDER_DOUBTS
-	if :: wndoubts > 0 -> p = MIN(p, w_first[0]) :: else fi;
+	if :: w_n > 0 -> p = MIN(p, FIRST(w_doubts[0])) :: else fi;
 #elif !defined NOTE_OVER_DOUBTS
-	if :: ndoubts > 0 -> p = MIN(p, first[0]) :: else fi;
+	if :: n > 0 -> p = MIN(p, FIRST(doubts[0])) :: else fi;
 #endif
 	if
 	:: note_arrivals < pool_arrivals || (note_arrivals == pool_arrivals && note < p) ->
@@ -409,31 +508,64 @@ inline keep()
 	p = 0
 }
 
+/* A wrong start would be kept for others. */
 #ifdef NOTE_OWN_CHANGES
-#define MAY_KEEP	true
+#define MAY_KEEP	(!FAULT)
 #else
-#define MAY_KEEP	(!wrote)
+#define MAY_KEEP	(!FAULT && !wrote)
 #endif
+
+/* Whether position q is within a doubt. */
+inline find_doubt()
+{
+	in_doubt = 0;
+#ifndef SLICE_OVER_DOUBTS
+	for (j : 0 .. DOUBTS - 1) {
+		if :: j < n && FIRST(doubts[j]) <= q && q <= LAST(doubts[j]) -> in_doubt = 1 :: else fi
+	}
+	j = 0
+#endif
+}
+
+inline note_owed()
+{
+	owed[s] = 0; touched[s] = 0;
+	for (v : 0 .. VERSIONS - 1) {
+		if :: IS_FREE(v, mine) -> ADD_TO(owed[s], ACCOUNT(v)) :: else fi
+	}
+	v = 0
+}
+
+/* The transaction ends, or is prepared: its savepoints, and what was learnt. */
+inline end_transaction()
+{
+	mine = 0; top = 0; wrote = 0; arrived = 0; forget_before()
+}
 
 proctype session(bit s; byte claims)
 {
 	/* what it remembers of the pool, and what before this transaction */
 	bit known, learnt;
-	byte start, ndoubts, settled, pool_arrivals;
-	byte first[MAX_DOUBTS], last[MAX_DOUBTS], xid[MAX_DOUBTS];
-	byte b_start, b_ndoubts;
-	byte b_first[MAX_DOUBTS], b_last[MAX_DOUBTS], b_xid[MAX_DOUBTS];
+	byte start, n, list_undone, settled, pool_arrivals, seen_to = VERY_START;
+	short doubts[DOUBTS];
+	byte b_start, b_n, b_undone;
+	short b_doubts[DOUBTS];
 	/* its transaction: its ids, whether it has changed rows, or moved one in */
 	short mine = 0;
+	byte top = 0;
 	bit wrote, arrived, draining;
 	byte me = (s == 0 -> 1 : 1 + CLAIMS_0);
 	/* the claim and its walk */
-	byte tries;
-	bit doubtful, shown, gave_up, is_long;
-	byte from, to, page, page_from, v, clear_to, wndoubts, reserved = NO_VERSION;
-	byte w_first[MAX_DOUBTS], w_last[MAX_DOUBTS], w_xid[MAX_DOUBTS];
+	byte tries, my_undone;
+	bit doubtful, shown, gave_up, is_long, savepoints;
+	byte from, to, page, page_from, v, clear_to, w_n, reserved = NO_VERSION;
+	short w_doubts[MAX_DOUBTS];
 	short snapshot;
-	byte i, j, kept, p, q, y;
+	byte i, j, p, q, y, l_n;
+	short left[DOUBTS];
+	/* looking back, and a start that is wrong */
+	bit slicing, in_doubt, wrong, was_wrong;
+	byte asks;
 
 	if :: claims == 0 -> goto over :: else fi;
 
@@ -443,15 +575,22 @@ claim:
 	:: true
 	:: d_step { s == 0 && !draining && inserted_by[0] == X_NOBODY ->
 		moved_in = 1; inserted_by[0] = X_OWN; ADD_TO(entries, BIT(0));
+		if :: top == 0 -> top = X_OWN; ADD_TO(tops, BIT(X_OWN)) :: else fi;
 		ADD_TO(running, BIT(X_OWN)); ADD_TO(mine, BIT(X_OWN)); arrived = 1; wrote = 1 }
 	fi;
 #endif
+#if FAULT
+	if
+	:: true
+	:: d_step { s == 0 && !was_wrong && known ->
+		wrong = 1; was_wrong = 1; start = last_drawn + 1; settled = VERY_END;
+		n = 0; clear(doubts, DOUBTS); forget_before() }
+	fi;
+#endif
 	atomic { skip; d_step {
-		tries = 1; owed[s] = 0; touched[s] = 0;
-		for (v : 0 .. VERSIONS - 1) {
-			if :: IS_FREE(v) -> ADD_TO(owed[s], ACCOUNT(v)) :: else fi
-		}
-		v = 0;
+		tries = 1;
+		note_owed();
+		if :: wrong -> owed[s] = 0 :: else fi;
 		if :: draining -> me = X_DRAIN :: else fi;
 		get_pool()
 	} }
@@ -461,48 +600,54 @@ try_again:
 	atomic { skip; d_step { tries++; get_pool() } }
 
 look_at_doubts:
+	atomic { skip; d_step { find_ended() } }
 	if
-	:: ndoubts == 0 -> goto walk_from_start
-	:: else -> d_step { begin_learning(); snapshot = running & (~mine); doubtful = 1; i = 0; kept = 0 }
+	:: !shown -> goto nothing_ended
+	:: else -> d_step { shown = 0; begin_learning(); doubtful = 1; i = 0 }
 	fi;
 next_doubt:
 	if
-	:: i == ndoubts -> goto doubts_done
+	:: i >= n -> goto doubts_done
 #ifdef NO_LOOK_AGAIN
-	:: i < ndoubts ->
-		d_step { copy_doubt(kept, i); kept++; i++ }
+	:: i < n -> d_step { append(doubts[i]); i++ }
 		goto next_doubt
 #else
-	:: i < ndoubts && (reserved != NO_VERSION || HAS(snapshot, xid[i])) ->
-		d_step { copy_doubt(kept, i); kept++; i++ }
-		goto next_doubt
-	:: i < ndoubts && reserved == NO_VERSION && !HAS(snapshot, xid[i]) && first[i] != last[i] ->
-		d_step { start = first[i]; i = ndoubts }
-		goto doubts_done
-	:: i < ndoubts && reserved == NO_VERSION && !HAS(snapshot, xid[i]) && first[i] == last[i] ->
-		d_step { from = first[i]; to = last[i] }
+	:: i < n && MUST_LOOK(doubts[i]) && reserved == NO_VERSION ->
+		d_step { from = FIRST(doubts[i]); end_of_group(); to = LAST(doubts[i]) }
 		goto walk
+	:: i < n && MUST_LOOK(doubts[i]) && reserved != NO_VERSION ->
+#ifdef WAIT_FOR_ENDED
+		d_step { append(doubts[i]); i++ }
+#else
+		d_step { append(DOUBT(FIRST(doubts[i]), LAST(doubts[i]), 0)); i++ }
+#endif
+		goto next_doubt
+	:: i < n && !MUST_LOOK(doubts[i]) -> d_step { append(doubts[i]); i++ }
+		goto next_doubt
 #endif
 	fi;
 doubt_walked:
 	atomic { skip; d_step {
-		if
-		:: clear_to == VERY_END && wndoubts == 1 -> first[i] = w_first[0]; last[i] = w_last[0]; xid[i] = w_xid[0]
-		:: else
-		fi;
+		for (p : 0 .. MAX_DOUBTS - 1) { if :: p < w_n -> append(w_doubts[p]) :: else fi }
+		p = LAST(doubts[i]);
 		if
 #ifdef DROP_RESERVED_DOUBT
-		:: reserved == NO_VERSION && (clear_to < VERY_END || wndoubts > 0) -> copy_doubt(kept, i); kept++
+		:: clear_to < VERY_END && reserved == NO_VERSION -> append(DOUBT(clear_to, p, 0))
 #else
-		:: clear_to < VERY_END || wndoubts > 0 -> copy_doubt(kept, i); kept++
+		:: clear_to < VERY_END -> append(DOUBT(clear_to, p, 0))
 #endif
 		:: else
 		fi;
-		i++
+		i++; p = 0; clear_to = 0; w_n = 0; clear(w_doubts, MAX_DOUBTS)
 	} }
 	goto next_doubt;
 doubts_done:
-	atomic { skip; d_step { ndoubts = kept; clear_doubts(); i = 0; kept = 0; snapshot = 0; doubtful = 0 } }
+	atomic { skip; d_step {
+		for (j : 0 .. DOUBTS - 1) { doubts[j] = left[j]; left[j] = 0 }
+		n = l_n; list_undone = (n > 0 -> my_undone : 0); l_n = 0; i = 0; j = 0; doubtful = 0
+	} }
+nothing_ended:
+	atomic { skip; d_step { snapshot = 0; savepoints = 0 } }
 	if :: reserved != NO_VERSION -> goto take_reserved :: else fi;
 
 walk_from_start:
@@ -520,6 +665,7 @@ next_row:
 	:: page == 0 && page_from == VERSIONS -> goto walked
 	:: page != 0 -> d_step { look() }
 	fi;
+	if :: slicing -> goto row_of_slice :: else fi;
 	if
 	:: !shown -> goto next_row
 	:: else
@@ -531,10 +677,12 @@ next_row:
 	}
 	if :: gave_up -> goto walked :: else fi;
 #endif
-	d_step { shown = 0; try_lock(); q = 0 }
+lock_row:
+	atomic { skip; d_step { shown = 0; try_lock(); q = 0 } }
 	if :: reserved == NO_VERSION -> goto next_row :: else fi;
 walked:
 	atomic { skip; d_step { page = 0; page_from = 0; v = 0; from = 0; to = 0; q = 0; y = 0; gave_up = 0; shown = 0 } }
+	if :: slicing -> goto slice_done :: else fi;
 	if :: doubtful -> goto doubt_walked :: else fi;
 #ifdef SETTLE_AFTER_WALK
 	d_step { if :: start >= settled -> settle() :: else fi }
@@ -545,13 +693,60 @@ walked:
 		if :: is_long && MAY_KEEP -> d_step { keep() } :: else fi
 	:: else
 	fi;
-	d_step { is_long = 0; clear_to = 0; wndoubts = 0;
-		for (j : 0 .. MAX_DOUBTS - 1) { w_first[j] = 0; w_last[j] = 0; w_xid[j] = 0 }
-		j = 0 }
+	d_step { is_long = 0; clear_to = 0; w_n = 0; clear(w_doubts, MAX_DOUBTS) }
 	if
 	:: reserved != NO_VERSION -> goto take_reserved
 	:: else
 	fi;
+#if SLICES
+	if
+	:: start > VERY_START -> d_step { slicing = 1; from = seen_to; to = start - 1; p = from; seen_to = VERY_START }
+		goto walk
+	:: start == VERY_START || !draining
+	fi;
+#endif
+	goto nothing_found;
+
+row_of_slice:
+	if
+	:: q > p -> seen_to = q; goto walked	/* enough; this one is the next */
+	:: !shown -> goto next_row
+	:: shown -> d_step { shown = 0; find_doubt() }
+		if :: in_doubt -> in_doubt = 0; goto next_row :: else fi
+	fi;
+	d_step {
+#ifndef SLICE_IN_ANY_CASE
+		if :: pool_arrivals != arrivals -> gave_up = 1 :: else fi
+#else
+		skip
+#endif
+	}
+	if :: gave_up -> goto walked :: else fi;
+	assert(wrong);				/* or the start is not */
+	d_step {
+		wrong = 0; slicing = 0; p = 0;
+		y = v; note_owed(); v = y; y = 0;	/* from now on */
+#ifndef SLICE_LEAVES_SETTLED
+		settled = 0;
+#endif
+#ifndef SLICE_LEAVES_START
+		forget_pool();
+#endif
+	}
+#ifdef SLICE_TAKES
+	goto lock_row;
+#else
+	d_step { page = 0; page_from = 0; v = 0; q = 0; clear_to = 0; w_n = 0 }
+	goto walk_from_start;
+#endif
+slice_done:
+	atomic { skip; d_step { slicing = 0; p = 0; clear_to = 0;
+#ifdef SLICE_ONCE
+		if :: seen_to == VERY_START -> seen_to = start :: else fi
+#endif
+	} }
+
+nothing_found:
 	if
 #ifndef NO_RETRY
 	:: pool_arrivals != arrivals && !IS_LAST -> goto try_again
@@ -559,62 +754,74 @@ walked:
 	:: else
 	fi;
 	assert((IS_LAST -> owed[s] & (~touched[s]) : owed[s]) == 0);
-	if :: draining -> goto done :: else -> goto claimed fi;
+	if
+	:: draining && FAULT && asks < MAX_ASKS -> asks++; goto claim
+	:: draining && !(FAULT && asks < MAX_ASKS) -> goto drained
+	:: !draining -> goto claimed
+	fi;
 
 take_reserved:
 	atomic { skip; d_step { changed_by[reserved] = me; locked_by[reserved] = 0; reserved = NO_VERSION;
-		clear_to = 0; wndoubts = 0;
-		for (j : 0 .. MAX_DOUBTS - 1) { w_first[j] = 0; w_last[j] = 0; w_xid[j] = 0 }
-		if :: draining -> forget_before() :: else -> wrote = 1; me++ fi;
-		j = 0 } }
+		clear_to = 0; w_n = 0; asks = 0; clear(w_doubts, MAX_DOUBTS);
+		if :: draining -> forget_before() :: else -> wrote = 1; me++ fi } }
 	if :: draining -> goto claim :: else fi;
 
 claimed:
-	atomic { skip; d_step { owed[s] = 0; touched[s] = 0; tries = 0; claims-- } }
+	atomic { skip; d_step { owed[s] = 0; touched[s] = 0; tries = 0; my_undone = 0; claims-- } }
 	if
 	:: claims > 0				/* goes on in this transaction */
-	:: claims > 0 && HAS(mine, me - 1) -> d_step {	/* takes the last claim back */
-		TAKE_FROM(running, BIT(me - 1)); TAKE_FROM(mine, BIT(me - 1));
-#ifndef NO_UNLEARN_SAVEPOINT
-		unlearn()
-#endif
-		}
-	:: claims > 0 && mine != 0 && !arrived -> d_step {	/* takes all of them back */
-		TAKE_FROM(running, mine); mine = 0;
-#ifndef NO_UNLEARN_SAVEPOINT
-		unlearn()
-#endif
-		}
-	:: arrived -> arrivals++;	/* commits, or prepares, what it moved in */
+	:: claims > 0 && HAS(mine, me - 1) -> p = BIT(me - 1); goto roll_back_to
+	:: claims > 0 && mine != 0 && !arrived -> p = mine; goto roll_back_to
+	:: MAY_END && arrived -> arrivals++;	/* commits, or prepares, what it moved in */
 		if
-		:: d_step { ADD_TO(committed, mine); TAKE_FROM(running, mine); mine = 0 }
-		:: d_step { prepared[s] == 0 -> prepared[s] = mine; mine = 0 }
+		:: d_step { ADD_TO(committed, mine); TAKE_FROM(running, mine); TAKE_FROM(tops, BIT(top)) }
+		:: d_step { prepared_top[s] == 0 -> prepared[s] = mine; prepared_top[s] = top }
 		fi;
-		d_step { wrote = 0; arrived = 0; forget_before() }
-	:: !arrived -> d_step {		/* commits */
-		ADD_TO(committed, mine); TAKE_FROM(running, mine); mine = 0; wrote = 0; forget_before() }
-	:: mine != 0 -> d_step {	/* rolls back */
-		TAKE_FROM(running, mine); mine = 0; wrote = 0; arrived = 0;
+		d_step { end_transaction() }
+	:: MAY_END && !arrived -> d_step {		/* commits */
+		ADD_TO(committed, mine); TAKE_FROM(running, mine); TAKE_FROM(tops, BIT(top));
+		end_transaction() }
+	:: MAY_END && top != 0 -> d_step {		/* rolls back */
+		TAKE_FROM(running, mine); TAKE_FROM(tops, BIT(top));
 #ifndef NO_UNLEARN_ABORT
 		unlearn();
 #endif
-		forget_before() }
-	:: mine != 0 && !arrived && prepared[s] == 0 -> d_step {
-		prepared[s] = mine; mine = 0; wrote = 0;
+		end_transaction() }
+	:: PREPARE && MAY_END && top != 0 && !arrived && prepared_top[s] == 0 -> d_step {
+		prepared[s] = mine; prepared_top[s] = top;
 #ifndef NO_UNLEARN_PREPARE
 		unlearn();
 #endif
-		forget_before() }
+		end_transaction() }
 	fi;
-	if :: claims > 0 -> goto claim :: else fi;
+	if :: claims > 0 -> goto claim :: else -> goto over fi;
+
+roll_back_to:					/* a savepoint, and with it p */
+#ifdef TELL_BEFORE
+	undone++;
+#endif
+	atomic { skip; d_step { TAKE_FROM(running, p); TAKE_FROM(mine, p); ADD_TO(untold, p);
+#ifndef NO_UNLEARN_SAVEPOINT
+		unlearn()
+#endif
+	} }
+	d_step { TAKE_FROM(untold, p); p = 0;
+#if !defined NO_TELL_UNDONE && !defined TELL_BEFORE
+		undone++
+#endif
+	}
+	goto claim;
 
 over:
 	/* One of the two gets all that is left when nobody else does anything. */
 	atomic { skip; d_step { unfinished--; me = 0 } }
 	if
 	:: drainer == s -> unfinished == 0; draining = 1; goto claim
-	:: else
+	:: else -> goto done
 	fi;
+drained:
+	atomic { skip; d_step { note_owed() } }
+	assert(owed[s] == 0);
 done:
 	skip
 }
@@ -624,7 +831,7 @@ init
 	atomic {
 		inserted_by[1] = 0; inserted_by[2] = 0; entries = BIT(1) | BIT(2);
 		if :: DRAWN == 3 -> inserted_by[4] = 0; ADD_TO(entries, BIT(4)) :: else fi;
-		if :: drainer = 0 :: drainer = 1 fi;
+		if :: drainer = 0 :: !FAULT -> drainer = 1 fi;
 		run session(0, CLAIMS_0);
 		run session(1, CLAIMS_1);
 		run resolver();

@@ -498,10 +498,10 @@ for (1 .. 100)
 	last if $healed;
 	sleep 0.1;
 }
-is($healed, $a[1], 'so does the warm one, before long [walk_fully]');
+is($healed, $a[1], 'so does the warm one, before long [look_back]');
 $warm->query_safe('ROLLBACK');
 is(claims($warm, 3), "@a[1 .. 3]",
-	'and knows better from then on, also when it rolls that back [walk_fully: forget_pool]'
+	'and knows better from then on, also when it rolls that back [look_back: forget_pool]'
 );
 $old->quit;
 
