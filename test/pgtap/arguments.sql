@@ -318,6 +318,7 @@ INSERT INTO event
   SELECT relation, 'TRUNCATE', 'TRUNCATE %s' FROM event WHERE relation !~ 'accounts|import' GROUP BY relation;
 
 INSERT INTO awspool.pool_setting (provider, marketplace) VALUES ('acme', 'MP-0001');
+INSERT INTO awspool.registry (purpose, schema_name, function_name) VALUES ('look', 'mine', 'look');
 SELECT awspool.edit_account('acme', '900000000002', model => 'ECAM');
 SELECT awspool.edit_account('acme', '900000000002', model => 'SPAM');
 SELECT awspool.recount();
