@@ -818,7 +818,16 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
 			if (pendings != NULL)
+			{
+#ifdef USE_ASSERT_CHECKING
+				/* Asserted wherever a row might be toasted; these are short. */
+				PushActiveSnapshot(GetTransactionSnapshot());
+#endif
 				write_pending(1, event == XACT_EVENT_PRE_COMMIT);
+#ifdef USE_ASSERT_CHECKING
+				PopActiveSnapshot();
+#endif
+			}
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
