@@ -18,6 +18,7 @@
 #	                   here (one test alone: see test/run.sh)
 #	make test-servers  every test, on 15, 17, 18 and 19
 #	make test-upgrade  a pool that pg_upgrade takes from 15 to 17, 18 and 19
+#	make test-update   a pool of 1.0, updated while it sells: who waits how long
 #	make test-pitr     a pool that is restored to an earlier time by pgBackRest
 #	make fuzz          files that nobody thought of, for SECONDS=60
 #	make test-clients  the examples for drivers and object mappers
@@ -39,7 +40,7 @@
 # make are kept, in .servers and .fuzz.
 CHECKED = asserts asan valgrind discard
 SCRIPTED = demo demo-psql portal test-portal deb test-deb dist \
-	test test-servers test-upgrade test-clients test-pitr test-monitoring \
+	test test-servers test-upgrade test-update test-clients test-pitr test-monitoring \
 	fuzz sqlsmith torture torture-bugs model bench analyze $(CHECKED) coverage \
 	soak
 
@@ -197,6 +198,9 @@ test-servers:
 
 test-upgrade:
 	@bash $(here)/test/upgrade.sh
+
+test-update:
+	@bash $(here)/test/update.sh
 
 test-pitr:
 	@bash $(here)/test/pitr.sh

@@ -75,16 +75,13 @@ start_bench_server()
 }
 
 # Make database "base_before": like base, with the release before this one.  Its
-# commit is the one after which the control file named another version.  Its
 # library goes by another name beside ours, and the functions refer to that.
 make_before()
 {
-	local place=$work/before control commit
+	local place=$work/before control
 
 	control=$(in_private pg_config --sharedir)/extension/awspool.control
-	commit=$(git log -n 1 --format=%H -S"default_version = '1.0'" -- awspool.control)
-	[ -n "$commit" ] || give_up "the release before is not in the history of this checkout"
-	git archive "$commit^" | in_private tar -x --one-top-level="$place"
+	unpack_before "$place"
 	quietly in_private make -C "$place" awspool.so
 	in_private cp "$place/awspool.so" "$(in_private pg_config --pkglibdir)/awspool_before.so"
 	in_private sed -i.ours -e "s,\$libdir/awspool,&_before," -e "s/^default_version.*/default_version = '1.0'/" "$control"

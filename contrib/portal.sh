@@ -14,6 +14,18 @@ cd "$(dirname "$0")/.."
 
 packages="adminer php-cgi php-cli php-pgsql"
 
+# Debian 13 has Adminer 5, whose hooks are others.  Where nothing is known of the
+# package yet, its installation will tell.
+look_for_adminer()
+{
+	local version
+
+	version=$(apt-cache policy adminer 2>/dev/null | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }') || true
+	[ -z "$version" ] || [[ $version == 4.8.* ]] ||
+		give_up "The portal needs Adminer 4.8 of Debian 12, and this release has $version." \
+			"On Debian 12 it also works for a server elsewhere: PGHOST=... make portal"
+}
+
 # The first free port.
 find_port()
 {
@@ -76,12 +88,14 @@ test_portal()
 	finish
 }
 
+look_for_adminer
 find_port
 if [ "${1-}" = test ]; then
 	test_portal
 elif [ -n "${PGHOST-}" ]; then
 	[ "$(id -u)" != 0 ] || as_server=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
 	install_missing $packages
+	look_for_adminer
 	make_place
 	echo "http://127.0.0.1:$port/ is the portal on the server at $PGHOST; ^C ends it."
 	serve PGHOST="$PGHOST" PGPORT="${PGPORT:-5432}" PGDATABASE="${PGDATABASE:-postgres}" \

@@ -11,7 +11,7 @@ version=$(sed -n 's/^   "version": "\(.*\)",$/\1/p' META.json)
 zip=$top/awspool-$version.zip
 
 install_missing $(to_build) git pgxnclient
-git -c safe.directory="$top" archive --format=zip --prefix="awspool-$version/" -o "$zip" HEAD
+project_git archive --format=zip --prefix="awspool-$version/" -o "$zip" HEAD
 make_private_place
 "${as_server[@]}" cp "$zip" "$work"
 start_server

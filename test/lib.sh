@@ -352,6 +352,23 @@ copy_project()
 	tar -C "$top" -c --exclude=.git --exclude-vcs-ignores .
 }
 
+# Put the release before this one into a folder: the state before the commit
+# with which the control file named another version.
+unpack_before()
+{
+	local commit
+
+	commit=$(project_git log -n 1 --format=%H -S"default_version = '1.0'" -- awspool.control)
+	[ -n "$commit" ] || give_up "the release before is not in the history of this checkout"
+	project_git archive "$commit^" | "${as_server[@]}" tar -x --one-top-level="$1"
+}
+
+# Whoever owns the checkout.
+project_git()
+{
+	git -C "$top" -c safe.directory="$top" "$@"
+}
+
 # Run a command in the private copy, and know nothing of the caller's settings
 # but those in "settings": how many calls test/t/memory.pl shall make, how many
 # queries test/t/read.pl, and from which seed, how many accounts of others

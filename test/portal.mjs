@@ -14,17 +14,20 @@ const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', 
 const home = process.env.HOME;
 const wrong = [];    // what no page may do
 const counts = { passed: 0, failed: 0 };
+const SECOND = 1000;    // nobody waits longer for the server, with 200,000 accounts
 
 function sql(query) {
 	return execFileSync('psql', ['-XqAt', '-v', 'ON_ERROR_STOP=1', '-c', query]).toString().trim();
 }
 
 async function test(name, act) {
+	const began = Date.now();
+
 	try {
 		await act();
 		assert.deepEqual(wrong.splice(0), [], 'nothing is wrong in the browser');
 		counts.passed++;
-		console.log(`ok - ${name}`);
+		console.log(`ok - ${name} (${Date.now() - began} ms)`);
 	} catch (error) {
 		wrong.length = 0;
 		counts.failed++;
@@ -320,6 +323,7 @@ const bad = 'account_id;marketplace_id,account_model\n500000000001;MP-0000;SPAM\
 await test('a file with bad rows: nothing is stored, each is told', async () => {
 	await importFile(page, bad);
 	assert.match(await said(page), /^4 of 5 rows rejected, nothing imported/);
+	assert.equal((await page.locator('.report thead').innerText()).trim(), 'Line\tAccount ID\tWhy it was rejected');
 	assert.deepEqual((await page.locator('.report tbody tr').allInnerTexts()).map(line => line.replace(/\t/g, '|').slice(0, 30)),
 		['3|50000000002|account id "50000', '4|500000000003|model "SPAN" mus', '5|<b>x</b>|account id "<b>x</b', '6|271828202957|account id "2718'].map(line => line.slice(0, 30)));
 	assert.equal(count("account_id LIKE '50000000%'"), 0);
@@ -347,25 +351,43 @@ for (const [name, content, why] of [['no file', null, /Choose a file first/], ['
 // Many
 //
 
-await test('200,000 accounts are imported, paged, sorted and searched', async () => {
+await test('200,000 accounts are imported', async () => {
 	const file = `${home}/many.csv`;
 	fs.writeFileSync(file, 'account_id;marketplace_id,account_model\n' + Array.from({ length: 200000 },
-		(_, i) => `${600000000000 + i};MP-${String(1000 + i % 20)};${i % 3 ? 'SPAM' : 'ECAM'}\n`).join(''));
+		(_, i) => `${600000000000 + i};MP-${i < 100000 ? 1000 + i % 20 : 2000};${i % 3 ? 'SPAM' : 'ECAM'}\n`).join(''));
 	await importFile(page, file);
 	assert.equal(await said(page), '200,000 imported, 0 were there already, 0 rejected.');
-	assert.equal(count("marketplace LIKE 'MP-1%'"), 200000);
+	assert.equal(count("account_id >= '600000000000'"), 200000);
+});
+
+await test('they are paged, sorted and searched without a wait', async () => {
+	const first = () => page.locator('[id$="[account_id]"]').nth(1).innerText();
+	const waits = [];
+	const took = () => page.evaluate("performance.getEntriesByType('navigation')[0].responseEnd");
+	const quickly = async act => {    // the machine may have been busy, but not three times
+		await act();
+		let wait = await took();
+		for (let i = 0; wait >= SECOND && i < 2; i++) {
+			await page.reload();
+			wait = Math.min(wait, await took());
+		}
+		waits.push(Math.round(wait));
+	};
 	await follow(page, 'Accounts');
 	for (const column of ['Status', 'Marketplace', 'Account ID', 'Added']) {
-		await Promise.all([page.waitForEvent('load'), page.locator('thead').getByText(column).click()]);
-		await Promise.all([page.waitForEvent('load'), page.locator('thead').getByText(column).click()]);
-		assert.match(await page.locator('thead').innerText(), new RegExp(`${column} ↓`));
+		for (const arrow of ['↑', '↓']) {
+			await quickly(() => Promise.all([page.waitForEvent('load'), page.locator('thead').getByText(column).click()]));
+			assert.match(await page.locator('thead').innerText(), new RegExp(`${column} ${arrow}`));
+		}
 	}
-	assert.equal(await page.locator('[id$="[account_id]"]').nth(1).innerText(), '600000199999');
-	await Promise.all([page.waitForEvent('load'), page.locator('.footer').getByRole('link', { name: /^4,?\d+$|^last$/ }).click()]);
+	assert.equal(await first(), '600000199999');
+	await quickly(() => Promise.all([page.waitForEvent('load'), page.locator('.footer').getByRole('link', { name: /^4,?\d+$|^last$/ }).click()]));
 	assert.equal(await page.locator('[id$="[account_id]"]').last().innerText(),
 		sql("SELECT account_id FROM awspool.accounts WHERE provider = 'acme' ORDER BY position LIMIT 1"));
-	await search(page, { Marketplace: 'MP-1007', Status: 'ready' });
-	assert.match(await page.locator('.footer').innerText(), /10,000 rows/);
+	await quickly(() => search(page, { Marketplace: 'MP-1007', Status: 'ready' }));
+	assert.match(await page.locator('.footer').innerText(), /5,000 rows/);
+	console.log(`# ${waits.join(', ')} ms`);
+	assert.ok(Math.max(...waits) < SECOND, `${waits}`);
 });
 
 await test('pages do not overlap, whatever they are sorted by', async () => {
@@ -377,24 +399,22 @@ await test('pages do not overlap, whatever they are sorted by', async () => {
 	assert.equal(seen.size, 150);
 });
 
-await test('all of a result is deleted, but not what an order is using', async () => {
-	sql("SELECT count(*) FROM generate_series(1, 3) i, awspool.claim_account('acme', 'MP-1007', 'order-all-' || i)");
+await test('all of a result is deleted, but not what an order is using, or what came since', async () => {
 	await search(page, { Marketplace: 'MP-1007' });
-	await page.getByLabel(/rows/).check();
+	sql("SELECT count(*) FROM generate_series(1, 3) i, awspool.claim_account('acme', 'MP-1007', 'order-all-' || i)");
+	sql("SELECT awspool.add_account('acme', '600000200000', 'MP-1007', 'SPAM')");
+	await page.locator('.footer').getByLabel(/rows/).check();
 	await press(page, 'Delete Selected');
-	assert.equal(await said(page), '9,997 of 10,000 accounts deleted. 3 in use by an order: 600000000007, 600000000027, 600000000047.');
-	assert.equal(count("marketplace = 'MP-1007'"), 3);
+	assert.equal(await said(page), '4,997 of 5,000 accounts deleted. 3 in use by an order: 600000000007, 600000000027, 600000000047.');
+	assert.equal(count("marketplace = 'MP-1007'"), 4);
 });
 
 await test('all of a result of 100,000 is deleted', async () => {
-	sql("SELECT count(*) FROM awspool.accounts a, awspool.delete_account('acme', a.account_id) WHERE a.status = 'ready' AND a.account_id >= '600000101000' AND a.marketplace <> 'MP-1007'");
-	const before = count("provider = 'acme' AND status = 'ready'");
-	await search(page, { Status: 'ready' });
-	await page.getByLabel(/rows/).check();
+	await search(page, { Marketplace: 'MP-2000' });
+	await page.locator('.footer').getByLabel(/rows/).check();
 	await press(page, 'Delete Selected');
-	assert.ok(before > 90000);
-	assert.equal(await said(page), `${before.toLocaleString('en')} of ${before.toLocaleString('en')} accounts deleted.`);
-	assert.equal(count("provider = 'acme' AND status = 'ready'"), 0);
+	assert.equal(await said(page), '100,000 of 100,000 accounts deleted.');
+	assert.equal(count("marketplace = 'MP-2000'"), 0);
 });
 
 //
@@ -457,13 +477,12 @@ await test('pool status', async () => {
 });
 
 await test('alerts are the first thing seen', async () => {
-	sql("SELECT awspool.configure_pool('acme', 'MP-0000', low_water => 20)");
 	await follow(page, 'Accounts');
 	const first = page.getByRole('alert').first();
-	assert.match(await first.innerText(), /^critical: dry acme MP-0000/);
+	assert.match(await first.innerText(), /^critical: dry acme MP-0003 no ready account, 1 claim/);
 	assert.ok((await first.boundingBox()).y < (await page.locator('#content h2').last().boundingBox()).y);
 	await follow(page, 'Alerts');
-	assert.ok(await page.locator('tbody tr', { hasText: 'MP-0000' }).count() > 0);
+	assert.ok(await page.locator('tbody tr', { hasText: 'MP-0003' }).count() > 0);
 	await page.screenshot({ path: `${home}/portal-alerts.png` });
 });
 

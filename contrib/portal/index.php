@@ -38,7 +38,7 @@ chdir(__DIR__);    // where Adminer looks for adminer.css
 // Adminer shall know of this server, these pages and these fields alone, speak English, and not ask for a newer one.
 $_GET = array_intersect_key($_GET, array_flip(array('username', 'select', 'edit', 'where', 'find', 'order', 'desc', 'page', 'file', 'version')));
 $_POST = array_intersect_key($_POST, array_flip(array('auth', 'token', 'logout', 'check', 'all', 'delete', 'trash', 'import', 'provider',
-	'skip', 'fields', 'seen', 'save', 'insert', 'referer')));
+	'skip', 'fields', 'seen', 'upto', 'save', 'insert', 'referer')));
 $_COOKIE = array('adminer_lang' => 'en', 'adminer_version' => '1') + $_COOKIE;
 unset($_COOKIE['adminer_permanent']);
 if (isset($_POST['auth'])) {
@@ -64,9 +64,7 @@ function adminer_object() {
 	class AwspoolPortal extends Adminer {
 		private $report = '';    // rejected lines of a file, as HTML
 
-		function name() {
-			return 'awspool';
-		}
+		function name() { return 'awspool'; }
 
 		function credentials() {
 			return array(getenv('PGHOST') . ':' . (getenv('PGPORT') ?: '5432'), $_GET['username'], get_password());
@@ -92,7 +90,7 @@ function adminer_object() {
 					});
 					if (qs('.trash')) {
 						qs('#all-page').setAttribute('aria-label', 'Select all on this page');
-						qs('thead th:last-child').textContent = 'Delete';
+						qs('#table thead th:last-child').textContent = 'Delete';
 					}
 				});");
 			return true;
@@ -110,18 +108,10 @@ function adminer_object() {
 			if ($missing != 'auth') {
 				echo "<ul id='tables'>";
 				foreach (PAGES as $page => $name) {
-					if ($page != 'alerts' || $this->hasAlerts()) {
-						echo '<li><a href="' . h(ME) . "select=$page\"" . (in_array($page, array($_GET['select'], $_GET['edit'])) ? " aria-current='page'" : '') . ">$name</a>";
-					}
+					echo '<li><a href="' . h(ME) . "select=$page\"" . (in_array($page, array($_GET['select'], $_GET['edit'])) ? " aria-current='page'" : '') . ">$name</a>";
 				}
 				echo "</ul><span class='role'>" . h($_GET['username']) . "</span>\n";
 			}
-		}
-
-		// The views of 1.0 have no alerts.
-		private function hasAlerts() {
-			static $has;
-			return $has ?? $has = connection()->result("SELECT to_regclass('awspool.alerts') IS NOT NULL") == 't';
 		}
 
 		// For whom the caller may act; empty for who may only look.
@@ -141,6 +131,17 @@ function adminer_object() {
 				? "<input$attrs value='" . h($value) . "' list='providers'><datalist id='providers'>" . optionlist($providers) . '</datalist>'
 				: "<select$attrs>" . optionlist($providers, $value) . '</select>';
 		}
+
+		// What else Adminer would show.
+		function editFunctions($field) { return array(''); }
+		function selectQuery($query, $start, $failed = false) { return ''; }
+		function selectColumnsPrint($select, $columns) {}
+		function selectOrderPrint($order, $columns, $indexes) {}
+		function selectLimitPrint($limit) {}
+		function selectActionPrint($indexes) {}
+		function selectLengthPrint($length) {}
+		function selectImportPrint() { return false; }
+		function dumpFormat() { return array(); }
 
 		function tableName($status) {
 			return (string) (PAGES[$status['Name']] ?? '');
@@ -190,10 +191,6 @@ function adminer_object() {
 		function selectLink($val, $field) {
 			return $val !== null && $_GET['select'] != 'accounts' && in_array($field['field'], array('marketplace', 'account_id'))
 				? ME . "select=accounts&find[$field[field]]=" . urlencode($val) : null;
-		}
-
-		function editFunctions($field) {
-			return array('');
 		}
 
 		// A field of the form, with what it was when it was shown; of an account that exists only two can be changed.
@@ -251,18 +248,14 @@ function adminer_object() {
 			return '';
 		}
 
-		function selectQuery($query, $start, $failed = false) {
-			return '';
-		}
-
 		// Above a table: what is wrong, and what can be done.
 		function selectLinks($status, $set = '') {
 			$page = $status['Name'];
-			if ($page != 'alerts' && $this->hasAlerts()) {
+			if ($page != 'alerts') {
 				$alerts = get_rows("SELECT * FROM awspool.alerts ORDER BY severity, since LIMIT 4");
 				foreach (array_slice($alerts, 0, 3) as $alert) {
 					echo "<p role='alert' class='alert " . h($alert['severity']) . "'><strong>" . h("$alert[severity]: $alert[alert]") . '</strong> '
-						. h("$alert[provider] $alert[marketplace] $alert[account_id]") . " <span>" . h("$alert[detail] $alert[action]") . "</span>\n";
+						. h("$alert[provider] $alert[marketplace] $alert[account_id]") . " <span>" . h($alert['detail']) . "</span>\n";
 				}
 				echo count($alerts) > 3 ? "<p class='alert more'><a href='" . h(ME) . "select=alerts'>All alerts</a>\n" : '';
 			}
@@ -276,9 +269,6 @@ function adminer_object() {
 					. "<input type='submit' name='import' value='Import'><input type='hidden' name='token' value='" . get_token() . "'></form></details>";
 			}
 			echo $page == 'accounts' && !$this->mayChange() ? '<p>You may look at accounts, and change nothing.' : '', "</div>\n";
-		}
-
-		function selectColumnsPrint($select, $columns) {
 		}
 
 		function selectSearchPrint($where, $columns, $indexes) {
@@ -314,18 +304,6 @@ function adminer_object() {
 			return $name == 'position' ? $order : array_merge($order, array($orders[$_GET['select']]));
 		}
 
-		function selectOrderPrint($order, $columns, $indexes) {
-		}
-
-		function selectLimitPrint($limit) {
-		}
-
-		function selectActionPrint($indexes) {
-		}
-
-		function selectLengthPrint($length) {
-		}
-
 		// A trash can at the end of each row.
 		function backwardKeys($table, $name) {
 			return $table == 'accounts' ? array(1) : array();
@@ -342,18 +320,11 @@ function adminer_object() {
 
 		function selectCommandPrint() {
 			if ($_GET['select'] == 'accounts' && $this->mayChange()) {
-				echo "<fieldset><legend>Selected <span id='selected'></span></legend><div><input type='submit' name='delete' value='Delete Selected'>"
+				echo "<input type='hidden' name='upto' value='" . connection()->result('SELECT max(position) FROM awspool.accounts') . "'>"
+					. "<fieldset><legend>Selected <span id='selected'></span></legend><div><input type='submit' name='delete' value='Delete Selected'>"
 					. confirm('Delete the selected accounts? Those that an order is using stay.') . "</div></fieldset>\n";
 			}
 			return false;
-		}
-
-		function selectImportPrint() {
-			return false;
-		}
-
-		function dumpFormat() {
-			return array();
 		}
 
 		// What the buttons of the list do; nothing is left to Adminer.
@@ -362,7 +333,8 @@ function adminer_object() {
 			if (isset($_POST['import'])) {
 				$this->import($back);
 			} elseif (isset($_POST['delete'], $_POST['all'])) {
-				$where = $where ? implode(' AND ', $where) : 'true';
+				$where[] = 'position <= ' . q($_POST['upto']);    // what came since the page was shown is not meant
+				$where = implode(' AND ', $where);
 				$this->deleteAccounts($back, get_vals("SELECT account_id FROM awspool.accounts WHERE $where ORDER BY position"), $where);
 			} elseif (isset($_POST['delete']) || isset($_POST['trash'])) {
 				$ids = $seen = array();
