@@ -162,6 +162,7 @@ sub good
 		claim(35, 36, undef),
 		query(2.1, 2.2, { what => 'ready', value => 'MP-0000' }, map { [ $_, 'ready' ] } 1 .. 8),
 		query(2.3, 2.4, { what => 'page', value => 6, limit => 3 }, map { [ $_, 'ready' ] } 5, 4, 3),
+		query(3.5, 3.6, { what => 'page', value => 2, both => 1 }, [ 1, 'ready' ]),
 		query(4.1, 4.2, { what => 'in_progress' }, [ 1, 'provisioning_in_progress', 'o1' ]),
 		query(8.1, 8.2, { what => 'order', value => 'o1' }, [ 1, 'allocated', 'o1' ]),
 		query(12.1, 12.2, { what => 'ids', ids => '000000000002' }, [ 2, 'provisioning_failed', 'o2' ]),

@@ -138,15 +138,16 @@ sub start_subscriber
 	  PostgreSQL::Test::Cluster->new($primary->name . '_subscriber');
 
 	$subscriber->init;
-	$subscriber->append_conf('postgresql.conf', $CONF);
+	$subscriber->append_conf('postgresql.conf',
+		"shared_buffers = 32MB\nwal_retrieve_retry_interval = 100ms");
 	$subscriber->start;
 	$subscriber->safe_psql('postgres', 'CREATE EXTENSION awspool');
 	$primary->safe_psql('postgres',
 		'CREATE PUBLICATION pool FOR TABLES IN SCHEMA awspool');
 	$subscriber->safe_psql('postgres',
 		"CREATE SUBSCRIPTION pool CONNECTION '"
-		  . $primary->connstr('postgres')
-		  . "' PUBLICATION pool");
+		  . $primary->connstr
+		  . " dbname=postgres' PUBLICATION pool");
 	$subscriber->wait_for_subscription_sync($primary, 'pool');
 	$self->{subscriber} = $subscriber;
 	return;
@@ -379,6 +380,7 @@ sub compare_subscriber
 	my ($primary, $subscriber) = @$self{qw(primary subscriber)};
 
 	return unless $subscriber;
+	$primary->safe_psql('postgres', 'CHECKPOINT');    # all WAL is on disk
 	$primary->wait_for_catchup('pool');
 	for my $provider ('p0', 'p1')
 	{

@@ -72,7 +72,7 @@ sub what_does_not_fit
 
 		push @wrong, "account $id" . ($seen{$id} ? ' twice' : '')
 		  if $seen{$id}++
-		  || !grep { $_ eq $row->{provider} } providers($args)
+		  || !(grep { $_ eq $row->{provider} } providers($args))
 		  || !$FITS{ $args->{what} }->($row, $args);
 		push @wrong, "account $id out of order"
 		  if $order
