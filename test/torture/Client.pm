@@ -32,6 +32,7 @@ sub new
 		new_ids => 0,
 		parent => getppid,
 		held => [],    # what it was granted and has not finished
+		served => [],    # the orders of that, and of what it has finished
 		prepared => [],    # what it has still to decide
 		lost => [],    # calls whose answer was lost
 	}, $class;
@@ -402,7 +403,11 @@ sub call_in_the_end
 sub remember
 {
 	my ($self, $rows) = @_;
+	my $served = $self->{served};
 
+	push @$served,
+	  grep { defined } map { $_->{order_id} } @{ $rows // [] };
+	splice @$served, 0, 50 if @$served > 100;
 	push @{ $self->{held} },
 	  grep { $_->{status} eq 'provisioning_in_progress' } @{ $rows // [] };
 	splice @{ $self->{held} }, 0, 50 if @{ $self->{held} } > 100;

@@ -32,10 +32,10 @@ sub some_query
 			value => $client->{last_position} // 1_000_000,
 			limit => 20
 		},);
-	my $held = $client->{held}[-1];
+	my $served = $client->{served};
 
-	push @queries, { what => 'order', value => $held->{order_id} }
-	  if $held && defined $held->{order_id};
+	push @queries, { what => 'order', value => $served->[ rand @$served ] }
+	  if @$served;
 	return (%here, %{ $queries[ rand @queries ] });
 }
 
