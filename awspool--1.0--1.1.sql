@@ -1541,14 +1541,14 @@ AS $$
   WHERE l.edited = l.last
     AND NOT EXISTS (SELECT FROM stored a WHERE a.provider = l.provider AND a.account_id = l.account_id)
   UNION ALL
-  -- The counts of arrivals: all that is read is on the first page.
+  -- The counts of arrivals: all that is read is on the first page.  Rows behind
+  -- them, such as a subscription brings with its first copy, harm nobody.
   SELECT 'warning', 'table awspool.arrival_count', 'its rows are not those that the install script made, where it made them',
          'TRUNCATE it and awspool.pool_start, insert the rows as the install script does, and have all sessions connect anew'
   FROM (SELECT c.arrivals, c.ctid < '(1,0)'::tid AS is_read,
                greatest(row_number() OVER (ORDER BY c.ctid) - 2, 0) * 1099511627776 AS base
         FROM ONLY awspool.arrival_count c) c
   HAVING count(*) FILTER (WHERE c.is_read AND c.arrivals - c.base BETWEEN 0 AND 1099511627775) <> 222
-      OR count(*) <> 222
   UNION ALL
   SELECT i.severity, i.object, i.problem, i.action FROM awspool.verify_indexes() i
   UNION ALL

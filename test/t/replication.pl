@@ -85,6 +85,8 @@ $publisher->wait_for_catchup('pool');
 check_same('after changes');
 is( $subscriber->safe_psql('postgres', 'SELECT count(DISTINCT status) FROM awspool.account'),
 	'5', 'every status is there');
+is($subscriber->safe_psql('postgres', 'SELECT object, problem FROM awspool.verify()'),
+	'', 'verify() has nothing against a subscriber, whose table of arrivals has the rows of both');
 
 for my $role ('regress_awspool_seller', 'regress_awspool_late')
 {
