@@ -929,11 +929,12 @@ static void
 mark(Reconciliation *r, AccountTable *table, ListRow *row)
 {
 	const char *id = row->account->account_id;
-	const char *order_id = holds_account(row) ? row->use.order_id : NULL;
+	const char *order_id = row->use.order_id;
+	bool		locks_order = holds_account(row);
 	MemoryContext caller_context = MemoryContextSwitchTo(r->row_context);
 
 	row->holder = NULL;
-	if (order_id != NULL)
+	if (locks_order)
 	{
 		awspool_lock_order(table, order_id);
 		if (awspool_find_order(table, order_id) &&
@@ -953,7 +954,7 @@ mark(Reconciliation *r, AccountTable *table, ListRow *row)
 			change(table, row);
 	}
 
-	if (order_id != NULL)
+	if (locks_order)
 		awspool_unlock_names(AWSPOOL_LOCK_ORDER, r->provider, order_id);
 	MemoryContextSwitchTo(caller_context);
 }
@@ -1082,18 +1083,20 @@ store(Reconciliation *r, ListRow **rows, int n)
 		.max = MAX_ORDERS,
 		.accounts = accounts
 	};
+	int			nstored = 0;
 
 	for (int i = 0; i < n; i++)
 	{
 		if (is_refused_by_order(r, rows[i]))
 			continue;
-		stored[batch.n] = rows[i];
-		accounts[batch.n] = *rows[i]->account;
-		accounts[batch.n++].outcome = STORE_PENDING;
+		stored[nstored] = rows[i];
+		accounts[nstored] = *rows[i]->account;
+		accounts[nstored++].outcome = STORE_PENDING;
 	}
-	if (batch.n > 0)
+	batch.n = nstored;
+	if (nstored > 0)
 		awspool_store_batch(&batch);
-	for (int i = 0; i < batch.n; i++)
+	for (int i = 0; i < nstored; i++)
 	{
 		stored[i]->account->outcome = accounts[i].outcome;
 		if (accounts[i].outcome == STORE_ADDED)
