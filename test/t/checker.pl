@@ -418,6 +418,19 @@ sub look_before_promotion
 unlike(judged(sub { look_before_promotion($_[0]); $_[0]{promoted} = [2.5] }),
 	qr/^forward/m, 'what was only looked at may be undone by a promotion');
 
+# Who fails what is overdue, and nobody knows what came of it, hides as many as
+# were asked for.
+for my $max (3, 4)
+{
+	my $broken = judged(sub {
+		push @$_,
+		  call(35.1, 35.5, 'fail_overdue', { max_accounts => $max }, undef, outcome => 'unknown'),
+		  query(35.2, 35.4, { what => 'in_progress' });
+	});
+
+	is($broken =~ /^read: /m ? 1 : 0, $max == 3 ? 1 : 0, "four accounts hidden by a call for $max");
+}
+
 # The log of a server
 my $log = <<'LOG';
 LOG:  server process (PID 17) was terminated by signal 9: Killed

@@ -6,7 +6,8 @@
 # accounts go forward, in Judge.pm.
 #
 # A transaction of which nobody knows what came of it may show its work for a
-# while and be undone by a promotion.  It may hide what it named, or one account.
+# while and be undone by a promotion.  It may hide what it named, or one account;
+# who failed what was overdue, as many as were asked for.
 
 package Judge::Reading;
 
@@ -15,7 +16,7 @@ use warnings FATAL => 'all';
 
 use Judge::Age;
 use Judge::Ledger qw(granted_by place);
-use List::Util qw(min);
+use List::Util qw(min sum0);
 
 use constant NEVER => 9**9**9;
 
@@ -108,11 +109,12 @@ sub what_is_missing
 			&& ($life->{position} <=> $last) == $ORDER{ $args->{what} })
 		  && !grep { $overlaps->($_) } @{ $ledger->{touched}{ $life->{id} } }
 	} map { @{ $lives->{$_} // [] } } providers($args);
-	my @hidden = grep { $overlaps->($_) }
+	my $hidden = sum0 map { $_->[2]{args}{max_accounts} // 1 }
+	  grep { $overlaps->($_) }
 	  map { @{ $ledger->{hidden}{$_} // [] }, @{ $ledger->{sweeps}{$_} // [] } }
 	  providers($args);
 
-	return @missing > @hidden
+	return @missing > $hidden
 	  ? "account $missing[0]{id} is missing, with $#missing more"
 	  : ();
 }
