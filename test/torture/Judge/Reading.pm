@@ -154,7 +154,8 @@ sub must_show
 #	from         when it was certainly there, where it is now
 #	ready_until  when it may have become something else
 #	claimed      when it certainly was
-#	ended_from   when it may have been closed
+#	ended_from   when it may have been closed, also by who failed what was overdue
+#	             and was never told what that was
 #	ended        when it had certainly failed or become invalid
 sub lives
 {
@@ -167,6 +168,10 @@ sub lives
 		my $row = $ledger->{state}{accounts}{$id};
 		my @ends = grep { may_end($_, $id) } map { $_->[2] } @{ $account->{touched} };
 		my @certain = grep { $_->{by}{outcome} eq 'committed' } @ends;
+		my $claimed =
+		  min(NEVER, map { $_->{by}{told} } @{ $ledger->{grants}{$id} // [] });
+		my @sweeps = grep { $_->[1] >= $claimed }
+		  @{ $ledger->{sweeps}{ $row->{provider} } // [] };
 
 		push @{ $lives{ $row->{provider} } },
 		  {
@@ -174,9 +179,10 @@ sub lives
 			marketplace => $row->{marketplace},
 			order_id => $row->{order_id},
 			ready_until => $account->{to},
-			claimed => min(NEVER,
-				map { $_->{by}{told} } @{ $ledger->{grants}{$id} // [] }),
-			ended_from => min(NEVER, map { $_->{asked} } @ends),
+			claimed => $claimed,
+			ended_from => min(NEVER,
+				(map { $_->{asked} } @ends),
+				$row->{status} eq 'provisioning_failed' ? map { $_->[0] } @sweeps : ()),
 			ended => $row->{status} =~ /^(?:provisioning_failed|invalid)$/
 			? min(NEVER, map { $_->{by}{told} } @certain)
 			: NEVER
