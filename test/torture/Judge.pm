@@ -13,10 +13,8 @@ use warnings FATAL => 'all';
 use Exporter 'import';
 use Judge::Age;
 use Judge::Answer;
-use Judge::Ledger qw(ledger step is_claim is_reading ids_of granted_by place
-  claim_in_database last_status);
-use Judge::Pools;
-use Judge::Reading;
+use Judge::Ledger
+  qw(ledger step is_claim ids_of place claim_in_database last_status);
 use Judge::Stock;
 use List::Util;
 
@@ -35,13 +33,6 @@ my @RULES = (
 	[ 'edited' => \&Judge::Stock::edits_are_kept ],
 	[ 'answer' => \&Judge::Answer::fits ],
 	[ 'error' => \&Judge::Answer::errors_are_known ],
-	[ 'listed' => \&Judge::Answer::lists_are_reported ],
-	[ 'paused' => \&Judge::Pools::paused_gives_nothing ],
-	[ 'open' => \&Judge::Pools::refused_while_paused ],
-	[ 'frozen' => \&Judge::Pools::frozen_stays_so ],
-	[ 'overdue' => \&Judge::Pools::overdue_for_long ],
-	[ 'read' => \&Judge::Reading::shows_what_is_there ],
-	[ 'sums' => \&Judge::Reading::sums_fit ],
 	[ 'age' => \&Judge::Age::oldest_first ],
 	[ 'drained' => \&Judge::Stock::is_drained ],);
 
@@ -98,26 +89,13 @@ sub may_have_been_released
 
 	return grep {
 		my $call = $_->[2];
-		releases($call, $id)
+		$call->{name} =~ /^(?:fail|replace|invalidate|delete)_accounts?$/
 		  && !defined $call->{error}
 		  && $call->{by}{outcome} ne 'rolled_back'
-		  && $call->{by}{told} >= $from
+		  && grep { $_ eq $id } ids_of($call)
+		  and $call->{by}{told} >= $from
 		  && $call->{asked} <= $to
-	  } @{ $ledger->{touched}{$id} },
-	  map { @$_ } values %{ $ledger->{sweeps} };
-}
-
-# Whether a call closes an account, or deletes it, so that its order may have
-# another one.
-sub releases
-{
-	my ($call, $id) = @_;
-
-	return 1 if $call->{name} eq 'fail_overdue';
-	return $call->{args}{status} =~ /^(?:provisioning_failed|invalid)$/
-	  if $call->{name} eq 'reconcile';
-	return $call->{name} =~ /^(?:fail|replace|invalidate|delete)_accounts?$/
-	  && grep { $_ eq $id } ids_of($call);
+	} @{ $ledger->{touched}{$id} };
 }
 
 # An order gets another account only when the one that it had is closed.  If
@@ -133,7 +111,7 @@ sub held_one_at_a_time
 
 		for my $claim (
 			sort { $a->{asked} <=> $b->{asked} }
-			grep { $_->{by}{outcome} eq 'committed' && defined granted_by($_) }
+			grep { $_->{by}{outcome} eq 'committed' && @{ $_->{rows} } }
 			@{ $ledger->{orders}{$order} })
 		{
 			push @broken,
@@ -245,7 +223,7 @@ sub moved_forward
 		for my $i (0 .. $#seen)
 		{
 			my ($status, $call) = @{ $seen[$i] };
-			my $is_look = is_reading($call);
+			my $is_look = $call->{name} eq 'look';
 
 			for my $later (@seen[ $i + 1 .. $#seen ])
 			{
@@ -299,30 +277,21 @@ sub closed_by_somebody
 
 	for my $call (@{ $ledger->{calls} })
 	{
-		my $status = $closes{ $call->{name} };
+		my $status = $closes{ $call->{name} } or next;
 
-		$status = $call->{args}{status} if $call->{name} eq 'reconcile';
-		$asked{"$_->{account_id} provisioning_failed"} = 1
-		  for $call->{name} eq 'fail_overdue' ? @{ $call->{rows} } : ();
-		next unless defined $status;
-
-		# A replacement that found none changes nothing, nor does a list that
-		# tells what is so already, or cannot be.
+		# A replacement that found none changes nothing.
 		next
-		  if is_claim($call)
+		  if $call->{name} eq 'replace_account'
 		  && $call->{by}{outcome} eq 'committed'
-		  && !defined granted_by($call);
+		  && !@{ $call->{rows} };
 		$asked{"$call->{args}{account_id} $status"} = 1;
 	}
 	for my $id (sort keys %{ $ledger->{state}{accounts} })
 	{
 		my $status = last_status($ledger->{state}, $id);
-		my $row = $ledger->{state}{accounts}{$id};
-		my $swept = ($row->{reason} // '') =~ /^overdue: /
-		  && $ledger->{sweeps}{ $row->{provider} };
 
 		push @broken, "account $id is $status, and nobody made it so"
-		  if step($status) == 2 && !$asked{"$id $status"} && !$swept;
+		  if step($status) == 2 && !$asked{"$id $status"};
 	}
 	return @broken;
 }
