@@ -19,12 +19,14 @@
 #	make test-servers  every test, on 15, 17, 18 and 19
 #	make test-upgrade  a pool that pg_upgrade takes from 15 to 17, 18 and 19
 #	make test-pitr     a pool that is restored to an earlier time by pgBackRest
+#	make test-scale    a pool on three servers, whose providers move while they sell
 #	make fuzz          files that nobody thought of, for SECONDS=60
 #	make test-clients  the examples for drivers and object mappers
 #	make sqlsmith      queries that nobody thought of, for SECONDS=600 and as long again
 #	make torture       what clients are told while servers die, for SECONDS=300
 #	make torture-bugs  whether that finds the bugs it should
 #	make bench         how fast it claims, against what is possible
+#	make bench-scale   what three servers are worth, and how long a move holds up
 #	make analyze       what the static analyzers of gcc and clang find
 #	make asserts       every test on a server built with assertions; likewise
 #	                   make asan, valgrind, discard: see test/checked.sh
@@ -39,7 +41,7 @@
 CHECKED = asserts asan valgrind discard
 SCRIPTED = demo demo-psql portal test-portal deb test-deb dist \
 	test test-servers test-upgrade test-clients test-pitr test-monitoring \
-	fuzz sqlsmith torture torture-bugs bench analyze $(CHECKED) coverage \
+	test-scale fuzz sqlsmith torture torture-bugs bench bench-scale analyze $(CHECKED) coverage \
 	soak
 
 # Where the project is: as PGXS has it, in VPATH or else with this file.
@@ -101,12 +103,13 @@ EXTENSION = awspool
 DATA = $(sort $(notdir $(wildcard $(here)/awspool--*.sql)))
 # The documents keep their places towards each other, so that links lead somewhere.
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
-	doc/awspool.md doc/torture.md doc/portal.png \
+	doc/awspool.md doc/torture.md doc/scale.md doc/portal.png \
 	bench/results.md bench/results.svg bench/before/results.md \
 	$(addprefix test/clients/,psycopg3.py sqlalchemy_orm.py django_orm.py \
 		node_postgres.js drizzle.js typeorm.js Jdbc.java) \
 	$(addprefix contrib/monitoring/,README.md queries.yaml rules.yaml rules-test.yaml psqlrc) \
-	$(addprefix contrib/portal/,index.php adminer.css)
+	$(addprefix contrib/portal/,index.php adminer.css) \
+	$(addprefix contrib/scale/,reader.sql aliases move)
 PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
 
 # install.sql creates the extension for all that follow, and for one alone.  The
@@ -197,6 +200,9 @@ test-upgrade:
 test-pitr:
 	@bash $(here)/test/pitr.sh
 
+test-scale:
+	@bash $(here)/test/scale.sh
+
 test-clients:
 	@bash $(here)/test/clients.sh
 
@@ -214,6 +220,9 @@ torture-bugs:
 
 bench:
 	@bash $(here)/bench/run.sh
+
+bench-scale:
+	@bash $(here)/bench/scale.sh
 
 analyze:
 	@bash $(here)/test/analyze.sh
