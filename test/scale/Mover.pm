@@ -8,6 +8,7 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 use FindBin;
+use POSIX ();
 use Time::HiRes qw(sleep);
 
 our @EXPORT_OK = qw(run_move);
@@ -51,7 +52,8 @@ sub run_once
 	{
 		@ENV{ keys %{ $params->{env} } } = values %{ $params->{env} };
 		open STDERR, '>>', $params->{log} or die "cannot write a log: $!";
-		exec "$FindBin::RealBin/../../contrib/scale/move", @args;
+		{ exec "$FindBin::RealBin/../../contrib/scale/move", @args; }
+		POSIX::_exit(127);
 	}
 	while (1)
 	{
