@@ -78,6 +78,7 @@ OBJS = \
 	src/pause.o \
 	src/head.o \
 	src/lookup.o \
+	src/registry.o \
 	src/stock.o \
 	src/history.o \
 	src/claim.o \

@@ -393,6 +393,34 @@ ALTER TABLE awspool.provider_state
   ALTER set_by SET STATISTICS 0;
 ALTER TABLE awspool.provider_state ENABLE ROW LEVEL SECURITY;
 
+-- The functions that are asked which ids are taken on other servers.
+CREATE TABLE awspool.registry (
+  purpose       text COLLATE "C" NOT NULL,
+  schema_name   text COLLATE "C" NOT NULL,
+  function_name text COLLATE "C" NOT NULL,
+  since         timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  set_by        text COLLATE "C" NOT NULL DEFAULT current_user,
+  CONSTRAINT registry_pkey PRIMARY KEY (purpose),
+  CONSTRAINT registry_purpose_is_known CHECK (
+    purpose OPERATOR(pg_catalog.=) 'reserve'
+    OR purpose OPERATOR(pg_catalog.=) 'look')
+) USING heap;
+
+COMMENT ON TABLE awspool.registry IS
+  'The functions that are asked which account ids are taken on other servers, by their names; none if ids are unique in this database alone. Changed only by awspool.use_registry.';
+COMMENT ON COLUMN awspool.registry.purpose IS
+  'reserve: asked before ids are stored; look: asked by who only checks.';
+COMMENT ON COLUMN awspool.registry.since IS
+  'When it was named.';
+COMMENT ON COLUMN awspool.registry.set_by IS
+  'The role that did so.';
+
+ALTER TABLE awspool.registry
+  ALTER purpose SET STATISTICS 0, ALTER schema_name SET STATISTICS 0,
+  ALTER function_name SET STATISTICS 0, ALTER since SET STATISTICS 0,
+  ALTER set_by SET STATISTICS 0;
+ALTER TABLE awspool.registry ENABLE ROW LEVEL SECURITY;
+
 -- No samples of the values: the server shows those to roles that read all data.
 ALTER TABLE awspool.account
   ALTER provider SET STATISTICS 0, ALTER account_id SET STATISTICS 0,
@@ -1061,6 +1089,22 @@ ALTER TABLE awspool.provider_state ENABLE ALWAYS TRIGGER provider_state_note;
 COMMENT ON TRIGGER provider_state_note ON awspool.provider_state IS
   'Has every session read the states of providers anew, and marks those that a backup brings.';
 
+-- Has every session read anew which functions are asked.
+CREATE FUNCTION awspool.note_registry() RETURNS trigger
+AS 'MODULE_PATHNAME', 'awspool_note_registry' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.note_registry() IS
+  'Trigger: has every session read anew which functions are asked for ids that are taken on other servers.';
+
+CREATE TRIGGER registry_note
+  BEFORE INSERT OR UPDATE OR DELETE ON awspool.registry
+  FOR EACH ROW EXECUTE FUNCTION awspool.note_registry();
+
+ALTER TABLE awspool.registry ENABLE ALWAYS TRIGGER registry_note;
+
+COMMENT ON TRIGGER registry_note ON awspool.registry IS
+  'Has every session read anew which functions are asked for ids that are taken on other servers.';
+
 --
 -- Stock: adding, editing and deleting accounts.
 --
@@ -1072,7 +1116,7 @@ RETURNS SETOF awspool.accounts
 AS 'MODULE_PATHNAME', 'awspool_add_account' LANGUAGE C ROWS 1;
 
 COMMENT ON FUNCTION awspool.add_account(text, text, text, text) IS
-  'Stores a ready account at the end of its pool and returns it. 22023: a value is malformed; 23505: the id is taken; WS005: it was used before; WS008: the provider is frozen; 42501: not your provider.';
+  'Stores a ready account at the end of its pool and returns it. 22023: a value is malformed; 23505: the id is taken; WS005: it was used before; WS008: the provider is frozen; WS009: the registry of ids cannot be asked; 42501: not your provider.';
 
 -- Changes the marketplace or model of an account; NULL leaves it as it is.
 CREATE FUNCTION awspool.edit_account(provider text, account_id text,
@@ -1164,7 +1208,7 @@ RETURNS TABLE (line bigint, account_id text, marketplace text, model text,
 AS 'MODULE_PATHNAME', 'awspool_import_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.import_csv(text, text, boolean) IS
-  'Stores the accounts of a CSV file in file order; a row for each row of the file, with outcome added, present or rejected. WS006: rows were rejected, so nothing is stored, unless skip_rejected; 22P04: the file cannot be read; WS008: the provider is frozen; 42501: not your provider.';
+  'Stores the accounts of a CSV file in file order; a row for each row of the file, with outcome added, present or rejected. WS006: rows were rejected, so nothing is stored, unless skip_rejected; 22P04: the file cannot be read; WS008: the provider is frozen; WS009: the registry of ids cannot be asked; 42501: not your provider.';
 
 -- Tells what import_csv would do with a CSV file; stores nothing.
 CREATE FUNCTION awspool.check_csv(provider text, csv text)
@@ -1173,7 +1217,7 @@ RETURNS TABLE (line bigint, account_id text, marketplace text, model text,
 AS 'MODULE_PATHNAME', 'awspool_check_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.check_csv(text, text) IS
-  'Tells what import_csv would do with a CSV file; stores nothing, and a bad row is no error. 22P04: the file cannot be read; 42501: not your provider.';
+  'Tells what import_csv would do with a CSV file; stores nothing, and a bad row is no error. 22P04: the file cannot be read; WS009: the registry of ids cannot be asked; 42501: not your provider.';
 
 -- Where COPY streams a file in; it holds nothing.
 CREATE VIEW awspool.import AS
@@ -1397,7 +1441,7 @@ RETURNS TABLE (line bigint, account_id text, order_id text, outcome text,
 AS 'MODULE_PATHNAME', 'awspool_reconcile_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.reconcile_csv(text, text) IS
-  'Brings the pool in line with a CSV list of what orders have used: columns account_id, order_id and, if given, status, marketplace_id, account_model, claimed_at, closed_at, reason; a row for each row of the list, with outcome marked, present, added, unknown, conflict or rejected. Changes what it can, and never makes an account ready. 22P04: the list cannot be read; WS008: the provider is frozen; 42501: not your provider; 25006: read-only.';
+  'Brings the pool in line with a CSV list of what orders have used: columns account_id, order_id and, if given, status, marketplace_id, account_model, claimed_at, closed_at, reason; a row for each row of the list, with outcome marked, present, added, unknown, conflict or rejected. Changes what it can, and never makes an account ready. 22P04: the list cannot be read; WS008: the provider is frozen; WS009: the registry of ids cannot be asked; 42501: not your provider; 25006: read-only.';
 
 -- Tells what reconcile_csv would do with a list; changes nothing.
 CREATE FUNCTION awspool.check_reconcile_csv(provider text, csv text)
@@ -1406,7 +1450,7 @@ RETURNS TABLE (line bigint, account_id text, order_id text, outcome text,
 AS 'MODULE_PATHNAME', 'awspool_check_reconcile_csv' LANGUAGE C;
 
 COMMENT ON FUNCTION awspool.check_reconcile_csv(text, text) IS
-  'Tells what reconcile_csv would do with a CSV list; changes nothing. 22P04: the list cannot be read; 42501: not your provider.';
+  'Tells what reconcile_csv would do with a CSV list; changes nothing. 22P04: the list cannot be read; WS009: the registry of ids cannot be asked; 42501: not your provider.';
 
 -- The ready accounts that are older than one that was claimed.
 CREATE FUNCTION awspool.passed_over(provider text)
@@ -1637,6 +1681,15 @@ AS 'MODULE_PATHNAME', 'awspool_forget_provider' LANGUAGE C;
 COMMENT ON FUNCTION awspool.forget_provider(text) IS
   'Owner only: erases the accounts, the log, the counts and the settings of a frozen provider that has moved to another server, and keeps one line that says so. Their ids are free here. 55000: it is not frozen; 22023: a malformed provider; 42501: not the owner.';
 
+-- Keeps ids unique over several servers.
+CREATE FUNCTION awspool.use_registry(reserve regprocedure,
+  look regprocedure DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'awspool_use_registry' LANGUAGE C;
+
+COMMENT ON FUNCTION awspool.use_registry(regprocedure, regprocedure) IS
+  'Owner only: from the commit on, function reserve is asked before ids are stored, and look, if given, by who only checks: each takes a provider and an array of ids, (text, text[]), and returns SETOF text, those of them that somebody else has. NULL: no registry. 42P13: the function is another; 42501: it belongs to somebody who has not the owner''s privileges, or the caller is not the owner.';
+
 --
 -- Lint: what the walls cannot see to themselves.
 --
@@ -1701,6 +1754,8 @@ AS $$
        '{provider_viewer_is_well_formed}'),
       ('provider_state', '{provider,state,restored,since,set_by}', '{provider_state_pkey}',
        '{provider_state_is_well_formed,provider_state_is_known}'),
+      ('registry', '{purpose,schema_name,function_name,since,set_by}', '{registry_pkey}',
+       '{registry_purpose_is_known}'),
       ('arrival_count', '{arrivals}', '{}', '{}'),
       ('pool_start', '{position,arrivals,provider,marketplace}',
        '{pool_start_pkey}', '{}'),
@@ -1776,6 +1831,7 @@ AS $$
                ('provider_role', 'provider_role_resolve', 'A'),
                ('provider_viewer', 'provider_viewer_resolve', 'A'),
                ('provider_state', 'provider_state_note', 'A'),
+               ('registry', 'registry_note', 'A'),
                ('pool_setting', 'pool_setting_count_change', 'A'),
                ('import', 'import_begin', 'O'), ('import', 'import_row', 'O'),
                ('import', 'import_end', 'O'), ('accounts', 'change_accounts', 'O')
@@ -1972,6 +2028,35 @@ AS $$
   FROM ONLY awspool.provider_state s
   WHERE s.state = 'frozen' AND s.restored
   UNION ALL
+  -- Who is asked for ids that are taken on other servers.
+  SELECT x.severity, format('function %I.%I', n.schema_name, n.function_name), x.problem, x.action
+  FROM ONLY awspool.registry n CROSS JOIN owner w
+    LEFT JOIN (pg_namespace s JOIN pg_proc p ON p.pronamespace = s.oid
+                 AND p.proargtypes::oid[] = ARRAY['text'::regtype, 'text[]'::regtype]::oid[])
+      ON s.nspname = n.schema_name AND p.proname = n.function_name,
+    LATERAL (
+      SELECT 'error', 'it is to tell which ids are taken on other servers, and is missing: no account can be added',
+             'make it again, or SELECT awspool.use_registry(...)'
+      WHERE p.oid IS NULL
+      UNION ALL
+      SELECT 'error', 'it is to tell which ids are taken on other servers, and does not return SETOF text: no account can be added',
+             'make it again, or SELECT awspool.use_registry(...)'
+      WHERE p.oid IS NOT NULL AND (p.prokind, p.proretset, p.prorettype) <> ('f', true, 'text'::regtype)
+      UNION ALL
+      SELECT 'error', format('it is to tell which ids are taken on other servers, and belongs to %s: no account can be added', p.proowner::regrole),
+             format('see what it does; ALTER FUNCTION %s OWNER TO %s', p.oid::regprocedure, w.oid::regrole)
+      WHERE NOT pg_has_role(p.proowner, w.oid, 'USAGE')
+      UNION ALL
+      SELECT 'error', format('it is to tell which ids are taken on other servers, and %s may not call it: no account can be added', w.oid::regrole),
+             format('GRANT EXECUTE ON FUNCTION %s TO %s, and USAGE on its schema', p.oid::regprocedure, w.oid::regrole)
+      WHERE NOT (has_function_privilege(w.oid, p.oid, 'EXECUTE') AND has_schema_privilege(w.oid, s.oid, 'USAGE'))
+      UNION ALL
+      SELECT DISTINCT 'warning', format('%s may call it, and so reserve ids for any provider', g.name),
+             format('REVOKE EXECUTE ON FUNCTION %s FROM %s', p.oid::regprocedure, g.name)
+      FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a,
+        LATERAL (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END) g (name)
+      WHERE a.privilege_type = 'EXECUTE' AND a.grantee NOT IN (p.proowner, w.oid)) x (severity, problem, action)
+  UNION ALL
   -- Who is no member may become one.
   SELECT DISTINCT 'warning', format('role %I', r.rolname),
          format(CASE WHEN g.acts THEN 'it may grant itself role %I, and so provider "%s"'
@@ -2130,3 +2215,5 @@ SELECT pg_catalog.pg_extension_config_dump('awspool.provider_viewer',
 SELECT pg_catalog.pg_extension_config_dump('awspool.pool_setting', '');
 
 SELECT pg_catalog.pg_extension_config_dump('awspool.provider_state', '');
+
+SELECT pg_catalog.pg_extension_config_dump('awspool.registry', '');

@@ -55,6 +55,7 @@
 #define ERRCODE_AWSPOOL_REJECTED_ROWS			MAKE_SQLSTATE('W','S','0','0','6')
 #define ERRCODE_AWSPOOL_PAUSED					MAKE_SQLSTATE('W','S','0','0','7')
 #define ERRCODE_AWSPOOL_FROZEN					MAKE_SQLSTATE('W','S','0','0','8')
+#define ERRCODE_AWSPOOL_REGISTRY				MAKE_SQLSTATE('W','S','0','0','9')
 
 /*
  * Characters in the name of a provider or order, or in a marketplace, at most;
@@ -353,6 +354,7 @@ typedef struct Batch
 	MemoryContext context;		/* for what the accounts refer to */
 	const char *source;			/* where they come from, as errors call it */
 	bool		look_first;		/* at what is there, before storing */
+	bool		reserved;		/* nobody is to be asked for the ids any more */
 	const NewAccount *storing;	/* the one that is being stored, or NULL */
 	int			n;
 	int			max;			/* then it has to be stored and emptied */
@@ -678,6 +680,11 @@ extern bool awspool_fetch_reserved(AccountTable *table, ItemPointer row);
 extern void awspool_look_up(NewAccount **accounts, int n);
 extern bool awspool_look_up_used(NewAccount **accounts, int n);
 
+/* registry.c */
+extern bool awspool_begin_reserving(void);
+extern void awspool_reserve_ids(NewAccount **accounts, int n);
+extern void awspool_look_at_ids(NewAccount **accounts, int n);
+
 /* stock.c */
 extern HeapTuple awspool_store(NewAccount *account);
 extern void awspool_log_taken(const char *provider, const char *account_id,
@@ -710,6 +717,7 @@ extern Batch *awspool_make_batch(const char *source);
 extern NewAccount *awspool_extend_batch(Batch *batch);
 extern void awspool_tell_lines(void *batch);
 extern void awspool_look_up_batch(Batch *batch);
+extern void awspool_reserve_batch(Batch *batch);
 extern void awspool_lock_imports(const char *provider);
 extern void awspool_store_batch(Batch *batch);
 extern void awspool_rethrow(const char *message, const char *detail,
@@ -754,6 +762,12 @@ extern void awspool_init_read_plan(void);
 #else
 #define awspool_lock_holder(lock) \
 	((VirtualTransactionId) {(lock)->backend, (lock)->lxid})
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#define awspool_finish_desc(desc) TupleDescFinalize(desc)
+#else
+#define awspool_finish_desc(desc) ((void) 0)
 #endif
 
 #if PG_VERSION_NUM >= 190000

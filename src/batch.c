@@ -28,6 +28,10 @@
  * would be simpler; but logical replication would stumble over it on the other
  * side.)
  *
+ * Where ids have to be unique over several servers, those of a batch are
+ * reserved before any of it is stored (registry.c).  Only what is not there
+ * already is asked for, so a batch always goes the first way then.
+ *
  * An account need not be ready: reconcile.c stores what orders have used.
  *
  * Each batch draws positions as it is stored, so a file is stored in its
@@ -89,6 +93,7 @@ typedef struct StoredRow
 static int	count(const Batch *batch, StoreOutcome outcome);
 static void check_providers(const Batch *batch,
 							void (*check) (const char *provider));
+static void look_up(Batch *batch);
 static void store_pending(Batch *batch);
 static NewAccount **pending(Batch *batch, int *n);
 static bool can_store_together(void);
@@ -127,6 +132,7 @@ awspool_make_batch(const char *source)
 										   "awspool batch",
 										   ALLOCSET_DEFAULT_SIZES);
 	batch->look_first = true;
+	batch->reserved = false;
 	batch->storing = NULL;
 	batch->n = 0;
 	return batch;
@@ -197,8 +203,39 @@ awspool_look_up_batch(Batch *batch)
 	NewAccount **accounts = pending(batch, &n);
 
 	awspool_look_up(accounts, n);
+	awspool_look_at_ids(accounts, n);
 	check_providers(batch, awspool_check_visible);
 	MemoryContextSwitchTo(caller_context);
+}
+
+/*
+ * The same for who is going to store those that stay pending: their ids are
+ * reserved where that is necessary.
+ */
+void
+awspool_reserve_batch(Batch *batch)
+{
+	MemoryContext caller_context = MemoryContextSwitchTo(batch->context);
+	bool		reserve = awspool_begin_reserving();
+	int			n;
+	NewAccount **accounts = pending(batch, &n);
+
+	awspool_look_up(accounts, n);
+	if (reserve)
+		awspool_reserve_ids(accounts, n);
+	check_providers(batch, awspool_check_visible);
+	MemoryContextSwitchTo(caller_context);
+}
+
+/* Finds out which of the pending ones are there, and asks nobody else. */
+static void
+look_up(Batch *batch)
+{
+	int			n;
+	NewAccount **accounts = pending(batch, &n);
+
+	awspool_look_up(accounts, n);
+	check_providers(batch, awspool_check_visible);
 }
 
 /*
@@ -305,8 +342,10 @@ store_pending(Batch *batch)
 	int			total = count(batch, STORE_PENDING);
 	bool		wait = false;
 
-	if (batch->look_first || total < MIN_BATCH)
-		awspool_look_up_batch(batch);
+	if (!batch->reserved && awspool_begin_reserving())
+		awspool_reserve_batch(batch);
+	else if (batch->look_first || total < MIN_BATCH)
+		look_up(batch);
 	for (int tries = 0; count(batch, STORE_PENDING) > 0; tries++)
 	{
 		int			n;
@@ -317,7 +356,7 @@ store_pending(Batch *batch)
 			store_singly(batch, accounts, n);
 		else if (!store_together(batch, accounts, n, wait))
 		{
-			awspool_look_up_batch(batch);
+			look_up(batch);
 			wait = count(batch, STORE_PENDING) == n;
 		}
 	}

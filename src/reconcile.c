@@ -25,6 +25,9 @@
  *	not there					with a marketplace		added
  *	not there					without					unknown
  *
+ * Another provider's id is one that it has here, or on another server as far as
+ * there is a registry (registry.c).
+ *
  * "With a marketplace" is: with both marketplace and model.  No order by name
  * is an order of its own here: an account that was claimed without one is
  * another order's, whatever the list says.  An invalid account need not have
@@ -590,7 +593,10 @@ work(Reconciliation *r)
 	while (again)
 	{
 		CHECK_FOR_INTERRUPTS();
-		awspool_look_up_batch(r->batch);
+		if (r->change)
+			awspool_reserve_batch(r->batch);
+		else
+			awspool_look_up_batch(r->batch);
 		judge_undecided(r);
 		if (r->change)
 			carry_out(r);
@@ -1072,6 +1078,7 @@ store(Reconciliation *r, ListRow **rows, int n)
 	Batch		batch = {
 		.context = r->batch->context,
 		.source = r->batch->source,
+		.reserved = true,
 		.max = MAX_ORDERS,
 		.accounts = accounts
 	};

@@ -9,6 +9,9 @@
  * is that one bit.  So an id that is another's is refused before that: to wait
  * would tell that it is being changed.
  *
+ * Where ids have to be unique over several servers, the id is reserved before
+ * that (registry.c).
+ *
  * A foreign key of the user's may refer to accounts.  The server checks it, or
  * lets it act, when a statement ends, and then fails it as a whole.  So as
  * long as there is one, whoever deletes what they can deletes each account in
@@ -202,11 +205,18 @@ HeapTuple
 awspool_add(TupleDesc accounts, NewAccount *account)
 {
 	char	   *problem = awspool_problems(account);
-	HeapTuple	row;
+	HeapTuple	row = NULL;
 
 	if (problem != NULL)
 		awspool_refuse_malformed(problem);
-	row = awspool_store(account);
+	awspool_begin_writing();
+	if (awspool_begin_reserving())
+	{
+		awspool_look_up(&account, 1);
+		awspool_reserve_ids(&account, 1);
+	}
+	if (account->outcome == STORE_PENDING)
+		row = awspool_store(account);
 	if (row == NULL)
 		awspool_refuse_stored(account);
 	return awspool_fit_row(accounts, row);

@@ -154,7 +154,7 @@ to_build()
 
 to_test()
 {
-	echo $(pgtap) libdbd-pg-perl libipc-run-perl libtap-parser-sourcehandler-pgtap-perl \
+	echo $(pgtap) $(plproxy) libdbd-pg-perl libipc-run-perl libtap-parser-sourcehandler-pgtap-perl \
 		pgbouncer python3
 }
 
@@ -162,6 +162,12 @@ to_test()
 pgtap()
 {
 	[ "$SERVER" = 19 ] || echo "postgresql-$SERVER-pgtap"
+}
+
+# What test/t/registry.pl asks a registry with; it does without elsewhere.
+plproxy()
+{
+	[ "$SERVER" != 15 ] || echo "postgresql-$SERVER-plproxy"
 }
 
 can_be_root()

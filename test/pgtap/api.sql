@@ -105,6 +105,7 @@ SELECT results_eq(
      ('revoke_provider', 'provider text, role_name text', 'void'),
      ('revoke_viewer', 'provider text, role_name text', 'void'),
      ('thaw_provider', 'provider text', 'void'),
+     ('use_registry', 'reserve regprocedure, look regprocedure DEFAULT NULL::regprocedure', 'void'),
      ('verify', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('verify_indexes', '', 'TABLE(severity text, object text, problem text, action text)'),
      ('verify_pool_starts', '', 'TABLE(severity text, object text, problem text, action text)'),
@@ -123,8 +124,8 @@ SELECT results_eq(
      WHERE pronamespace = 'awspool'::regnamespace AND prorettype = 'trigger'::regtype
      ORDER BY proname COLLATE "C" $$,
   ARRAY['account_transition', 'change_accounts', 'count_setting_change', 'follow_sequence', 'import_begin',
-        'import_end', 'import_row', 'keep_tally', 'log_account_change', 'note_provider_state', 'recount_truncated',
-        'refuse_used_account', 'resolve_provider_role', 'tally_account', 'tally_account_log'],
+        'import_end', 'import_row', 'keep_tally', 'log_account_change', 'note_provider_state', 'note_registry',
+        'recount_truncated', 'refuse_used_account', 'resolve_provider_role', 'tally_account', 'tally_account_log'],
   'the trigger functions');
 
 -- Everything acts on the present, so nothing may be folded, cached or given to
@@ -203,7 +204,7 @@ SELECT results_eq(
   $$ VALUES ('account', 'r'), ('account_log', 'r'), ('account_row', 'c'), ('accounts', 'v'),
             ('alerts', 'v'), ('arrival_count', 'r'), ('import', 'v'), ('pool_activity', 'v'), ('pool_setting', 'r'),
             ('pool_settings', 'v'), ('pool_start', 'r'), ('pool_status', 'v'), ('provider_role', 'r'),
-            ('provider_state', 'r'), ('provider_viewer', 'r'), ('tally', 'r') $$,
+            ('provider_state', 'r'), ('provider_viewer', 'r'), ('registry', 'r'), ('tally', 'r') $$,
   'the tables, views and the type of a row');
 
 CREATE FUNCTION pg_temp.columns_of(relation regclass)
@@ -315,6 +316,11 @@ SELECT results_eq(
   $$ VALUES ('provider', 'text', true), ('state', 'text', true), ('restored', 'boolean', true),
             ('since', 'timestamp with time zone', true), ('set_by', 'text', true) $$,
   'table provider_state');
+SELECT results_eq(
+  $$ SELECT * FROM pg_temp.columns_of('awspool.registry') $$,
+  $$ VALUES ('purpose', 'text', true), ('schema_name', 'text', true), ('function_name', 'text', true),
+            ('since', 'timestamp with time zone', true), ('set_by', 'text', true) $$,
+  'table registry');
 
 SELECT results_eq(
   $$ SELECT * FROM pg_temp.columns_of('awspool.arrival_count') $$,
@@ -357,6 +363,8 @@ SELECT results_eq(
             ('awspool.provider_state', 'provider_state_pkey', 'p', true),
             ('awspool.provider_viewer', 'provider_viewer_is_well_formed', 'c', true),
             ('awspool.provider_viewer', 'provider_viewer_pkey', 'p', true),
+            ('awspool.registry', 'registry_pkey', 'p', true),
+            ('awspool.registry', 'registry_purpose_is_known', 'c', true),
             ('awspool.tally', 'tally_pkey', 'p', true) $$,
   'the constraints');
 
@@ -382,6 +390,7 @@ SELECT results_eq(
             ('awspool.provider_role_pkey', true, ARRAY['provider', 'role'], false),
             ('awspool.provider_state_pkey', true, ARRAY['provider'], false),
             ('awspool.provider_viewer_pkey', true, ARRAY['provider', 'role'], false),
+            ('awspool.registry_pkey', true, ARRAY['purpose'], false),
             ('awspool.tally_open', false, ARRAY['provider', 'marketplace', 'hour', 'part'], true),
             ('awspool.tally_pkey', true, ARRAY['provider', 'marketplace', 'hour', 'part'], false) $$,
   'the indexes');
@@ -409,6 +418,7 @@ SELECT results_eq(
             ('awspool.provider_role', 'provider_role_resolve', 'awspool.resolve_provider_role', 'A'),
             ('awspool.provider_state', 'provider_state_note', 'awspool.note_provider_state', 'A'),
             ('awspool.provider_viewer', 'provider_viewer_resolve', 'awspool.resolve_provider_role', 'A'),
+            ('awspool.registry', 'registry_note', 'awspool.note_registry', 'A'),
             ('awspool.tally', 'tally_keep', 'awspool.keep_tally', 'R') $$,
   'the triggers');
 

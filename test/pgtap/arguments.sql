@@ -61,6 +61,7 @@ INSERT INTO call VALUES
   ('verify_pool_starts', '{}', '{}'),
   ('revoke_viewer', '{acme,regress_awspool_acme}', '{granted provider,old role}'),
   ('thaw_provider', '{acme}', '{moving provider}'),
+  ('use_registry', '{NULL,NULL}', '{asked,also asked}'),
   ('visible_accounts', '{}', '{}'),
   ('visible_settings', '{}', '{}');
 
@@ -141,6 +142,11 @@ INSERT INTO value VALUES
   ('text', 'not a number', 'NaN', true, 'rejected'),
   ('text', 'of a spreadsheet', '9E+11', true, 'rejected');
 INSERT INTO value VALUES
+  ('regprocedure', 'NULL', NULL),
+  ('regprocedure', 'none', '0'),
+  ('regprocedure', 'one that is gone', '4294967295'),
+  ('regprocedure', 'of the server', 'pg_catalog.lower(text)'),
+  ('regprocedure', 'of the extension', 'awspool.delete_accounts(text,text[])'),
   ('boolean', 'NULL', NULL),
   ('boolean', 'true', 'true'),
   ('int4', 'NULL', NULL),
@@ -200,6 +206,8 @@ LANGUAGE sql AS $$
     WHEN kind = 'granted provider' THEN CASE WHEN v.is_name OR v.value = '*' THEN 'done' ELSE '22023' END
     WHEN kind = 'moving provider' THEN CASE WHEN v.is_name THEN 'done' ELSE '22023' END
     WHEN kind = 'forgotten provider' THEN CASE WHEN v.is_name THEN '55000' ELSE '22023' END
+    WHEN v.type = 'regprocedure' AND v.value IS NULL THEN 'done'
+    WHEN kind = 'asked' THEN CASE v.label WHEN 'none' THEN 'done' WHEN 'one that is gone' THEN '42883' ELSE '42P13' END
     WHEN kind = 'role' THEN CASE WHEN v.value IS NULL THEN '22023' ELSE '42704' END
     WHEN kind = 'old role' THEN CASE WHEN v.value IS NULL THEN '22023' ELSE 'done' END
     WHEN kind IN ('order', 'held order') AND v.value IS NULL THEN 'done'
@@ -292,6 +300,9 @@ INSERT INTO event VALUES
   ('awspool.provider_state', 'INSERT', $$INSERT INTO %s (provider, state) VALUES ('moved', 'away')$$),
   ('awspool.provider_state', 'UPDATE', $$UPDATE %s SET state = 'away'$$),
   ('awspool.provider_state', 'DELETE', $$DELETE FROM %s$$),
+  ('awspool.registry', 'INSERT', $$INSERT INTO %s (purpose, schema_name, function_name) VALUES ('reserve', 'mine', 'reserve')$$),
+  ('awspool.registry', 'UPDATE', $$UPDATE %s SET function_name = 'other'$$),
+  ('awspool.registry', 'DELETE', $$DELETE FROM %s$$),
   ('awspool.provider_viewer', 'INSERT', $$INSERT INTO %s VALUES ('other', 'regress_awspool_acme', 0)$$),
   ('awspool.provider_viewer', 'UPDATE', $$UPDATE %s SET provider = 'other'$$),
   ('awspool.provider_viewer', 'DELETE', $$DELETE FROM %s$$),

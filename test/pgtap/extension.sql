@@ -116,7 +116,7 @@ SELECT results_eq(
             ('awspool.account_log_log_id_seq', false), ('awspool.account_position', false),
             ('awspool.arrival_count', true), ('awspool.pool_setting', false), ('awspool.pool_start', true),
             ('awspool.provider_role', true), ('awspool.provider_state', false),
-            ('awspool.provider_viewer', true),
+            ('awspool.provider_viewer', true), ('awspool.registry', false),
             ('awspool.tally', true) $$,
   'the rows of every table and the state of every sequence; of grants those that count');
 SELECT results_eq(
@@ -172,7 +172,7 @@ SELECT is_empty(
           unnest(m) code
      WHERE p.pronamespace = 'awspool'::regnamespace
        AND code NOT IN ('22023', '23505', '42501', '22P04', '25006', '42704', '54000', '55000',
-                        'WS001', 'WS002', 'WS003', 'WS004', 'WS005', 'WS006', 'WS007', 'WS008') $$,
+                        'WS001', 'WS002', 'WS003', 'WS004', 'WS005', 'WS006', 'WS007', 'WS008', 'WS009') $$,
   'the comments name no other error codes');
 
 SELECT * FROM finish();

@@ -57,6 +57,7 @@ INSERT INTO object VALUES
   ('table', 'provider_role', '{}'),
   ('table', 'provider_state', '{}'),
   ('table', 'provider_viewer', '{}'),
+  ('table', 'registry', '{}'),
   ('table', 'tally', '{}'),
   ('sequence', 'account_log_log_id_seq', '{}'),
   ('sequence', 'account_position', '{}'),
@@ -105,6 +106,7 @@ INSERT INTO object VALUES
   ('function', 'log_account_change', '{}'),
   ('function', 'my_providers', '{EXECUTE}'),
   ('function', 'note_provider_state', '{}'),
+  ('function', 'note_registry', '{}'),
   ('function', 'overdue_accounts', '{EXECUTE}'),
   ('function', 'pause_pool', '{EXECUTE}'),
   ('function', 'passed_over', '{EXECUTE}'),
@@ -127,6 +129,7 @@ INSERT INTO object VALUES
   ('function', 'verify_pool_starts', '{}'),
   ('function', 'revoke_viewer', '{}'),
   ('function', 'thaw_provider', '{}'),
+  ('function', 'use_registry', '{}'),
   ('function', 'visible_accounts', '{EXECUTE}'),
   ('function', 'visible_settings', '{EXECUTE}');
 
@@ -244,6 +247,7 @@ SELECT awspool.add_account('other', '900000000005', 'MP-0001', 'SPAM');
 SELECT awspool.claim_account('acme', 'MP-0001', 'order');
 SELECT awspool.edit_account('acme', '900000000003', model => 'ECAM');
 INSERT INTO awspool.provider_state (provider, state) VALUES ('moved', 'away');
+INSERT INTO awspool.registry (purpose, schema_name, function_name) VALUES ('look', 'public', 'none');
 INSERT INTO awspool.pool_start VALUES (1, 0, 'acme', 'MP-0001') ON CONFLICT DO NOTHING;
 -- An order that is overdue, and pools that are low or paused.
 INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_model, claimed_at, claimed_by)
@@ -361,6 +365,7 @@ INSERT INTO attempt VALUES
   ('function', 'verify_pool_starts', 'SELECT %s()', 'may', '42501', '42501', '42501', '42501'),
   ('function', 'revoke_viewer', 'SELECT %s(''acme'', ''regress_awspool_viewer'')', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'thaw_provider', 'SELECT %s(''acme'')', 'rows', '42501', '42501', '42501', '42501'),
+  ('function', 'use_registry', 'SELECT %s(NULL)', 'rows', '42501', '42501', '42501', '42501'),
   ('function', 'visible_accounts', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none'),
   ('function', 'visible_settings', 'SELECT %s()', 'rows', 'rows', 'none', 'none', 'none');
 -- What only the server may call
@@ -410,14 +415,15 @@ ORDER BY a.description;
 
 -- Even with EXECUTE given away by mistake, only the owner grants.
 GRANT EXECUTE ON FUNCTION awspool.grant_provider, awspool.revoke_provider, awspool.grant_viewer, awspool.revoke_viewer,
-  awspool.freeze_provider, awspool.thaw_provider, awspool.forget_provider TO regress_awspool_all;
+  awspool.freeze_provider, awspool.thaw_provider, awspool.forget_provider,
+  awspool.use_registry TO regress_awspool_all;
 SELECT is(pg_temp.outcome('regress_awspool_all', statement, '42501'), '42501', 'EXECUTE alone: ' || statement)
 FROM unnest(ARRAY[$$SELECT awspool.grant_provider('acme', 'regress_awspool_stranger')$$,
                   $$SELECT awspool.revoke_provider('acme', 'regress_awspool_member')$$,
                   $$SELECT awspool.grant_viewer('acme', 'regress_awspool_stranger')$$,
                   $$SELECT awspool.revoke_viewer('acme', 'regress_awspool_viewer')$$,
                   $$SELECT awspool.freeze_provider('acme')$$, $$SELECT awspool.thaw_provider('acme')$$,
-                  $$SELECT awspool.forget_provider('acme')$$]) statement;
+                  $$SELECT awspool.forget_provider('acme')$$, $$SELECT awspool.use_registry(NULL)$$]) statement;
 
 SELECT * FROM finish();
 ROLLBACK;

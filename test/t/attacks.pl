@@ -431,7 +431,7 @@ SELECT account_id FROM awspool.visible_accounts();
 SQL
 	my $tables = join ' ', map {
 		"CREATE TEMP TABLE $_ (LIKE mine.row); CREATE TABLE mine.$_ (LIKE mine.row);"
-	} qw(account account_log accounts provider_role provider_viewer provider_state pool_start pool_setting arrival_count tally);
+	} qw(account account_log accounts provider_role provider_viewer provider_state registry pool_start pool_setting arrival_count tally);
 
 	my $normal = told($acme, "BEGIN; $work ROLLBACK;");
 	my $shadowed = told($acme, <<"SQL");
@@ -701,7 +701,7 @@ SELECT s::text FROM pg_statistic s WHERE starelid IN (SELECT oid FROM pg_class W
 SELECT * FROM pg_stats_ext;
 SELECT * FROM pg_stats_ext_exprs;
 SQL
-		unlike_secret(told($role, 'TABLE awspool.account; TABLE awspool.account_log; TABLE awspool.provider_role; TABLE awspool.provider_viewer; TABLE awspool.provider_state; TABLE awspool.pool_start; TABLE awspool.pool_setting; TABLE awspool.tally; TABLE awspool.accounts; TABLE awspool.pool_status; TABLE awspool.pool_activity; TABLE awspool.pool_settings; TABLE awspool.alerts'),
+		unlike_secret(told($role, 'TABLE awspool.account; TABLE awspool.account_log; TABLE awspool.provider_role; TABLE awspool.provider_viewer; TABLE awspool.provider_state; TABLE awspool.registry; TABLE awspool.pool_start; TABLE awspool.pool_setting; TABLE awspool.tally; TABLE awspool.accounts; TABLE awspool.pool_status; TABLE awspool.pool_activity; TABLE awspool.pool_settings; TABLE awspool.alerts'),
 			"$role wants to read every table");
 		is(told($role, "SET row_security = off; SELECT account_id FROM awspool.account") =~ /ERROR/, 1, "$role wants row security off");
 	}

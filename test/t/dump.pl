@@ -461,7 +461,7 @@ is( $new->safe_psql('own',
 is( $new->safe_psql('own',
 		"SELECT tablename FROM pg_publication_tables WHERE pubname = 'awspool' ORDER BY 1"
 	),
-	"account\naccount_log\narrival_count\npool_setting\nprovider_role\nprovider_state\nprovider_viewer\ntally",
+	"account\naccount_log\narrival_count\npool_setting\nprovider_role\nprovider_state\nprovider_viewer\nregistry\ntally",
 	'so does what is published');
 $new->safe_psql('postgres', 'DROP DATABASE own');
 
