@@ -110,7 +110,7 @@ DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
 		node_postgres.js drizzle.js typeorm.js Jdbc.java) \
 	$(addprefix contrib/monitoring/,README.md queries.yaml rules.yaml rules-test.yaml psqlrc) \
 	$(addprefix contrib/portal/,index.php adminer.css) \
-	$(addprefix contrib/scale/,reader.sql aliases move)
+	$(addprefix contrib/scale/,reader.sql aliases move registry.sql registry-shard.sql)
 PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
 
 # install.sql creates the extension for all that follow, and for one alone.  The

@@ -67,9 +67,13 @@ sub start_servers
 	my ($self) = @_;
 	my $reader = Server->new('reader');
 
-	$reader->sql($ROLES . 'CREATE DATABASE reader');
+	$reader->sql($ROLES);
+	for my $database (qw(reader registry))
+	{
+		$reader->sql("CREATE DATABASE $database");
+		run_file($reader, $database, "$database.sql");
+	}
 	$self->{reader} = $reader;
-	$self->run_file($reader, 'reader', 'reader.sql');
 	for my $name (qw(s1 s2 s3))
 	{
 		my $server = Server->new($name);
@@ -80,6 +84,9 @@ sub start_servers
 			$reader->sql(
 				"SELECT scale.add_server('$name', '$host', $port, 'postgres')",
 				'reader'));
+		$reader->sql("CREATE ROLE server_$name LOGIN IN ROLE awspool_registry");
+		run_file($server, 'postgres', 'registry-shard.sql', '-v',
+			'registry=' . $reader->address('registry'), '-v', "user=server_$name");
 		$self->{servers}{$name} = $server;
 	}
 	$reader->sql("SELECT scale.map_role(r) FROM unnest('{regress_awspool_p0,regress_awspool_all}'::text[]) r", 'reader');
@@ -96,10 +103,10 @@ sub start_servers
 
 sub run_file
 {
-	my ($self, $server, $database, $file) = @_;
+	my ($server, $database, $file, @settings) = @_;
 
 	PostgreSQL::Test::Utils::system_or_bail('psql', '-XqAt', '-d', $server->address($database),
-		'-f', "$CONTRIB/$file");
+		@settings, '-f', "$CONTRIB/$file");
 	return;
 }
 
@@ -148,7 +155,6 @@ sub begin_work
 	$self->{crew} = Traders->new(
 		providers => PROVIDERS,
 		pooler => $self->{pooler}->connstr,
-		registry => $self->{registry},
 		unsafe => 0,
 		map { $_ => $self->{$_} } qw(clients seed dir));
 	$self->{crew}->ask_all('stock');
@@ -299,14 +305,14 @@ sub state
 	return \%all;
 }
 
-# Returns what is broken.  That a provider was frozen for a moment may be said at
-# any time; how often is in the report.
+# Returns what is broken.  That a provider is frozen, or the registry of ids does
+# not answer, may be said at any time; how often is in the report.
 sub judge_it
 {
 	my ($self) = @_;
 
 	$self->{judged} = read_history($self->{dir});
-	my @broken = grep { !/WS008/ } judge($self->{judged}, $self->state);
+	my @broken = grep { !/WS00[89]/ } judge($self->{judged}, $self->state);
 	$self->{pooler}->stop;
 	push @broken, @{ $self->{broken} }, map { $_->judge_alone } $self->servers;
 	$self->{reader}{primary}->stop;

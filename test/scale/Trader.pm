@@ -37,8 +37,7 @@ my @OPERATIONS = (
 my $total = 0;
 $total += $_->[0] for @OPERATIONS;
 
-# As Client::new has it, and: pooler, how to connect to it; registry, whether ids
-# are kept unique over all servers.
+# As Client::new has it, and: pooler, how to connect to it.
 
 # Wherever the provider is now, what a lost session did is over when nothing of
 # its role is left there that was begun before: nobody freezes a provider, and so
@@ -104,8 +103,6 @@ sub change
 sub contend
 {
 	my ($client) = @_;
-
-	return Work::Stock::add($client) unless $client->{registry};
 	my $moment = next_moment(4);
 
 	$client->call(

@@ -18,7 +18,7 @@ use Work::Stock qw(import_file);
 
 our @ISA = ('Crew');
 
-# providers: how many; pooler, registry: see Trader.pm.
+# providers: how many; pooler: see Trader.pm.
 sub start_client
 {
 	my ($self, $number) = @_;
@@ -43,7 +43,7 @@ sub start_client
 					role => "regress_awspool_$provider",
 					pooled => 1,
 					map { $_ => $self->{$_} }
-					  qw(clients dir unsafe pooler registry)));
+					  qw(clients dir unsafe pooler)));
 			1;
 		};
 		print STDERR $@ unless $ok;
