@@ -15,7 +15,7 @@ use Mover qw(run_move);
 use Pooler;
 use PostgreSQL::Test::Utils ();
 use Server;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 use Traders;
 use Work::Chance qw(marketplaces);
 
@@ -171,7 +171,7 @@ sub move
 	my $provider = 'p' . (scalar(@{ $self->{moves} }) % PROVIDERS);
 	my $from = $self->server_of($provider);
 	my $to = (grep { $_ ne $from } qw(s1 s2 s3))[ rand 2 ];
-	my $gone_back = 0;
+	my $began = time;
 	my ($runs, $lines, $held_up) = run_move(
 		env => $self->{env},
 		log => "$PostgreSQL::Test::Utils::log_path/mover.log",
@@ -183,7 +183,7 @@ sub move
 			$self->strike($_[0], \%plan, $from, $to);
 		});
 
-	$gone_back = $self->server_of($provider) eq $from;
+	my $gone_back = $self->server_of($provider) eq $from;
 	push @{ $self->{moves} },
 	  {
 		%plan,
@@ -191,10 +191,23 @@ sub move
 		runs => $runs,
 		held_up => $runs == 1 ? $held_up : undef,
 		gone_back => $gone_back,
+		took => time - $began,
+		lines => $lines,
 	  };
 	push @{ $self->{broken} }, "move: $provider is still on $from"
 	  if $gone_back && !$plan{back};
 	return;
+}
+
+# In a line, for who reads along.
+sub last_move
+{
+	my ($self) = @_;
+	my $move = $self->{moves}[-1];
+
+	return join ' ', $move->{provider}, $move->{ahead} ? 'ahead' : 'plain',
+	  $move->{victim} ? "$move->{victim} $move->{how} after line $move->{after}" : 'in peace',
+	  $move->{gone_back} ? 'given up' : 'moved', "$move->{runs} runs", sprintf("%.1f s\n", $move->{took}), @{ $move->{lines} };
 }
 
 sub strike

@@ -61,11 +61,13 @@ sub begin_session
 	return;
 }
 
+# With a rest, or the moves would get no turn on a small machine.
 sub work
 {
 	my ($client) = @_;
 	my $choice = rand $total;
 
+	sleep rand 0.8;
 	for (@OPERATIONS)
 	{
 		my ($weight, $operation) = @$_;

@@ -75,6 +75,7 @@ sub run_moves
 	for my $plan (plan_moves())
 	{
 		$stage->move(%$plan);
+		note $stage->last_move;
 		$stage->trouble($troubles[ rand @troubles ]) if rand() < 0.2;
 	}
 	return;
