@@ -7,6 +7,7 @@
 # make test-scale installs what is needed and runs this (test/scale.sh):
 #
 #	SCALE_SEED     what everything random comes from
+#	SCALE_MOVES    so many moves of those that are planned, by chance
 #	SCALE_REPORT   where the report goes
 
 use strict;
@@ -28,7 +29,7 @@ diag "seed $seed";
 my $stage = Stage->new(seed => $seed, clients => CLIENTS);
 
 # Lines of a move that says all that it can: plain, and ahead.
-my %lines = (plain => 13, ahead => 15);
+my %lines = (plain => 15, ahead => 16);
 
 # The mover is killed after each line; then servers are, in one way and another,
 # and the pooler; some moves are given up, and some are left in peace.
@@ -51,7 +52,7 @@ sub plan_moves
 				how => $ways[ rand @ways ],
 				after => int rand $lines
 			}
-		} qw(from to reader from to);
+		} qw(from to reader to);
 		push @plan,
 		  {
 			ahead => $ahead,
@@ -62,10 +63,10 @@ sub plan_moves
 		push @plan, map {
 			{ ahead => $ahead, victim => 'mover', how => 'kill', after => $_, back => 1 }
 		} 1 + int rand 3, 4 + int rand 3;
-		push @plan, map { { ahead => $ahead } } 1 .. 3;
+		push @plan, { ahead => $ahead }, { ahead => $ahead };
 	}
-	return sort { $a->{order} <=> $b->{order} }
-	  map { { %$_, order => rand } } @plan;
+	@plan = sort { $a->{order} <=> $b->{order} } map { { %$_, order => rand } } @plan;
+	return @plan[ 0 .. ($ENV{SCALE_MOVES} || @plan) - 1 ];
 }
 
 sub run_moves
