@@ -2032,7 +2032,7 @@ AS $$
   SELECT x.severity, format('function %I.%I', n.schema_name, n.function_name), x.problem, x.action
   FROM ONLY awspool.registry n CROSS JOIN owner w
     LEFT JOIN (pg_namespace s JOIN pg_proc p ON p.pronamespace = s.oid
-                 AND p.proargtypes::oid[] = ARRAY['text'::regtype, 'text[]'::regtype]::oid[])
+                 AND p.proargtypes = concat_ws(' ', 'text'::regtype::oid, 'text[]'::regtype::oid)::oidvector)
       ON s.nspname = n.schema_name AND p.proname = n.function_name,
     LATERAL (
       SELECT 'error', 'it is to tell which ids are taken on other servers, and is missing: no account can be added',

@@ -45,7 +45,7 @@ REVOKE ALL ON FUNCTION regress_registry.taken, regress_registry.reserve FROM PUB
 CREATE FUNCTION pg_temp.calls() RETURNS TABLE (what text, provider text, ids text, as_owner boolean, path text) LANGUAGE sql AS $$
   WITH c AS (DELETE FROM regress_registry.call RETURNING *)
   SELECT what, provider, CASE WHEN cardinality(ids) > 6 THEN cardinality(ids) || ' ids' ELSE ids::text END,
-         as_role = (SELECT relowner::regrole::text FROM pg_class WHERE oid = 'awspool.account'::regclass), path
+         as_role = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'awspool.account'::regclass), path
   FROM c ORDER BY n
 $$;
 INSERT INTO regress_registry.id VALUES ('910000000001', 'elsewhere'), ('910000000002', 'elsewhere'), ('910000000003', 'elsewhere');
@@ -81,7 +81,9 @@ FROM (VALUES
   (14, 'TABLE awspool.registry')
 ) c (n, call) ORDER BY c.n;
 SELECT awspool.use_registry('regress_registry.rows(text,text[])');
+\set VERBOSITY terse
 SELECT awspool.use_registry('regress_registry.others(text,text[])');
+\set VERBOSITY default
 SET ROLE regress_awspool_acme;
 SELECT awspool.use_registry(NULL);
 RESET ROLE;
@@ -186,7 +188,8 @@ SELECT awspool.use_registry('regress_registry.odd(text,text[])', 'regress_regist
 SELECT i AS n, pg_temp.outcome(format('SELECT awspool.add_account(''acme'', %L, ''MP-0000'', ''SPAM'')', 960000000000 + i)) AS add,
        pg_temp.outcome_as('regress_awspool_acme', format('SELECT awspool.import_csv(''acme'', %L)', 960000000000 + i || ';MP-0000;SPAM')) AS import,
        pg_temp.outcome_as('regress_awspool_acme', format('SELECT awspool.check_csv(''acme'', %L)', 960000000000 + i || ';MP-0000;SPAM')) AS check
-FROM generate_series(1, 11) i ORDER BY i;
+FROM generate_series(1, 11) i WHERE i <> 6 ORDER BY i;
+SELECT awspool.add_account('acme', '960000000006', 'MP-0000', 'SPAM');
 SELECT current_user = session_user AS same, current_setting('search_path');
 SELECT awspool.add_account('acme', '960000000001', 'MP-0000', 'SPAM');
 SELECT awspool.add_account('acme', '960000000002', 'MP-0000', 'SPAM');
@@ -204,7 +207,7 @@ SELECT severity, object, problem, action FROM awspool.lint() WHERE object LIKE '
 REVOKE EXECUTE ON FUNCTION regress_registry.taken FROM PUBLIC, regress_awspool_other;
 SELECT count(*) FROM awspool.lint() WHERE object LIKE 'function regress%';
 ALTER FUNCTION regress_registry.reserve OWNER TO regress_awspool_acme;
-SELECT awspool.add_account('acme', '930000000001', 'MP-0000', 'SPAM');
+SELECT pg_temp.outcome('SELECT awspool.add_account(''acme'', ''930000000001'', ''MP-0000'', ''SPAM'')');
 SELECT severity, object, problem FROM awspool.lint() WHERE object LIKE 'function regress%';
 DROP FUNCTION regress_registry.reserve;
 SELECT awspool.add_account('acme', '930000000001', 'MP-0000', 'SPAM');
@@ -253,7 +256,9 @@ DELETE FROM awspool.registry;
 SELECT pg_temp.outcome('SELECT awspool.add_account(''acme'', ''910000000001'', ''MP-0000'', ''SPAM'')') AS none;
 INSERT INTO awspool.registry (purpose, schema_name, function_name) VALUES ('reserve', 'regress_registry', 'taken');
 SELECT pg_temp.outcome('SELECT awspool.add_account(''acme'', ''910000000001'', ''MP-0000'', ''SPAM'')') AS taken;
+\set VERBOSITY terse
 INSERT INTO awspool.registry (purpose, schema_name, function_name) VALUES ('other', 'regress_registry', 'taken');
+\set VERBOSITY default
 -- Gone, all is as under the script of version 1.0.
 ALTER TABLE awspool.registry RENAME TO registry_gone;
 SELECT pg_temp.outcome('SELECT awspool.add_account(''acme'', ''910000000001'', ''MP-0000'', ''SPAM'')') AS none;
@@ -271,6 +276,7 @@ SELECT pg_temp.outcome_as('regress_awspool_acme', 'SELECT awspool.add_account(''
 SELECT awspool.use_registry(NULL);
 SELECT count(*) FROM awspool.registry;
 
+SET client_min_messages = warning;
 DROP SCHEMA regress_registry CASCADE;
 TRUNCATE awspool.account, awspool.account_log, awspool.provider_role, awspool.provider_viewer;
 DROP ROLE regress_awspool_acme, regress_awspool_viewer, regress_awspool_other;

@@ -12,8 +12,9 @@
  * secret: otherwise the ids of a file could be chosen to fall together, which
  * makes the table several times as large.  check_csv looks each batch up where
  * import_csv would store it.  The first rejected row, unless those are to be
- * skipped, decides that nothing is imported; the rest of the file is only
- * looked up from then on, for the error to tell all there is to tell.
+ * skipped, decides that nothing is imported; the rest of the file, and its own
+ * batch if it is rejected for itself, is only looked up from then on, for the
+ * error to tell all there is to tell.
  *
  * A file of any size streams through COPY into the view awspool.import.  Its
  * triggers gather the rows, store each batch that is full, and the rest when
@@ -144,6 +145,7 @@ typedef struct Import
 static Import *current_import = NULL;
 
 static Datum import(FunctionCallInfo fcinfo, bool store, bool skip_rejected);
+static bool has_rejected(const Batch *batch);
 static void store_csv(Batch *batch);
 static bool read_row(CsvFile *file, const char *provider, Batch *batch);
 static void report_row(ReturnSetInfo *rsinfo, const NewAccount *account,
@@ -231,7 +233,8 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 			more = read_row(file, provider, batch);
 
 		awspool_find_repeated(batch, seen_ids);
-		if (store && (skip_rejected || tally.rejected == 0))
+		if (store && (skip_rejected ||
+					  (tally.rejected == 0 && !has_rejected(batch))))
 			store_csv(batch);
 		else
 			awspool_look_up_batch(batch);
@@ -280,6 +283,21 @@ read_row(CsvFile *file, const char *provider, Batch *batch)
 		account->outcome = STORE_MALFORMED;
 	MemoryContextSwitchTo(caller_context);
 	return true;
+}
+
+/*
+ * Whether a row is rejected whatever is there already.  Then no id of the
+ * batch needs to be reserved for nothing (registry.c).
+ */
+static bool
+has_rejected(const Batch *batch)
+{
+	for (int i = 0; i < batch->n; i++)
+	{
+		if (batch->accounts[i].outcome != STORE_PENDING)
+			return true;
+	}
+	return false;
 }
 
 /*

@@ -8,8 +8,6 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 use Awspool;
-use DBI;
-use DBD::Pg ':async';
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -18,7 +16,7 @@ use Test::More;
 use constant SHARED => 500;    # ids that two providers want at once
 
 my $scripts = "$FindBin::RealBin/../../contrib/scale";
-my $one = start_pool('one', conf => "max_prepared_transactions = 5\nfsync = on");
+my $one = start_pool('one', conf => "max_prepared_transactions = 5");
 
 #
 # A dump has the names of the functions, and the functions are the database's.
@@ -45,10 +43,12 @@ is( $one->safe_psql('restored', "SELECT severity FROM awspool.lint() WHERE objec
 	'error', 'and lint() tells');
 
 # A session hears at once that another one has named a function, or none.
-my $session = connect_to($one, 'restored');
+my $session = $one->background_psql('restored', on_error_stop => 0);
+my $taken = "SELECT awspool.add_account('acme', '910000000003', 'MP-0001', 'SPAM')";
+is($session->query($taken), '', 'a session adds nothing either');
 $one->safe_psql('restored', 'SELECT awspool.use_registry(NULL)');
-ok($session->do("SELECT awspool.add_account('acme', '910000000003', 'MP-0001', 'SPAM')"), 'a session hears that nobody is asked any more');
-$session->disconnect;
+like($session->query($taken), qr/910000000003/, 'until it hears that nobody is asked any more');
+$session->quit;
 
 # As an ordinary role that owns the extension
 $one->safe_psql('postgres', <<'SQL');
@@ -96,12 +96,23 @@ sub add
 	return sqlstate($node, "SELECT awspool.add_account('$provider', '$id', 'MP-0001', 'SPAM');", $dbname);
 }
 
-sub connect_to
+# A session that stays, and one that is told to do something and not waited for:
+# what it says is in its stdout once it has quit.
+sub open_session
 {
-	my ($node, $dbname) = @_;
+	my ($node, @sql) = @_;
+	my $session = $node->background_psql('postgres', on_error_stop => 0);
 
-	return DBI->connect('dbi:Pg:' . $node->connstr($dbname // 'postgres'), '', '',
-		{ AutoCommit => 1, RaiseError => 1, PrintError => 0 });
+	$session->query_safe($_) for @sql;
+	return $session;
+}
+
+sub begin_query
+{
+	my ($session, $sql) = @_;
+
+	$session->query_until(qr/begun/, "\\echo begun\n$sql;\n");
+	return;
 }
 
 sub run_script
@@ -190,7 +201,7 @@ SQL
 	for my $way ('add_account', 'import_csv')
 	{
 		my $base = $way eq 'add_account' ? 910000000000 : 920000000000;
-		my @sessions = map { connect_to($_) } $one, $two;
+		my @sessions = map { open_session($_) } $one, $two;
 		my @sql = map {
 			my ($provider, $direction) = @$_;
 			$way eq 'add_account'
@@ -203,8 +214,8 @@ SQL
 				(SELECT string_agg(($base + n) || ';MP-0001;SPAM', E'\\n' ORDER BY n $direction) FROM generate_series(1, @{[SHARED]}) n), true)"
 		} [ 'acme', 'ASC' ], [ 'globex', 'DESC' ];
 
-		$sessions[$_]->do($sql[$_], { pg_async => PG_ASYNC }) for 0, 1;
-		$_->pg_result, $_->disconnect for @sessions;
+		begin_query($sessions[$_], $sql[$_]) for 0, 1;
+		$_->quit for @sessions;
 		my @stored = map { [ split /\n/, $_->safe_psql('postgres', "SELECT account_id FROM awspool.account WHERE account_id LIKE '" . substr($base, 0, 2) . "%' ORDER BY 1") ] } $one, $two;
 		my %seen;
 		$seen{$_}++ for map { @$_ } @stored;
@@ -218,10 +229,9 @@ SQL
 	#
 
 	# the server dies
-	my $session = connect_to($one);
-	$session->begin_work;
-	$session->do("SELECT awspool.add_account('acme', '930000000001', 'MP-0001', 'SPAM')");
+	my $session = open_session($one, 'BEGIN', "SELECT awspool.add_account('acme', '930000000001', 'MP-0001', 'SPAM')");
 	$one->stop('immediate');
+	$session->quit;
 	$one->start;
 	is($at->("SELECT provider FROM registry.id WHERE account_id = '930000000001'"), 'acme', 'a crash leaves the reservation');
 	is($one->safe_psql('postgres', "SELECT count(*) FROM awspool.account WHERE account_id = '930000000001'"), '0', 'and no account');
@@ -229,13 +239,11 @@ SQL
 	is(add($one, 'acme', '930000000001'), '', 'and the same provider may add it');
 
 	# the registry dies after it has answered
-	$session = connect_to($one);
-	$session->begin_work;
-	$session->do("SELECT awspool.add_account('acme', '930000000002', 'MP-0001', 'SPAM')");
+	$session = open_session($one, 'BEGIN', "SELECT awspool.add_account('acme', '930000000002', 'MP-0001', 'SPAM')");
 	$registry->stop('immediate');
 	$registry->start;
-	$session->commit;
-	$session->disconnect;
+	$session->query_safe('COMMIT');
+	$session->quit;
 	is(add($two, 'globex', '930000000002'), '23505', 'what was told to be free is reserved after a crash of the registry');
 
 	# the transaction is rolled back: given back, it is free
@@ -260,45 +268,31 @@ SQL
 	for my $end ('commit', 'rollback', 'prepare')
 	{
 		my $id = { commit => '930000000011', rollback => '930000000012', prepare => '930000000013' }->{$end};
-		my ($adds, $releases) = map { connect_to($one) } 1, 2;
+		my ($adds, $releases) = map { open_session($one) } 1, 2;
 
-		$adds->begin_work;
-		$adds->do("SELECT awspool.add_account('acme', '$id', 'MP-0001', 'SPAM')");
-		if ($end eq 'prepare')
-		{
-			$adds->do("PREPARE TRANSACTION 'adds'");
-			$adds->rollback;
-		}
-		my $release = $releases->prepare("SELECT outcome FROM registry.release('acme', '{$id}')", { pg_async => PG_ASYNC });
-		$release->execute;
+		$adds->query_safe('BEGIN');
+		$adds->query_safe("SELECT awspool.add_account('acme', '$id', 'MP-0001', 'SPAM')");
+		$adds->query_safe("PREPARE TRANSACTION 'adds'") if $end eq 'prepare';
+		begin_query($releases, "SELECT outcome FROM registry.release('acme', '{$id}')");
 		$registry->poll_query_until('registry', "SELECT closing FROM registry.id WHERE account_id = '$id'") or die 'not closed';
 		is(add($one, 'acme', $id =~ s/1(.)$/2$1/r), '', 'others go on');
 		is( sqlstate($one, "SET statement_timeout = '5s'; SELECT awspool.add_account('acme', '$id', 'MP-0001', 'SPAM');"),
 			'23505', 'what is being released is taken to the provider, too');
-		ok(!$releases->pg_ready, "release waits: $end");
-		if ($end eq 'prepare')
-		{
-			$adds->do("COMMIT PREPARED 'adds'");
-		}
-		else
-		{
-			$adds->$end;
-		}
-		$releases->pg_result;
-		is(join(',', map { $_->[0] } @{ $release->fetchall_arrayref }), $end eq 'rollback' ? 'released' : 'kept', "and then sees: $end");
-		$_->disconnect for $adds, $releases;
+		is( $one->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%registry.release%' AND pid <> pg_backend_pid()"),
+			'1', "release waits: $end");
+		$adds->query_safe($end eq 'prepare' ? "COMMIT PREPARED 'adds'" : $end);
+		$_->quit for $adds, $releases;
+		like($releases->{stdout}, $end eq 'rollback' ? qr/released/ : qr/kept/, "and then sees: $end");
 	}
 
 	# release ends half-way
 	{
-		my $adds = connect_to($one);
+		my $adds = open_session($one, 'BEGIN', "SELECT awspool.add_account('acme', '930000000031', 'MP-0001', 'SPAM')");
 
-		$adds->begin_work;
-		$adds->do("SELECT awspool.add_account('acme', '930000000031', 'MP-0001', 'SPAM')");
 		is( sqlstate($one, "SET statement_timeout = '1s'; SELECT registry.release('acme', '{930000000031}');"),
 			'57014', 'a release gives up');
-		$adds->rollback;
-		$adds->disconnect;
+		$adds->query_safe('ROLLBACK');
+		$adds->quit;
 		is(add($one, 'acme', '930000000031'), '23505', 'what it closed stays closed');
 		is($one->safe_psql('postgres', "SELECT outcome FROM registry.release('acme', '{930000000031}')"), 'released', 'until it is run again');
 		is(add($two, 'globex', '930000000031'), '', 'and free then');
@@ -331,14 +325,12 @@ SQL
 	is(add($one, 'acme', '940000000001'), '', 'when it is back, so are additions');
 
 	# a session that was connected before goes on, at the second try at the latest
-	$session = connect_to($one);
-	$session->do("SELECT awspool.add_account('acme', '940000000002', 'MP-0001', 'SPAM')");
+	$session = open_session($one, "SELECT awspool.add_account('acme', '940000000002', 'MP-0001', 'SPAM')");
 	$registry->restart;
-	eval { $session->do("SELECT awspool.add_account('acme', '940000000003', 'MP-0001', 'SPAM')") };
-	note 'the first call after a restart: ', $@ ? $session->state : 'done';
-	eval { $session->do("SELECT awspool.add_account('acme', '940000000004', 'MP-0001', 'SPAM')") };
-	is($@, '', 'a session reconnects to a registry that was restarted');
-	$session->disconnect;
+	note 'the first call after a restart: ', $session->query("SELECT status FROM awspool.add_account('acme', '940000000003', 'MP-0001', 'SPAM')");
+	is( $session->query("SELECT status FROM awspool.add_account('acme', '940000000004', 'MP-0001', 'SPAM')"),
+		'ready', 'a session reconnects to a registry that was restarted');
+	$session->quit;
 
 	#
 	# Spread over two databases, as the reference says.
