@@ -202,7 +202,7 @@ test-pitr:
 	@bash $(here)/test/pitr.sh
 
 test-scale:
-	@bash $(here)/test/scale.sh
+	@bash $(here)/test/scale.sh $(SECONDS)
 
 test-clients:
 	@bash $(here)/test/clients.sh

@@ -8,6 +8,7 @@
 #
 #	SCALE_SEED     what everything random comes from
 #	SCALE_MOVES    so many moves of those that are planned, by chance
+#	SCALE_SECONDS  after which no move begins
 #	SCALE_REPORT   where the report goes
 
 use strict;
@@ -75,6 +76,7 @@ sub run_moves
 
 	for my $plan (plan_moves())
 	{
+		last if time - $started > ($ENV{SCALE_SECONDS} || 600);
 		$stage->move(%$plan);
 		note $stage->last_move;
 		$stage->trouble($troubles[ rand @troubles ]) if rand() < 0.2;
