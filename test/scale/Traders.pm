@@ -76,7 +76,7 @@ sub serve
 		$is_working = $command eq 'work';
 		if ($command eq 'stock')
 		{
-			import_file($client, 'import_csv', $_, 40) for marketplaces();
+			import_file($client, 'import_csv', $_, 20) for marketplaces();
 		}
 		elsif ($command eq 'rest')
 		{
