@@ -61,13 +61,13 @@ UNION ALL
 SELECT 'lint: ' || concat_ws(' ', object, problem) FROM awspool.lint()
 WHERE object ~ 'provider|publication|subscription|replica|account'
 UNION ALL
-SELECT 'left behind: ' || slot_name FROM pg_replication_slots
+SELECT 'left behind: ' || slot_name::text FROM pg_replication_slots
 UNION ALL
-SELECT 'left behind: ' || pubname FROM pg_publication
+SELECT 'left behind: ' || pubname::text FROM pg_publication
 UNION ALL
-SELECT 'left behind: ' || subname FROM pg_subscription
+SELECT 'left behind: ' || subname::text FROM pg_subscription
 UNION ALL
-SELECT 'left behind: replica identity ' || relreplident FROM pg_class
+SELECT 'left behind: replica identity ' || relreplident::text FROM pg_class
 WHERE oid = 'awspool.account'::regclass AND relreplident <> 'd'
 SQL
 
