@@ -27,9 +27,10 @@
 #
 # read_history() makes transactions of these:
 #
-#	client, number, epoch, isolation, asked, told, outcome, calls
+#	client, number, epoch, isolation, asked, told, outcome, calls, stale
 #
-# "told" is when the transaction was over for certain.  The calls of each have
+# "told" is when the transaction was over for certain; "stale" says that by then
+# somebody was on a later server already.  The calls of each have
 #
 #	name, args, asked, told, rows, answer, error, undone
 #
@@ -194,7 +195,12 @@ sub settle
 {
 	my ($history) = @_;
 	my $end = $history->{quiet} // now();
+	my @begun;    # of each epoch, and those after it
 
+	for my $transaction (@{ $history->{transactions} })
+	{
+		$begun[$_] //= $transaction->{asked} for 0 .. $transaction->{epoch};
+	}
 	for my $transaction (@{ $history->{transactions} })
 	{
 		my $outcome = $transaction->{outcome} // 'unknown';
@@ -214,6 +220,8 @@ sub settle
 			delete $_->{error}
 			  for @calls ? splice @calls, -($calls[-1]{together} // 1) : ();
 		}
+		my $next = $begun[ $transaction->{epoch} + 1 ];
+		$transaction->{stale} = defined $next && $next < $transaction->{told};
 		$transaction->{outcome} = $outcome;
 		$_->{told} //= $transaction->{told} for @{ $transaction->{calls} };
 	}

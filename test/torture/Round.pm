@@ -51,7 +51,6 @@ sub new
 	my $self = bless {
 		%params,
 		dir => PostgreSQL::Test::Utils::tempdir(),
-		epoch => 0,
 		killed => [],
 		hit => {},
 	}, $class;
@@ -129,7 +128,6 @@ sub tell_server
 	PostgreSQL::Test::Utils::append_to_file(
 		"$file.new",
 		join("\t",
-			$self->{epoch},
 			$self->{primary}->connstr('postgres'),
 			$self->{pooler} ? $self->{pooler}->connstr : '')
 		  . "\n");
@@ -199,7 +197,6 @@ sub promote
 	@$self{qw(primary standby former)} = ($new, undef, $old);
 	$new->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
 	$self->{history}->note_and_sync(0, 'promoted');
-	$self->{epoch}++;
 	$self->tell_server;
 	return;
 }
