@@ -19,7 +19,6 @@
 #	make test-servers  every test, on 15, 17, 18 and 19
 #	make test-upgrade  a pool that pg_upgrade takes from 15 to 17, 18 and 19
 #	make test-pitr     a pool that is restored to an earlier time by pgBackRest
-#	make test-ha       three servers under Patroni, killed while they sell
 #	make fuzz          files that nobody thought of, for SECONDS=60
 #	make test-clients  the examples for drivers and object mappers
 #	make sqlsmith      queries that nobody thought of, for SECONDS=600 and as long again
@@ -102,7 +101,7 @@ EXTENSION = awspool
 DATA = $(sort $(notdir $(wildcard $(here)/awspool--*.sql)))
 # The documents keep their places towards each other, so that links lead somewhere.
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
-	doc/awspool.md doc/torture.md doc/failover.md doc/portal.png \
+	doc/awspool.md doc/torture.md doc/portal.png \
 	bench/results.md bench/results.svg bench/before/results.md \
 	$(addprefix test/clients/,psycopg3.py sqlalchemy_orm.py django_orm.py \
 		node_postgres.js drizzle.js typeorm.js Jdbc.java) \
