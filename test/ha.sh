@@ -2,8 +2,7 @@
 # Three servers under Patroni and clients that write down what they are told, while
 # servers are killed, switched over and cut off; then the torture's judge reads that
 # (test/ha.pl).  Ends with the figures, as tables, and "N passed, N failed".
-# OUTAGES="kill-node switchover" names some of what
-# happens alone (test/ha/Outage.pm).
+# OUTAGES="kill-node switchover" names some of what happens alone (test/ha/Outage.pm).
 #
 # Patroni and etcd are unpacked in the private place, not installed: that would
 # start both on this machine.  What is installed is libraries.
