@@ -82,7 +82,8 @@ sub note_promotions
 	return;
 }
 
-# Another server is in charge; the old one may be there, too.
+# Another server is in charge, to Patroni, and is just being promoted; the old one
+# may be there, too.
 sub follow
 {
 	my ($self, $member) = @_;
@@ -90,6 +91,12 @@ sub follow
 	eval { $self->{dbh}->disconnect };
 	delete $self->{dbh};
 	$self->{primary} = $member;
+	Patroni::wait_for(
+		'the end of recovery',
+		sub {
+			return ($self->dbh->selectrow_array(
+					'SELECT NOT pg_is_in_recovery()'))[0];
+		});
 	$self->note_promotions;
 	return;
 }

@@ -73,8 +73,8 @@ sub outage
 	{
 		my $new = $cluster->wait_for_leader($old);
 
-		$event{led} = now();
 		$round->follow($new);
+		$event{led} = now();
 		sleep 2 if $name eq 'kill-patroni';    # both servers take clients
 		$cluster->start_patroni($old) if $who;
 	}
