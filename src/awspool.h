@@ -474,7 +474,7 @@ extern void awspool_announce_change(Oid table);
 extern void awspool_begin_versions(VersionScan *versions, Relation rel,
 								   const char *index,
 								   ScanDirection direction, int nkeys,
-								   const Datum *values);
+								   const Datum *values, bool want_entries);
 extern bool awspool_next_version(VersionScan *versions);
 extern bool awspool_shows_version(VersionScan *versions, Snapshot snapshot);
 extern void awspool_skip_shown(VersionScan *versions);

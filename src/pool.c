@@ -301,7 +301,7 @@ look(Relation rel, const char *provider, const char *marketplace,
 	latest->curcid = InvalidCommandId;
 	InitDirtySnapshot(dirty);
 	awspool_begin_versions(&versions, rel, "pool_setting_pkey",
-						   ForwardScanDirection, lengthof(keys), keys);
+						   ForwardScanDirection, lengthof(keys), keys, false);
 	while (awspool_next_version(&versions))
 	{
 		bool		now = table_tuple_satisfies_snapshot(rel, versions.slot,

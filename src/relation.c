@@ -261,11 +261,13 @@ awspool_announce_change(Oid table)
  * Begins to visit every version of the rows whose first columns equal the
  * values, of type text, timestamptz or bigint, in the order of the index, or
  * against it.  Whether a version is there is for the caller to say: nothing
- * here leaves traces for serializable transactions to stumble over.
+ * here leaves traces for serializable transactions to stumble over.  Who wants
+ * the entries may skip some of them.
  */
 void
 awspool_begin_versions(VersionScan *versions, Relation rel, const char *index,
-					   ScanDirection direction, int nkeys, const Datum *values)
+					   ScanDirection direction, int nkeys, const Datum *values,
+					   bool want_entries)
 {
 	ScanKeyData keys[4];
 
@@ -290,7 +292,7 @@ awspool_begin_versions(VersionScan *versions, Relation rel, const char *index,
 	}
 	versions->scan = awspool_index_beginscan(rel, versions->index,
 											 SnapshotAny, nkeys);
-	versions->scan->xs_want_itup = true;
+	versions->scan->xs_want_itup = want_entries;
 	index_rescan(versions->scan, keys, nkeys, NULL, 0);
 }
 

@@ -197,7 +197,7 @@ begin_reading(Reading *reading, Relation rel, const char *index,
 	qsort_arg(reading->pending, reading->npending, sizeof(PendingCount),
 			  compare_counts, &reading->direction);
 	awspool_begin_versions(&reading->versions, rel, index, direction,
-						   provider == NULL ? 0 : 1, &key);
+						   provider == NULL ? 0 : 1, &key, true);
 	step(reading);
 }
 
@@ -418,7 +418,7 @@ find_oldest_ready(Relation account, PoolState *pool, Snapshot snapshot)
 	bool		isnull;
 
 	awspool_begin_versions(&versions, account, "account_ready",
-						   ForwardScanDirection, lengthof(keys), keys);
+						   ForwardScanDirection, lengthof(keys), keys, false);
 	while (awspool_next_version(&versions))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -447,7 +447,7 @@ find_oldest_in_progress(Relation account, PoolState **pools, int n,
 	for (int i = 0; i < n; i++)
 		missing += pools[i]->n[TALLY_NOW_IN_PROGRESS] > 0;
 	awspool_begin_versions(&versions, account, "account_in_progress",
-						   ForwardScanDirection, 1, &key);
+						   ForwardScanDirection, 1, &key, false);
 	while (missing > 0 && awspool_next_version(&versions))
 	{
 		PoolState	wanted;

@@ -333,7 +333,7 @@ add_to_any(Relation rel, TallyPool *pool, const TallyRow *change)
 	bool		done = false;
 
 	awspool_begin_versions(&versions, rel, "tally_open",
-						   BackwardScanDirection, lengthof(keys), keys);
+						   BackwardScanDirection, lengthof(keys), keys, false);
 	for (int i = 0; i < MAX_LOOKS && !done && awspool_next_version(&versions);
 		 i++)
 	{
@@ -465,7 +465,7 @@ awspool_merge_tally(Relation rel, TallyPool *pool, TimestampTz current,
 	if (!begin_merge(&merge, current))
 		return false;
 	awspool_begin_versions(&versions, rel, "tally_open", ForwardScanDirection,
-						   lengthof(keys), keys);
+						   lengthof(keys), keys, false);
 	while (merge.taken < limit && awspool_next_version(&versions))
 	{
 		HeapTuple	fragment = free_version(&versions);
@@ -521,7 +521,7 @@ take_row(Relation rel, const PoolNames *pool, TimestampTz hour, int64 part,
 
 	*row = NULL;
 	awspool_begin_versions(&versions, rel, "tally_pkey",
-						   BackwardScanDirection, lengthof(keys), keys);
+						   BackwardScanDirection, lengthof(keys), keys, false);
 	while (free && *row == NULL && awspool_next_version(&versions))
 	{
 		ItemPointerData tid = versions.slot->tts_tid;
