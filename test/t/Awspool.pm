@@ -11,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
 our @EXPORT =
-  qw(start_pool add_accounts claim claim_sql sqlstate statuses sample server_version);
+  qw(start_pool add_accounts claim claim_sql claim_buffers sqlstate statuses sample server_version);
 
 # Start a server with the extension; the rest are lines of postgresql.conf.
 sub start_pool
@@ -54,6 +54,19 @@ sub claim_sql
 
 	return "SELECT account_id FROM awspool.claim_account('acme', 'MP-0001'"
 	  . (defined $order ? ", '$order')" : ')');
+}
+
+# Claim from that pool in a session, and return how many buffers that touched.
+sub claim_buffers
+{
+	my ($session) = @_;
+	my $plan = $session->query_safe(
+		"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT awspool.claim_account('acme', 'MP-0001')");
+	my ($buffers) = $plan =~ /Buffers: (.*)/ or die $plan;
+	my $sum = 0;
+
+	$sum += $1 while $buffers =~ /(?:hit|read)=(\d+)/g;
+	return $sum;
 }
 
 # The error code that a script ends with; empty if it succeeds.

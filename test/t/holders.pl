@@ -56,25 +56,12 @@ sub claim_in
 		"SELECT account_id FROM awspool.claim_account('acme', 'MP-0001')");
 }
 
-# Claim in a session, and return how many buffers that touched.
-sub buffers
-{
-	my ($session) = @_;
-	my $plan = $session->query_safe(
-		"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT awspool.claim_account('acme', 'MP-0001')");
-	my ($buffers) = $plan =~ /Buffers: (.*)/ or die $plan;
-	my $sum = 0;
-
-	$sum += $1 while $buffers =~ /(?:hit|read)=(\d+)/g;
-	return $sum;
-}
-
 # The fewest of several: pages are split at times.
 sub fewest_buffers
 {
 	my ($session) = @_;
 
-	return (sort { $a <=> $b } map { buffers($session) } 1 .. 5)[0];
+	return (sort { $a <=> $b } map { claim_buffers($session) } 1 .. 5)[0];
 }
 
 # A claim inside a savepoint of its own

@@ -68,19 +68,6 @@ sub session
 	return $node->background_psql('postgres', on_error_stop => 0);
 }
 
-# Claim in a session, and return how many buffers that touched.
-sub buffers
-{
-	my ($session) = @_;
-	my $plan = $session->query_safe(
-		"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT awspool.claim_account('acme', 'MP-0001')");
-	my ($buffers) = $plan =~ /Buffers: (.*)/ or die $plan;
-	my $sum = 0;
-
-	$sum += $1 while $buffers =~ /(?:hit|read)=(\d+)/g;
-	return $sum;
-}
-
 # Ask an empty pool until that many slices were looked at, and return how many
 # buffers each of them touched.
 sub slices
@@ -91,7 +78,7 @@ sub slices
 
 	while (@slices < $count && time() < $end)
 	{
-		my $buffers = buffers($session);
+		my $buffers = claim_buffers($session);
 
 		push @slices, $buffers if $buffers > SLICE / 2;
 		sleep 0.02;
@@ -121,9 +108,9 @@ fill(DEAD);
 my $last_position = $node->safe_psql('postgres',
 	'SELECT last_value FROM awspool.account_position');
 
-my $walk = buffers($warm);
+my $walk = claim_buffers($warm);
 cmp_ok($walk, '>', 5 * SLICE, "the first walk is long: $walk buffers");
-my $alone = (sort { $a <=> $b } map { buffers($warm) } 1 .. 5)[0];
+my $alone = (sort { $a <=> $b } map { claim_buffers($warm) } 1 .. 5)[0];
 cmp_ok($alone, '<', 40, "then an answer touches $alone");
 my @slices = slices($warm, 20);
 is(scalar @slices, 20, "slices of what is before the start: @slices");
