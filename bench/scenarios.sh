@@ -1,6 +1,6 @@
 # What is measured.  To be sourced.  Each scenario can run alone.
 
-# for_1_8_32 "SIDES" SCRIPT WORDS "TARGETS": a line for so many clients.
+# for_1_8_32 "SIDES" SCRIPT WORDS "TARGETS" [HOW]: a line for so many clients.
 for_1_8_32()
 {
 	local clients targets=($4)
@@ -8,7 +8,7 @@ for_1_8_32()
 	for clients in 1 8 32; do
 		line "$clients client$([ $clients = 1 ] || echo s)$3" tps ${targets[0]:+">= ${targets[0]}"}
 		targets=("${targets[@]:1}")
-		compare "$1" "$2" $clients
+		"${5-compare}" "$1" "$2" $clients
 	done
 }
 
@@ -31,31 +31,27 @@ scenario_before()
 	make_before
 	stock "before awspool" $((6 * rounds * duration * max_tps))
 	orders=0
-	take_turns claim "" "0.95 0.95 0.95"
-	take_turns claim_for_order ", with an order id" "0.95 0.95 0.95"
+	for_1_8_32 "before awspool" claim "" "0.95 0.95 0.95" take_turns
+	for_1_8_32 "before awspool" claim_for_order ", with an order id" "0.95 0.95 0.95" take_turns
 	stocked=()
 	count_work_of "before awspool"
 }
 
-# take_turns SCRIPT WORDS "TARGETS".  A pair of runs close to each other, without a
-# copy in between, since these two differ by less than the machine from one
-# minute to the next.
+# take_turns "TWO SIDES" SCRIPT CLIENTS: as compare, but in pairs of runs close to
+# each other, without a copy in between, since these two differ by less than the
+# machine from one minute to the next.
 take_turns()
 {
-	local clients round side targets=($3)
+	local round side sides=($1)
 
-	for clients in 1 8 32; do
-		line "$clients client$([ $clients = 1 ] || echo s)$2" tps ">= ${targets[0]}"
-		targets=("${targets[@]:1}")
-		sql -d postgres -c CHECKPOINT
-		for ((round = 1; round <= rounds; round++)); do
-			for side in $([ $((round % 2)) = 1 ] && echo before awspool || echo awspool before); do
-				database=$side
-				orders=$((orders + clients * duration * max_tps))
-				run "$side" "$1" "$clients" -T "$duration" \
-					-D claimed=$orders -D stride=$((duration * max_tps))
-				record "$round" "$side" "$tps"
-			done
+	sql -d postgres -c CHECKPOINT
+	for ((round = 1; round <= rounds; round++)); do
+		for side in "${sides[@]:round % 2}" "${sides[@]:0:round % 2}"; do
+			database=$side
+			orders=$((orders + $3 * duration * max_tps))
+			run "$side" "$2" "$3" -T "$duration" \
+				-D claimed=$orders -D stride=$((duration * max_tps))
+			record "$round" "$side" "$tps"
 		done
 	done
 	database=copy
