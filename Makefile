@@ -67,12 +67,12 @@ OBJS = \
 	src/access.o \
 	src/tally_row.o \
 	src/tally.o \
-	src/tally_read.o \
 	src/recount.o \
 	src/arrival.o \
 	src/lifecycle.o \
 	src/row.o \
 	src/pool_start.o \
+	src/tally_read.o \
 	src/pool.o \
 	src/holder.o \
 	src/pause.o \

@@ -15,7 +15,27 @@ ALTER TABLE awspool.account SET ACCESS METHOD heap;
 ALTER TABLE awspool.account_log SET ACCESS METHOD heap;
 ALTER TABLE awspool.provider_role SET ACCESS METHOD heap;
 ALTER TABLE awspool.arrival_count SET ACCESS METHOD heap;
-ALTER TABLE awspool.pool_start SET ACCESS METHOD heap;
+
+-- Notes now tell which transaction was the next one.  They are hints, to be
+-- made anew.
+ALTER EXTENSION awspool DROP TABLE awspool.pool_start;
+DROP TABLE awspool.pool_start;
+CREATE UNLOGGED TABLE awspool.pool_start (
+  position    bigint NOT NULL,  -- the C code changes the first three in place
+  arrivals    bigint NOT NULL,
+  next_xid    bigint NOT NULL DEFAULT 0,
+  provider    text COLLATE "C" NOT NULL,
+  marketplace text COLLATE "C" NOT NULL,
+  CONSTRAINT pool_start_pkey PRIMARY KEY (provider, marketplace)
+) USING heap;
+
+COMMENT ON TABLE awspool.pool_start IS
+  'Where to start looking in a pool, kept for sessions to come: a mere hint, worth nothing once arrival_count has gone up. Empty after a crash, and not dumped.';
+
+ALTER TABLE awspool.pool_start
+  ALTER position SET STATISTICS 0, ALTER arrivals SET STATISTICS 0, ALTER next_xid SET STATISTICS 0,
+  ALTER provider SET STATISTICS 0, ALTER marketplace SET STATISTICS 0;
+ALTER TABLE awspool.pool_start ENABLE ROW LEVEL SECURITY;
 
 -- The accounts of each provider, oldest first: where the views look.
 DROP INDEX awspool.account_provider;
@@ -446,7 +466,7 @@ AS $$
       ('registry', '{purpose,schema_name,function_name,since,set_by}', '{registry_pkey}',
        '{registry_purpose_is_known}'),
       ('arrival_count', '{arrivals}', '{}', '{}'),
-      ('pool_start', '{position,arrivals,provider,marketplace}',
+      ('pool_start', '{position,arrivals,next_xid,provider,marketplace}',
        '{pool_start_pkey}', '{}'),
       ('pool_setting',
        '{provider,marketplace,low_water,min_days,deadline,paused_at,paused_by,pause_reason}',
@@ -1661,6 +1681,7 @@ GRANT EXECUTE ON FUNCTION awspool.visible_accounts() TO PUBLIC;
 
 GRANT SELECT ON awspool.pool_activity TO PUBLIC;
 GRANT EXECUTE ON FUNCTION awspool.read_pools, awspool.read_activity TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('awspool.pool_start', 'WHERE false');
 SELECT pg_catalog.pg_extension_config_dump('awspool.tally', 'WHERE false');
 
 -- The tables are locked: nobody changes an account meanwhile.

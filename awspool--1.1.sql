@@ -216,8 +216,9 @@ COMMENT ON TABLE awspool.arrival_count IS
 
 -- Where to start looking in a pool, kept for sessions to come: a mere hint.
 CREATE UNLOGGED TABLE awspool.pool_start (
-  position    bigint NOT NULL,  -- the C code changes the first two in place
+  position    bigint NOT NULL,  -- the C code changes the first three in place
   arrivals    bigint NOT NULL,
+  next_xid    bigint NOT NULL DEFAULT 0,
   provider    text COLLATE "C" NOT NULL,
   marketplace text COLLATE "C" NOT NULL,
   CONSTRAINT pool_start_pkey PRIMARY KEY (provider, marketplace)
@@ -442,7 +443,7 @@ ALTER TABLE awspool.provider_role
   ALTER provider SET STATISTICS 0, ALTER role SET STATISTICS 0,
   ALTER role_oid SET STATISTICS 0;
 ALTER TABLE awspool.pool_start
-  ALTER position SET STATISTICS 0, ALTER arrivals SET STATISTICS 0,
+  ALTER position SET STATISTICS 0, ALTER arrivals SET STATISTICS 0, ALTER next_xid SET STATISTICS 0,
   ALTER provider SET STATISTICS 0, ALTER marketplace SET STATISTICS 0;
 
 -- A second wall, for roles such as pg_read_all_data that need no grant.
@@ -1759,7 +1760,7 @@ AS $$
       ('registry', '{purpose,schema_name,function_name,since,set_by}', '{registry_pkey}',
        '{registry_purpose_is_known}'),
       ('arrival_count', '{arrivals}', '{}', '{}'),
-      ('pool_start', '{position,arrivals,provider,marketplace}',
+      ('pool_start', '{position,arrivals,next_xid,provider,marketplace}',
        '{pool_start_pkey}', '{}'),
       ('pool_setting',
        '{provider,marketplace,low_water,min_days,deadline,paused_at,paused_by,pause_reason}',

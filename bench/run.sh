@@ -153,25 +153,26 @@ copy()
 database=copy
 
 # send SIDE SCRIPT CLIENTS OPTIONS...: pgbench on the copy; what it says goes to
-# $work/pgbench.SCRIPT.  The planner has no choice but the index it should use.
+# $work/pgbench.DATABASE.SCRIPT, and its pid to $work/pid.DATABASE.  The planner has no
+# choice but the index it should use.
 send()
 {
 	local file=$work/$2.$1
 
 	"script_$2" "$1" >"$file"
 	in_private PGOPTIONS="-c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off" \
-		pgbench -n -M prepared -U app -f "$file" -c "$3" \
+		bash -c 'echo $$ >"$0"; exec pgbench "$@"' "$work/pid.$database" -n -M prepared -U app -f "$file" -c "$3" \
 		-j $(($3 < $(nproc) ? $3 : $(nproc))) \
 		-D n=0 -D pools="$pools" -D claimed="$claimed" \
 		-D stride=$(((ready - claimed) / $3)) "${@:4}" "$database" \
-		>"$work/pgbench.$2" 2>&1 ||
-		give_up "pgbench failed: $(tail -n 5 "$work/pgbench.$2")"
+		>"$work/pgbench.$database.$2" 2>&1 ||
+		give_up "pgbench failed: $(tail -n 5 "$work/pgbench.$database.$2")"
 }
 
 # said SCRIPT PATTERN: the number behind the pattern in pgbench's words.
 said()
 {
-	sed -nE "s,^$2 ([0-9.]+).*,\1,p" "$work/pgbench.$1"
+	sed -nE "s,^$2 ([0-9.]+).*,\1,p" "$work/pgbench.$database.$1"
 }
 
 # changed SIDE COLUMN: how many accounts were claimed (claimed_at), or closed.

@@ -27,7 +27,7 @@ scenario_hot()
 scenario_before()
 {
 	scenario "The release before" \
-		"As the hot pool, side by side with version 1.0, which is the limit here. Both sides keep their database over all rounds, and claim in turn for the time of a round."
+		"As the hot pool, side by side with version 1.0, which is the limit here. Both sides keep their database and stay connected; each claims for a quarter of a second while the other one is stopped, then it is the other's turn."
 	make_before
 	stock "before awspool" $((6 * rounds * duration * max_tps))
 	orders=0
@@ -37,24 +37,55 @@ scenario_before()
 	count_work_of "before awspool"
 }
 
-# take_turns "TWO SIDES" SCRIPT CLIENTS: as compare, but in pairs of runs close to
-# each other, without a copy in between, since these two differ by less than the
-# machine from one minute to the next.
+# take_turns "TWO SIDES" SCRIPT CLIENTS: as compare, but both are connected all the
+# time, and every quarter of a second the other one is stopped and this one goes on.
+# These two differ by less than the machine from one second to the next.
 take_turns()
 {
 	local round side sides=($1)
 
-	sql -d postgres -c CHECKPOINT
 	for ((round = 1; round <= rounds; round++)); do
-		for side in "${sides[@]:round % 2}" "${sides[@]:0:round % 2}"; do
-			database=$side
-			orders=$((orders + $3 * duration * max_tps))
-			run "$side" "$2" "$3" -T "$duration" \
-				-D claimed=$orders -D stride=$((duration * max_tps))
-			record "$round" "$side" "$tps"
+		sql -d postgres -c CHECKPOINT
+		orders=$((orders + $3 * duration * max_tps))
+		rm -f "$work"/pid.*
+		for side in "${sides[@]}"; do
+			take_half "$side" "$2" "$3" &
+		done
+		let_in_turn "${sides[@]}" $((2 * $3))
+		for side in "${sides[@]}"; do
+			wait -n
+		done
+		for side in "${sides[@]}"; do
+			record "$round" "$side" "$(cat "$work/tps.$side")"
 		done
 	done
-	database=copy
+}
+
+# One of those two: it runs for half of the time.
+take_half()
+{
+	local database=$1
+
+	run "$1" "$2" "$3" -T $((2 * duration)) \
+		-D claimed=$orders -D stride=$((duration * max_tps))
+	awk "BEGIN { print 2 * $tps }" >"$work/tps.$1"
+}
+
+# let_in_turn ONE OTHER CLIENTS: once all are connected, until one has ended.
+let_in_turn()
+{
+	local connected="SELECT count(*) FROM pg_stat_activity
+		WHERE application_name = 'pgbench' AND datname IN ('$1', '$2')"
+
+	until [ "$(sql -d postgres -c "$connected")" = "$3" ]; do
+		sleep 0.1
+	done
+	in_private bash -c '
+		while kill -CONT "$1" && kill -STOP "$2"; do
+			sleep 0.25
+			set -- "$2" "$1"
+		done
+		kill -CONT "$1" "$2" || true' in_turn $(cat "$work/pid.$1" "$work/pid.$2") 2>/dev/null
 }
 
 scenario_pools()
@@ -122,7 +153,7 @@ claim_for_long()
 	line "whole time" tps
 	record "$1" "$2" "$tps"
 
-	awk -v side="$2" '/^progress:/ { print side "\t" $2 "\t" $4 }' "$work/pgbench.claim" \
+	awk -v side="$2" '/^progress:/ { print side "\t" $2 "\t" $4 }' "$work/pgbench.copy.claim" \
 		>"$work/windows.$2"
 	cat "$work/windows.$2" >>"$work/windows"
 	line "last tenth / first tenth" "" ">= 0.95"
@@ -219,7 +250,7 @@ claim_during_import()
 	line "whole time" tps
 	record "$1" "$2" "$tps"
 	line "slowest second" tps
-	record "$1" "$2" "$(awk '/^progress:/ { print $4 }' "$work/pgbench.claim" | sort -g | head -n 1)"
+	record "$1" "$2" "$(awk '/^progress:/ { print $4 }' "$work/pgbench.copy.claim" | sort -g | head -n 1)"
 }
 
 scenario_connect()
@@ -443,7 +474,7 @@ send_read()
 	[ "$2" = limit ] || user=app
 	"read_$1" "$2" >"$work/$1.$2"
 	in_private pgbench -n -M prepared -U $user -f "$work/$1.$2" -c 1 "${@:4}" "$3" \
-		>"$work/pgbench.$1" 2>&1 || give_up "pgbench failed: $(tail -n 5 "$work/pgbench.$1")"
+		>"$work/pgbench.$database.$1" 2>&1 || give_up "pgbench failed: $(tail -n 5 "$work/pgbench.$database.$1")"
 }
 
 # Of executing it the second time in a session: then it knows its catalogs.

@@ -181,6 +181,7 @@ typedef struct VersionScan
 	Relation	rel;
 	Relation	index;
 	IndexScanDesc scan;
+	ScanKeyData keys[4];
 	TupleTableSlot *slot;
 	ScanDirection direction;
 	bool		in_entry;
@@ -475,6 +476,9 @@ extern void awspool_begin_versions(VersionScan *versions, Relation rel,
 								   const char *index,
 								   ScanDirection direction, int nkeys,
 								   const Datum *values, bool want_entries);
+extern void awspool_begin_versions_from(VersionScan *versions, Relation rel,
+										const char *index, int nkeys,
+										const Datum *values);
 extern bool awspool_next_version(VersionScan *versions);
 extern bool awspool_shows_version(VersionScan *versions, Snapshot snapshot);
 extern void awspool_skip_shown(VersionScan *versions);
@@ -589,8 +593,6 @@ extern void awspool_merge_pool(Relation rel, Datum provider,
 							   Datum marketplace);
 extern bool awspool_makes_tally;
 
-/* tally_read.c */
-
 /* recount.c */
 extern void awspool_forget_counts(const char *provider);
 
@@ -653,6 +655,9 @@ extern void awspool_changed_by_command(void);
 /* pool_start.c */
 extern int64 awspool_read_start(const char *provider, const char *marketplace,
 								int64 arrivals);
+extern int64 awspool_read_shown_start(const char *provider,
+									  const char *marketplace, int64 arrivals,
+									  Snapshot snapshot);
 extern void awspool_keep_start(const char *provider, const char *marketplace,
 							   int64 position, int64 arrivals);
 

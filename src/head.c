@@ -162,6 +162,9 @@
 /* A walk goes at least so far in search of the next account. */
 #define SHORT_REACH			8
 
+/* Where a pool's start is, is kept after so many short walks, too. */
+#define KEEP_EVERY			256
+
 /* So often a claim looks at a pool, if something arrives each time. */
 #define MAX_TRIES			4
 
@@ -237,6 +240,7 @@ typedef struct Pool
 	bool		learnt;			/* in this transaction; then in the list */
 	struct Pool *next_learnt;
 	int64		reach;			/* how far the last account was from there */
+	int			unkept;			/* walks since the start was kept */
 	int64		seen_to;		/* to there slices have looked before it */
 	TimestampTz next_slice;
 } Pool;
@@ -536,6 +540,7 @@ find_pool(const char *provider, const char *marketplace)
 		pool->setting_count = awspool_setting_count(provider);
 		pool->opened = -1;
 		pool->reach = 0;
+		pool->unkept = 0;
 		pool->next_slice = GetCurrentTimestamp() + LOOK_BACK_INTERVAL;
 	}
 	return pool;
@@ -777,8 +782,11 @@ reserve_from_start(Search *search)
 		learn(search, &found);
 
 		/* What this transaction changed before, the walk took for dead. */
-		if (found.is_long && !wrote)
+		if ((found.is_long || ++pool->unkept >= KEEP_EVERY) && !wrote)
+		{
 			keep(pool, &found);
+			pool->unkept = 0;
+		}
 	}
 }
 
@@ -1121,8 +1129,9 @@ learn(const Search *search, Walk *walk)
 }
 
 /*
- * Keeps what was learnt from a long walk for backends to come: nothing can be
- * claimed before the oldest doubt, what was reserved, and what is not settled.
+ * Keeps what was learnt from a walk for backends to come, and for readers:
+ * nothing can be claimed before the oldest doubt, what was reserved, and what is
+ * not settled.
  */
 static void
 keep(const Pool *pool, const Walk *walk)

@@ -13,6 +13,12 @@
  * worth nothing.  That also guards against writing late: what a walk found is
  * noted under the count it began with.
  *
+ * Who looks for what a snapshot shows, which may be older than a note, can use
+ * it as well: the accounts that a note leaves behind were taken by transactions
+ * that had ended when it was made.  So it also says which transaction was the
+ * next one then.  A snapshot by which all before that one have ended shows none
+ * of those accounts as ready.
+ *
  * A note is changed in place, for the same reasons as the counts.  The table
  * is unlogged: after a crash, on a standby and in a replica there are no
  * notes, as it should be, since nothing tells there whether they hold.
@@ -29,6 +35,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
@@ -39,7 +46,10 @@ typedef struct Note
 {
 	int64		position;
 	int64		arrivals;
+	int64		next_xid;		/* version 1.0 has a provider there */
 } Note;
+
+#define Anum_next_xid	3
 
 /* A row of the table, whose page stays pinned. */
 typedef struct NoteRow
@@ -50,7 +60,9 @@ typedef struct NoteRow
 	Note	   *note;
 } NoteRow;
 
+static bool shows_all_before(Snapshot snapshot, uint64 next_xid);
 static NoteRow open_note(const char *provider, const char *marketplace);
+static bool has_next_xid(const NoteRow *row);
 static void close_note(NoteRow *row);
 static void insert_note(const char *provider, const char *marketplace);
 
@@ -77,6 +89,43 @@ awspool_read_start(const char *provider, const char *marketplace,
 }
 
 /*
+ * Where to start for what a snapshot shows as ready in a pool, at this count of
+ * its arrivals, which was read after the snapshot was taken.  This transaction
+ * has none of its own.
+ */
+int64
+awspool_read_shown_start(const char *provider, const char *marketplace,
+						 int64 arrivals, Snapshot snapshot)
+{
+	NoteRow		row = open_note(provider, marketplace);
+	int64		position = PG_INT64_MIN;
+
+	if (BufferIsValid(row.buffer) && has_next_xid(&row))
+	{
+		Note		note;
+
+		LockBuffer(row.buffer, BUFFER_LOCK_SHARE);
+		note = *row.note;
+		LockBuffer(row.buffer, BUFFER_LOCK_UNLOCK);
+		if (note.arrivals == arrivals &&
+			shows_all_before(snapshot, (uint64) note.next_xid))
+			position = note.position;
+	}
+	close_note(&row);
+	return position;
+}
+
+/* Whether by this snapshot all transactions before that one have ended. */
+static bool
+shows_all_before(Snapshot snapshot, uint64 next_xid)
+{
+	FullTransactionId now = ReadNextFullTransactionId();
+	uint32		age = XidFromFullTransactionId(now) - snapshot->xmin;
+
+	return U64FromFullTransactionId(now) - age >= next_xid;
+}
+
+/*
  * Notes where to start in a pool: nothing before the position can be claimed,
  * now or later, whether this transaction commits or not, at that count of
  * arrivals.
@@ -96,6 +145,9 @@ awspool_keep_start(const char *provider, const char *marketplace,
 		{
 			row.note->position = position;
 			row.note->arrivals = arrivals;
+			if (has_next_xid(&row))
+				row.note->next_xid =
+					U64FromFullTransactionId(ReadNextFullTransactionId());
 			MarkBufferDirty(row.buffer);
 		}
 		LockBuffer(row.buffer, BUFFER_LOCK_UNLOCK);
@@ -128,6 +180,15 @@ open_note(const char *provider, const char *marketplace)
 
 	index_close(index, AccessShareLock);
 	return row;
+}
+
+/* Not so under the script of version 1.0, which has a text there. */
+static bool
+has_next_xid(const NoteRow *row)
+{
+	TupleDesc	desc = RelationGetDescr(row->rel);
+
+	return TupleDescAttr(desc, Anum_next_xid - 1)->atttypid == INT8OID;
 }
 
 static void

@@ -66,6 +66,9 @@ typedef struct Look
 	bool		met_entry;
 } Look;
 
+static void begin_versions(VersionScan *versions, Relation rel,
+						   const char *index, ScanDirection direction,
+						   int nkeys, const Datum *values);
 static bool look(Look *look, Snapshot latest);
 static bool is_present(const Look *look, Snapshot dirty, Snapshot latest);
 static bool has_same_key(IndexTuple a, IndexTuple b);
@@ -269,9 +272,35 @@ awspool_begin_versions(VersionScan *versions, Relation rel, const char *index,
 					   ScanDirection direction, int nkeys, const Datum *values,
 					   bool want_entries)
 {
-	ScanKeyData keys[4];
+	begin_versions(versions, rel, index, direction, nkeys, values);
+	versions->scan->xs_want_itup = want_entries;
+	index_rescan(versions->scan, versions->keys, nkeys, NULL, 0);
+}
 
-	Assert(nkeys <= lengthof(keys));
+/*
+ * The same, forwards, but the last value is a bigint, and where to begin.
+ */
+void
+awspool_begin_versions_from(VersionScan *versions, Relation rel,
+							const char *index, int nkeys, const Datum *values)
+{
+	ScanKey		from = &versions->keys[nkeys - 1];
+
+	begin_versions(versions, rel, index, ForwardScanDirection, nkeys, values);
+	ScanKeyEntryInitialize(from, 0, nkeys, BTGreaterEqualStrategyNumber,
+						   InvalidOid, InvalidOid, F_INT8GE,
+						   values[nkeys - 1]);
+	index_rescan(versions->scan, versions->keys, nkeys, NULL, 0);
+}
+
+/* All but to position the scan. */
+static void
+begin_versions(VersionScan *versions, Relation rel, const char *index,
+			   ScanDirection direction, int nkeys, const Datum *values)
+{
+	ScanKey		keys = versions->keys;
+
+	Assert(nkeys <= lengthof(versions->keys));
 	versions->rel = rel;
 	versions->index = awspool_open_index(index, AccessShareLock);
 	versions->slot = table_slot_create(rel, NULL);
@@ -292,8 +321,6 @@ awspool_begin_versions(VersionScan *versions, Relation rel, const char *index,
 	}
 	versions->scan = awspool_index_beginscan(rel, versions->index,
 											 SnapshotAny, nkeys);
-	versions->scan->xs_want_itup = want_entries;
-	index_rescan(versions->scan, keys, nkeys, NULL, 0);
 }
 
 /*

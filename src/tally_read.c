@@ -15,7 +15,8 @@
  * more is read than their entries.
  *
  * The oldest accounts of a pool are not counted but looked for: the first entry
- * of an index that the snapshot shows a row of.
+ * of an index that the snapshot shows a row of.  Where claims have left many
+ * dead entries before it, their note of where to start helps here, too.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +24,7 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -33,6 +35,9 @@
 
 PG_FUNCTION_INFO_V1(awspool_read_pools);
 PG_FUNCTION_INFO_V1(awspool_read_activity);
+
+/* Versions that are looked at for a pool's oldest account before any note is. */
+#define FEW_VERSIONS	64
 
 /* The rows of a provider, or of all, by pool and hour. */
 typedef struct Reading
@@ -92,6 +97,9 @@ static void find_oldest(Relation account, PoolState **pools, int n,
 						Snapshot snapshot);
 static void find_oldest_ready(Relation account, PoolState *pool,
 							  Snapshot snapshot);
+static bool look_for_ready(Relation account, PoolState *pool, int64 first,
+						   int64 most, Snapshot snapshot);
+static int64 noted_start(const PoolState *pool, Snapshot snapshot);
 static void find_oldest_in_progress(Relation account, PoolState **pools,
 									int n, Snapshot snapshot);
 static int	compare_marketplaces(const void *a, const void *b);
@@ -410,26 +418,67 @@ find_oldest(Relation account, PoolState **pools, int n, Snapshot snapshot)
 static void
 find_oldest_ready(Relation account, PoolState *pool, Snapshot snapshot)
 {
+	if (!look_for_ready(account, pool, PG_INT64_MIN, FEW_VERSIONS, snapshot))
+		(void) look_for_ready(account, pool, noted_start(pool, snapshot),
+							  PG_INT64_MAX, snapshot);
+}
+
+/*
+ * Looks at so many versions of the accounts of a pool, from a position on.
+ * False if none of them is shown, but there are more.
+ */
+static bool
+look_for_ready(Relation account, PoolState *pool, int64 first, int64 most,
+			   Snapshot snapshot)
+{
 	Datum		keys[] = {
 		CStringGetTextDatum(pool->provider),
-		CStringGetTextDatum(pool->marketplace)
+		CStringGetTextDatum(pool->marketplace),
+		Int64GetDatum(first)
 	};
 	VersionScan versions;
-	bool		isnull;
+	bool		more;
 
-	awspool_begin_versions(&versions, account, "account_ready",
-						   ForwardScanDirection, lengthof(keys), keys, false);
-	while (awspool_next_version(&versions))
+	awspool_begin_versions_from(&versions, account, "account_ready",
+								lengthof(keys), keys);
+	while ((more = awspool_next_version(&versions)) && most-- > 0)
 	{
+		bool		isnull;
+
 		CHECK_FOR_INTERRUPTS();
 		if (!awspool_shows_version(&versions, snapshot))
 			continue;
 		pool->oldest_ready =
 			DatumGetTimestampTz(slot_getattr(versions.slot,
 											 Anum_account_added_at, &isnull));
+		more = false;
 		break;
 	}
 	awspool_end_versions(&versions);
+	return !more;
+}
+
+/*
+ * Where the ready accounts of a pool begin, as far as that is noted.
+ */
+static int64
+noted_start(const PoolState *pool, Snapshot snapshot)
+{
+	int			count = awspool_pool_count(pool->provider, pool->marketplace);
+	int64		first = PG_INT64_MIN;
+	int64		arrivals;
+	ArrivalCounts counts;
+
+	/* On a standby there are no notes. */
+	if (RecoveryInProgress() || awspool_has_arrived(count))
+		return first;
+	awspool_open_arrivals(&counts);
+	arrivals = awspool_arrivals(&counts, count);
+	if (arrivals >= 0)
+		first = awspool_read_shown_start(pool->provider, pool->marketplace,
+										 arrivals, snapshot);
+	awspool_close_arrivals(&counts);
+	return first;
 }
 
 /*

@@ -57,8 +57,8 @@
 
 /* The columns that are read here of awspool.account_log and pool_start. */
 #define Anum_log_log_id				1
-#define Anum_pool_start_provider	3
-#define Anum_pool_start_marketplace	4
+#define Anum_pool_start_provider	4
+#define Anum_pool_start_marketplace	5
 
 /* After the last place. */
 #define NO_PLACE		PG_UINT64_MAX

@@ -6,15 +6,21 @@ SELECT no_plan();
 -- Whoever rolled back before has left dead entries at the heads of pools.
 REINDEX TABLE awspool.account;
 
--- Run a query and return how many buffers it touched, planning aside.
+-- Run a query three times, %s in it being 1 to 3, and return how many buffers it
+-- touched at least, planning aside.  Now and then a run reads catalogs again, as
+-- an autovacuum of those has told every session to.
 CREATE FUNCTION pg_temp.buffers(query text) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
   plan json;
+  buffers bigint[];
 BEGIN
-  EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || query INTO plan;
-  RETURN (plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint
-       + (plan -> 0 -> 'Plan' ->> 'Shared Read Blocks')::bigint;
+  FOR i IN 1 .. 3 LOOP
+    EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || format(query, i) INTO plan;
+    buffers[i] := (plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint
+                + (plan -> 0 -> 'Plan' ->> 'Shared Read Blocks')::bigint;
+  END LOOP;
+  RETURN (SELECT min(b) FROM unnest(buffers) b);
 END
 $$;
 
@@ -49,8 +55,8 @@ SELECT awspool.claim_account('acme', 'MP-0001', 'warm');
 CREATE TEMP TABLE cost (pool text, claim text, buffers bigint);
 INSERT INTO cost VALUES
   ('small', 'without an order', pg_temp.buffers($$SELECT * FROM awspool.claim_account('acme', 'MP-0001')$$)),
-  ('small', 'for an order', pg_temp.buffers($$SELECT * FROM awspool.claim_account('acme', 'MP-0001', 'a')$$)),
-  ('small', 'again', pg_temp.buffers($$SELECT * FROM awspool.claim_account('acme', 'MP-0001', 'a')$$)),
+  ('small', 'for an order', pg_temp.buffers($$SELECT * FROM awspool.claim_account('acme', 'MP-0001', 'a%s')$$)),
+  ('small', 'again', pg_temp.buffers($$SELECT * FROM awspool.claim_account('acme', 'MP-0001', 'a1')$$)),
   ('small', 'from an empty pool', pg_temp.buffers($$SELECT * FROM awspool.claim_account('acme', 'MP-9999')$$));
 
 --
@@ -72,18 +78,18 @@ SELECT results_eq(
   $$ SELECT r::text, (pg_temp.scans(r))[1] - scans[1], (pg_temp.scans(r))[2] - scans[2] FROM before
      ORDER BY r::text COLLATE "C" $$,
   $$ VALUES ('awspool.account', 0::bigint, 0::bigint), ('awspool.account_order', 0, 0),
-            ('awspool.account_pkey', 0, 0), ('awspool.account_ready', 1, 1) $$,
+            ('awspool.account_pkey', 0, 0), ('awspool.account_ready', 3, 3) $$,
   'a claim reads one entry of the index of ready accounts, and scans nothing else');
 INSERT INTO cost VALUES
-  ('large', 'for an order', pg_temp.buffers($$SELECT * FROM awspool.claim_account('acme', 'MP-0002', 'b')$$)),
-  ('large', 'again', pg_temp.buffers($$SELECT * FROM awspool.claim_account('acme', 'MP-0002', 'b')$$)),
+  ('large', 'for an order', pg_temp.buffers($$SELECT * FROM awspool.claim_account('acme', 'MP-0002', 'b%s')$$)),
+  ('large', 'again', pg_temp.buffers($$SELECT * FROM awspool.claim_account('acme', 'MP-0002', 'b1')$$)),
   ('large', 'from an empty pool', pg_temp.buffers($$SELECT * FROM awspool.claim_account('acme', 'MP-9998')$$));
 SELECT is(pg_temp.scans('awspool.account'), (SELECT scans FROM before WHERE r = 'awspool.account'::regclass),
   'no claim reads the table from end to end');
 SELECT results_eq(
   $$ SELECT account_id COLLATE "default" FROM awspool.account
      WHERE status = 'provisioning_in_progress' AND marketplace = 'MP-0002' ORDER BY position $$,
-  ARRAY['200000000001', '200000000002'],
+  ARRAY['200000000001', '200000000002', '200000000003', '200000000004', '200000000005', '200000000006'],
   'the claims took the oldest accounts');
 
 -- A higher tree is a page more for each index that is read or written, and a

@@ -265,6 +265,56 @@ is(claims($warm, 3), "@a[1, 2, 4]",
 	'it is terminated [learn: position = doubt.first]');
 
 #
+# Who reads pool_status starts where a session that claims has kept that it should,
+# but for what an older snapshot shows.
+#
+
+start_over();
+my ($elsewhere) = stock(1, 'MP-0009');
+my ($claimed) = stock(1);
+stock(699);
+my ($left) = stock(1);
+my ($then, $now) = (session(), session());
+
+# When the account was added that is said to be the oldest, as an id.
+sub oldest_ready
+{
+	my ($session) = @_;
+
+	return $session->query_safe(
+		"SELECT a.account_id FROM awspool.pool_status p JOIN awspool.account a ON a.added_at = p.oldest_ready_at
+		 WHERE p.marketplace = 'MP-0001'");
+}
+
+sub cost_of_status
+{
+	my $plan = $now->query_safe(
+		'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM awspool.read_pools()');
+	my ($hit) = $plan =~ /"Shared Hit Blocks": (\d+)/;
+
+	return $hit;
+}
+
+$then->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+is(oldest_ready($then), $claimed, 'the oldest account');
+is(oldest_ready($now), $claimed, 'and in another session');
+$warm->query_safe(
+	'SELECT $_$' . $claim . '$_$ FROM generate_series(1, 700) \gexec');
+is(notes(), '1', 'where to start is kept [reserve_from_start: KEEP_EVERY]');
+is(oldest_ready($now), $left, 'the next one');
+cost_of_status();
+cmp_ok(cost_of_status(), '<', 500,
+	'is not found behind all that is dead [tally_read.c, noted_start]');
+is(oldest_ready($then), $claimed,
+	'an older snapshot shows what it did [pool_start.c, shows_all_before]');
+$now->query_safe("BEGIN; SELECT awspool.edit_account('acme', '$elsewhere', 'MP-0001')");
+is(oldest_ready($now), $elsewhere,
+	'an older account that came in this transaction [tally_read.c, awspool_has_arrived]');
+$now->query_safe('COMMIT');
+is(oldest_ready($now), $elsewhere, 'and afterwards [tally_read.c, arrivals]');
+$_->quit for $then, $now;
+
+#
 # A session that is cold starts where another one has kept that it should,
 # while an old snapshot keeps all that is dead.
 #
