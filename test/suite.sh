@@ -9,7 +9,7 @@ named=${REGRESS-}${ISOLATION-}${PROVE_TESTS-}${PGTAP-}
 # Each test starts a server of its own, so some may run at a time; those that take
 # long begin first.  Of the processors one test alone uses little: it waits for
 # disks, locks and sessions.
-jobs=3
+jobs=4
 
 wanted()
 {
