@@ -332,7 +332,7 @@ SELECT results_eq(
   'table arrival_count');
 SELECT results_eq(
   $$ SELECT * FROM pg_temp.columns_of('awspool.pool_start') $$,
-  $$ VALUES ('position', 'bigint', true), ('arrivals', 'bigint', true),
+  $$ VALUES ('position', 'bigint', true), ('arrivals', 'bigint', true), ('next_xid', 'bigint', true),
             ('provider', 'text', true), ('marketplace', 'text', true) $$,
   'table pool_start');
 SELECT results_eq(

@@ -249,7 +249,7 @@ SELECT awspool.edit_account('acme', '900000000003', model => 'ECAM');
 INSERT INTO awspool.provider_state (provider, state) VALUES ('moved', 'away');
 CREATE FUNCTION public.regress_awspool_look(text, text[]) RETURNS SETOF text LANGUAGE sql AS 'SELECT NULL WHERE false';
 INSERT INTO awspool.registry (purpose, schema_name, function_name) VALUES ('look', 'public', 'regress_awspool_look');
-INSERT INTO awspool.pool_start VALUES (1, 0, 'acme', 'MP-0001') ON CONFLICT DO NOTHING;
+INSERT INTO awspool.pool_start VALUES (1, 0, 0, 'acme', 'MP-0001') ON CONFLICT DO NOTHING;
 -- An order that is overdue, and pools that are low or paused.
 INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_model, claimed_at, claimed_by)
 VALUES ('acme', '900000000006', 'MP-0001', 'SPAM', 'provisioning_in_progress', 'SPAM', now() - interval '1 day', 'me');
