@@ -270,11 +270,12 @@ is(claims($warm, 3), "@a[1, 2, 4]",
 #
 
 start_over();
+stock(100);
 my ($elsewhere) = stock(1, 'MP-0009');
 my ($claimed) = stock(1);
-stock(699);
+stock(599);
 my ($left) = stock(1);
-my ($then, $now) = (session(), session());
+my ($before, $then, $now) = (session(), session(), session());
 
 # When the account was added that is said to be the oldest, as an id.
 sub oldest_ready
@@ -286,6 +287,18 @@ sub oldest_ready
 		 WHERE p.marketplace = 'MP-0001'");
 }
 
+sub claim_many
+{
+	my ($count) = @_;
+
+	$warm->query_safe('SELECT $_$'
+		  . $claim
+		  . '$_$ FROM generate_series(1, '
+		  . $count
+		  . ') \gexec');
+	return;
+}
+
 sub cost_of_status
 {
 	my $plan = $now->query_safe(
@@ -295,11 +308,12 @@ sub cost_of_status
 	return $hit;
 }
 
+$before->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT');
+claim_many(100);
 $then->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
 is(oldest_ready($then), $claimed, 'the oldest account');
 is(oldest_ready($now), $claimed, 'and in another session');
-$warm->query_safe(
-	'SELECT $_$' . $claim . '$_$ FROM generate_series(1, 700) \gexec');
+claim_many(600);
 is(notes(), '1', 'where to start is kept [reserve_from_start: KEEP_EVERY]');
 is(oldest_ready($now), $left, 'the next one');
 cost_of_status();
@@ -312,7 +326,7 @@ is(oldest_ready($now), $elsewhere,
 	'an older account that came in this transaction [tally_read.c, awspool_has_arrived]');
 $now->query_safe('COMMIT');
 is(oldest_ready($now), $elsewhere, 'and afterwards [tally_read.c, arrivals]');
-$_->quit for $then, $now;
+$_->quit for $before, $then, $now;
 
 #
 # A session that is cold starts where another one has kept that it should,
