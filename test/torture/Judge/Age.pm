@@ -12,7 +12,7 @@ package Judge::Age;
 use strict;
 use warnings FATAL => 'all';
 
-use Judge::Ledger qw(is_claim is_stock place);
+use Judge::Ledger qw(is_stock granted_by place);
 use List::Util qw(min);
 
 use constant NEVER => 9**9**9;
@@ -105,8 +105,7 @@ sub ready_until
 
 	for my $call (grep { took_effect($_) } map { $_->[2] } @touched)
 	{
-		my $granted = is_claim($call)
-		  && grep { $_->{account_id} eq $id } @{ $call->{rows} };
+		my $granted = (granted_by($call) // '') eq $id;
 
 		next unless $granted || $call->{name} eq 'invalidate_account';
 		my $asked = $granted ? first_asked($ledger, $call) : $call->{asked};
