@@ -11,7 +11,8 @@
 # With SERVER=17, say, on another version that is installed here.
 #
 # Of a round that broke a rule, the history and the logs are left in .torture.
-# The report of an hour goes into doc/torture.md, in place of the last one.
+# The report of 50 minutes or more goes into doc/torture.md, in place of the last
+# one.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,7 +53,7 @@ if [ "$failed" != 0 ]; then
 	cp -R "$work/awspool/tmp_check/log" .torture
 fi
 cat "$work/report.md" || true
-if [ "${seconds:-0}" -ge 3600 ] && [ -s "$work/report.md" ]; then
+if [ "${seconds:-0}" -ge 3000 ] && [ -s "$work/report.md" ]; then
 	publish "$work/report.md"
 fi
 finish
