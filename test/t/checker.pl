@@ -431,6 +431,48 @@ for my $max (3, 4)
 	is($broken =~ /^read: /m ? 1 : 0, $max == 3 ? 1 : 0, "four accounts hidden by a call for $max");
 }
 
+# An account that was added to pool MP-0000, and then was marked by a list as one
+# of MP-0001, in which it is in the end, or not; somebody has found that pool empty
+# before.
+sub edited_by_list
+{
+	my ($state, $marketplace, %more) = @_;
+	my %there = (marketplace => 'MP-0001', model => 'SPAM');
+	my $list = line(36.2, 36.21, 0, 'r0', 'allocated', 'marked', args => \%there, %more);
+
+	push @$_, call(36.05, 36.06, 'add_account', { %here, account_id => '000000000000', model => 'SPAM' }, [ row(0, 'ready') ]),
+	  call(36.07, 36.08, 'claim_account', { %there, order_id => 'o7' }), $list;
+	$state->{accounts}{'000000000000'} = {
+		%{ row(0, 'allocated', 'r0') },
+		marketplace => $marketplace,
+		position => 10,
+		claimed => 1
+	};
+	return $list->{calls}[0];
+}
+
+is(judged(sub { edited_by_list($_[1], 'MP-0001') }),
+	'', 'a list edits an account that was ready');
+like(judged(sub { edited_by_list($_[1], 'MP-0000') }),
+	qr/^edited: /m, 'edited: what a list says of an account that was ready is forgotten');
+for my $marketplace ('MP-0000', 'MP-0001')
+{
+	is( judged(
+			sub {
+				edited_by_list($_[1], $marketplace, outcome => 'unknown')->{rows} = [];
+				push @$_, line(36.22, 36.23, 0, 'r0', 'allocated', 'marked');
+			}),
+		'',
+		"a list whose answer was lost may have edited an account: $marketplace");
+}
+is( judged(
+		sub {
+			edited_by_list($_[1], 'MP-0000');
+			push @$_, line(36.1, 36.11, 0, 'r0', 'provisioning_in_progress', 'marked');
+		}),
+	'',
+	'a list does not edit an account that was in progress');
+
 # The log of a server
 my $log = <<'LOG';
 LOG:  server process (PID 17) was terminated by signal 9: Killed

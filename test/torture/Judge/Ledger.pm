@@ -8,8 +8,8 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 
-our @EXPORT_OK = qw(ledger step is_claim is_stock is_reading ids_of granted_by
-  order_of place claim_in_database last_status);
+our @EXPORT_OK = qw(ledger step is_claim is_stock is_write is_reading ids_of
+  granted_by was_first order_of place claim_in_database last_status);
 
 my %STEPS = (
 	ready => 0,
@@ -44,6 +44,19 @@ sub is_stock
 	  && defined $call->{args}{model}
 	  && ( !@{ $call->{rows} }
 		|| $call->{rows}[0]{outcome} eq 'added');
+}
+
+# What says of which marketplace and model an account is: also a line of a list
+# that marked it, which edits it if it was ready.
+sub is_write
+{
+	my ($call) = @_;
+
+	return
+		 is_stock($call)
+	  || $call->{name} eq 'edit_account'
+	  || $call->{name} eq 'reconcile'
+	  && (!@{ $call->{rows} } || defined granted_by($call));
 }
 
 sub is_reading
@@ -182,6 +195,22 @@ sub enter_order
 	push @{ $ledger->{orders}{ $call->{order} } }, $call
 	  unless ($call->{args}{status} // '') =~ /^(?:provisioning_failed|invalid)$/;
 	return;
+}
+
+# Whether a call gave its order an account that it had not before, for certain.
+sub was_first
+{
+	my ($ledger, $claim) = @_;
+	my $id = granted_by($claim);
+
+	return 0 unless defined $id;
+	for my $other (@{ $ledger->{orders}{ order_of($claim) } // [] })
+	{
+		next if $other == $claim || $other->{asked} > $claim->{told};
+		return 0
+		  unless $other->{answer} && (granted_by($other) // '') ne $id;
+	}
+	return 1;
 }
 
 sub enter_rows

@@ -6,7 +6,7 @@ package Judge::Pools;
 use strict;
 use warnings FATAL => 'all';
 
-use Judge::Ledger qw(granted_by order_of place);
+use Judge::Ledger qw(granted_by was_first place);
 use List::Util qw(max min);
 use Work::Chance qw(deadline_of);
 
@@ -22,20 +22,12 @@ sub all_calls
 	return map { @{ $_->{calls} } } @{ $ledger->{history}{transactions} };
 }
 
-# Whether a call gave its order an account that it had not before, for certain.
+# Whether a claim took an account for its order, for certain.
 sub took_new
 {
 	my ($ledger, $claim) = @_;
-	my $id = granted_by($claim);
 
-	return 0 unless defined $id && $claim->{name} ne 'reconcile';
-	for my $other (@{ $ledger->{orders}{ order_of($claim) } // [] })
-	{
-		next if $other == $claim || $other->{asked} > $claim->{told};
-		return 0
-		  unless $other->{answer} && (granted_by($other) // '') ne $id;
-	}
-	return 1;
+	return $claim->{name} ne 'reconcile' && was_first($ledger, $claim);
 }
 
 # Until when the transaction of a call was open, at least: then it was asked to

@@ -44,7 +44,8 @@ sub fail_overdue
 }
 
 # What became of accounts, in part known already: of those that the client has,
-# of some that may be ready, and of new ones.
+# of some that may be ready, and of new ones.  Now and then a list says which
+# pool they are of, rightly or not.
 sub reconcile
 {
 	my ($client) = @_;
@@ -56,8 +57,11 @@ sub reconcile
 		next unless defined $held->{order_id};
 		my $status = some_end();
 
-		$lines{ $held->{account_id} } =
-		  { order_id => $held->{order_id}, status => $status };
+		$lines{ $held->{account_id} } = {
+			some_edit($client),
+			order_id => $held->{order_id},
+			status => $status
+		};
 	}
 	for (0 .. rand 3)
 	{
@@ -65,6 +69,7 @@ sub reconcile
 
 		$order{order_id} = new_order($client) if rand() < 0.7;
 		$lines{ some_id($client) } //= {
+			some_edit($client),
 			order_id => $order{order_id},
 			status => rand() < 0.3 ? 'provisioning_in_progress' : some_end()
 		};
@@ -85,6 +90,15 @@ sub reconcile
 	$client->call_list(map { { %here, account_id => $_, %{ $lines{$_} } } }
 		  sort keys %lines);
 	return;
+}
+
+sub some_edit
+{
+	my ($client) = @_;
+
+	return rand() < 0.2
+	  ? (some_marketplace($client), model => (qw(SPAM ECAM))[ rand 2 ])
+	  : ();
 }
 
 sub some_end
