@@ -1,6 +1,7 @@
 # A round: a server and a pooler, perhaps with a subscriber, or a primary and its
-# synchronous standby; clients that work; faults; a rest, in which everybody asks again for what was
-# lost; the clients taking turns until nothing is left; and the judgement.
+# synchronous standby; clients that work; faults; a rest, in which everybody asks
+# again for what was lost; the clients taking turns until nothing is left; and the
+# judgement.
 
 package Round;
 
