@@ -53,20 +53,24 @@ my %FAULTS = (
 
 # The faults of a round, in an order of chance: all that a server alone can have;
 # in every other round some of them and what a standby adds, which takes over,
-# and so does the next one; in every fourth also what a subscriber adds.
+# and so does the next one; in every fourth also what a subscriber adds.  A round
+# that is to be short has two less.
 sub plan_faults
 {
-	my ($number) = @_;
+	my ($number, $is_short) = @_;
 	my @alone = List::Util::shuffle(
 		grep { !/promote|waits|standby|subscriber/ } sort keys %FAULTS);
 
+	splice @alone, -2 if $is_short;
 	return (@alone[ 0 .. 2 ], 'kill-subscriber', @alone[ 3 .. $#alone ])
 	  if $number % 4 == 1;
 	return @alone if $number % 2;
+
+	my ($first, $second, $third, @more) = @alone[ 3 .. $#alone ];
 	return (
-		@alone[ 0, 1 ],
-		'cancel-waits', $alone[2], some_promotion(), 'new-standby',
-		'cancel-waits', $alone[3], some_promotion(), $alone[4]);
+		@more,
+		'cancel-waits', $first, some_promotion(), 'new-standby',
+		'cancel-waits', $second, some_promotion(), $third);
 }
 
 sub some_promotion

@@ -2,8 +2,8 @@
 # what they asked and what they were told, while the server is killed under
 # them; then test/torture/Judge.pm reads that.
 #
-# Two rounds, one of them with standbys that take over; one of the two, by chance,
-# where a sample will do (test/t/Awspool.pm).  make torture runs as many as fit
+# Two short rounds, one of them with standbys that take over; one of the two, by
+# chance, where a sample will do (test/t/Awspool.pm).  make torture runs as many as fit
 # into its time (test/torture.sh), by these settings:
 #
 #	TORTURE_SECONDS   for how long
@@ -29,6 +29,7 @@ use Test::More;
 use constant CLIENTS => 32;
 
 my $seed = $ENV{TORTURE_SEED} || time % 1_000_000;
+my $is_long = $ENV{TORTURE_SECONDS} || $ENV{TORTURE_FAULTS};
 my $first = $ENV{SAMPLE} ? 1 + $seed % 2 : 1;
 my $last = $ENV{SAMPLE} ? $first : 2;
 my $report = Report->new(
@@ -58,7 +59,7 @@ sub run_round
 		unsafe => $ENV{TORTURE_UNSAFE} || 0.3,
 		faults => $ENV{TORTURE_ONLY}
 		? [ split ' ', $ENV{TORTURE_ONLY} ]
-		: [ plan_faults($number) ]);
+		: [ plan_faults($number, !$is_long) ]);
 	my @broken = $round->run;
 
 	$report->add($round, @broken);
