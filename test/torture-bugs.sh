@@ -3,8 +3,8 @@
 # and see that each is caught: by a rule of test/torture/Judge.pm that fits, not
 # by an accident.  Ends with "N passed, N failed".
 #
-#	make torture-bugs             all of test/torture/bugs
-#	make torture-bugs BUGS=03     those whose name begins so
+#	make torture-bugs                all of test/torture/bugs
+#	make torture-bugs BUGS="03 2"    those whose names begin so
 #
 # A patch begins with what it breaks and
 #
@@ -16,6 +16,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/lib.sh
+
+patches()
+{
+	local name
+
+	for name in ${BUGS:-""}; do
+		printf '%s\n' test/torture/bugs/"$name"*.patch
+	done
+}
 
 # What a patch says of itself.
 field()
@@ -56,7 +65,7 @@ if quietly torture "cancel terminate" "" ""; then
 else
 	failed=1
 fi
-for patch in test/torture/bugs/"${BUGS:-}"*.patch; do
+for patch in $(patches); do
 	echo "== $(basename "$patch" .patch): $(head -n 1 "$patch")"
 	if try_bug "$patch"; then
 		passed=$((passed + 1))

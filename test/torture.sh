@@ -11,10 +11,26 @@
 # With SERVER=17, say, on another version that is installed here.
 #
 # Of a round that broke a rule, the history and the logs are left in .torture.
+# The report of 50 minutes or more goes into doc/torture.md, in place of the last
+# one.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/lib.sh
+
+# Put a table in place of the first one in doc/torture.md.
+publish()
+{
+	awk -v table="$1" '
+		/^\|/ && !done {
+			while ((getline line <table) > 0) print line
+			inside = 1
+			next
+		}
+		inside { done = 1 }
+		{ print }' doc/torture.md >"$work/torture.md"
+	cp "$work/torture.md" doc/torture.md
+}
 
 seconds=${1:-}
 [ -n "$seconds${FAULTS:-}" ] || seconds=300
@@ -37,4 +53,7 @@ if [ "$failed" != 0 ]; then
 	cp -R "$work/awspool/tmp_check/log" .torture
 fi
 cat "$work/report.md" || true
+if [ "${seconds:-0}" -ge 3000 ] && [ -s "$work/report.md" ]; then
+	publish "$work/report.md"
+fi
 finish

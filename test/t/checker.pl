@@ -36,6 +36,9 @@ sub call
 		client => $more{client} // 1,
 		number => $asked,
 		epoch => $more{epoch} // 0,
+		isolation => $more{isolation},
+		open => $more{open},
+		ending => $more{ending},
 		asked => $asked,
 		told => $told,
 		outcome => $more{outcome}
@@ -69,7 +72,7 @@ sub change
 {
 	my ($asked, $told, $name, $id, $status, $order, %more) = @_;
 
-	return call($asked, $told, $name, { account_id => "00000000000$id" },
+	return call($asked, $told, $name, { account_id => "00000000000$id", $more{via} ? (via => 'view') : () },
 		defined $status ? [ row($id, $status, $order) ] : [], %more);
 }
 
@@ -94,9 +97,48 @@ sub replace
 		defined $next ? [ row($next, 'provisioning_in_progress', $order) ] : []);
 }
 
-# A good history, and the database at its end: of eight accounts, one is
+# A line of a list.
+sub line
+{
+	my ($asked, $told, $id, $order, $status, $outcome, %more) = @_;
+	my %line = (account_id => "00000000000$id", order_id => $order, status => $status);
+
+	return call(
+		$asked, $told,
+		'reconcile',
+		{ %line, %{ $more{args} // {} } },
+		[ { named => $line{account_id}, outcome => $outcome, $outcome =~ /^(?:marked|added)$/ ? %line : () } ],
+		%more);
+}
+
+sub sweep
+{
+	my ($asked, $told, @ids) = @_;
+
+	return call($asked, $told, 'fail_overdue', { max_accounts => 3 },
+		[ map { row($_, 'provisioning_failed') } @ids ]);
+}
+
+# What was read: rows of id, status and order, with positions that are the ids.
+sub query
+{
+	my ($asked, $told, $args, @rows) = @_;
+
+	return call($asked, $told, 'read', $args, [ map { { %{ row(@$_) }, position => $_->[0] } } @rows ]);
+}
+
+sub sums
+{
+	my ($asked, $told, $counts, $counted, %more) = @_;
+	my $sums = { marketplace => 'MP-0000', told => $counts, counted => $counted, claimed => $more{claimed} // 9 };
+
+	return call($asked, $told, 'sums', {}, [$sums], %more);
+}
+
+# A good history, and the database at its end: of nine accounts, one is
 # sold, one failed, one was replaced, the answer of one was lost, one was
-# deleted, and one claim was rolled back.
+# deleted, one claim was rolled back, and one is known by a list.  The pool was
+# closed and the provider frozen for a while.
 sub good
 {
 	my @transactions = (
@@ -117,7 +159,24 @@ sub good
 		change(29, 30, 'invalidate_account', 6, 'invalid'),
 		claim(31, 34, undef, 8),
 		claim(32, 33, undef, 7),
-		claim(35, 36, undef),);
+		claim(35, 36, undef),
+		query(2.1, 2.2, { what => 'ready', value => 'MP-0000' }, map { [ $_, 'ready' ] } 1 .. 8),
+		query(2.3, 2.4, { what => 'page', value => 6, limit => 3 }, map { [ $_, 'ready' ] } 5, 4, 3),
+		query(3.5, 3.6, { what => 'page', value => 2, both => 1 }, [ 1, 'ready' ]),
+		query(4.1, 4.2, { what => 'in_progress' }, [ 1, 'provisioning_in_progress', 'o1' ]),
+		query(8.1, 8.2, { what => 'order', value => 'o1' }, [ 1, 'allocated', 'o1' ]),
+		query(12.1, 12.2, { what => 'ids', ids => '000000000002' }, [ 2, 'provisioning_failed', 'o2' ]),
+		query(30.1, 30.2, { what => 'ended' }, [ 6, 'invalid' ], [ 3, 'provisioning_failed', 'o2' ]),
+		change(26.1, 26.2, 'delete_account', 9, undef, undef, via => 1),
+		sweep(34.1, 34.2),
+		line(36.1, 36.12, 9, 'r1', 'allocated', 'added', args => {%here, model => 'SPAM' }),
+		line(36.13, 36.14, 7, 'r2', 'allocated', 'conflict'),
+		line(36.15, 36.16, 7, 'r3', 'allocated', 'rejected', args => { wrong => 1 }),
+		call(36.3, 36.4, 'pause_pool', \%here),
+		claim(36.45, 36.5, 'o9', undef, error => 'WS007'),
+		call(36.6, 36.7, 'resume_pool', \%here),
+		sums(36.8, 36.82, '0 4 1 1 1', '0 4 1 1 1'),
+		claim(36.9, 36.92, 'o9', undef, error => 'WS008'),);
 	my %state = (
 		accounts => {
 			1 => [ 'allocated', 'o1' ],
@@ -126,7 +185,8 @@ sub good
 			5 => [ 'provisioning_in_progress', 'o3' ],
 			6 => ['invalid'],
 			7 => ['provisioning_in_progress'],
-			8 => ['provisioning_in_progress']
+			8 => ['provisioning_in_progress'],
+			9 => [ 'allocated', 'r1' ]
 		},
 		log => {
 			2 => [
@@ -150,7 +210,13 @@ sub good
 			  @{ $state{log}{2} }
 		]
 	};
-	return ({ transactions => \@transactions, promoted => [], quiet => 37 }, \%state);
+	my %history = (
+		transactions => \@transactions,
+		promoted => [],
+		freezes => [ { provider => 'p0', asked => 36.85, before => 'x', after => 'x', thawed => 36.95 } ],
+		quiet => 37);
+
+	return (\%history, \%state);
 }
 
 sub judged
@@ -267,6 +333,66 @@ my @bad = (
 		  call(2.6, 2.8, 'edit_account', { account_id => '000000000008', marketplace => 'MP-0000' });
 		account($_[1], 8)->{position} = 0;
 	} ],
+	[ 'once', 'an account that a list took from its order', sub { push @$_, line(20.2, 20.4, 5, 'r5', 'allocated', 'marked') } ],
+	[ 'one at a time', 'an order that a list gave a second account', sub { push @$_, line(20.2, 20.4, 6, 'o3', 'allocated', 'marked') } ],
+	[ 'kept', 'an account that was on a list and is ready', sub {
+		my $row = account($_[1], 9);
+		@$row{qw(status claimed)} = ('ready', 0);
+	} ],
+	[ 'explained', 'an account that was closed although the list was in conflict', sub {
+		@$_ = grep { $_->{asked} != 36.1 } @$_;
+		push @$_, line(2.5, 2.6, 9, 'r1', 'allocated', 'conflict');
+	} ],
+	[ 'listed', 'a line of which nothing was reported', sub { at($_[0], 36.13)->{calls}[0]{rows} = [] } ],
+	[ 'listed', 'a line that was reported as another one', sub { at($_[0], 36.13)->{calls}[0]{rows}[0]{named} = '000000000008' } ],
+	[ 'listed', 'a wrong line that was taken', sub { at($_[0], 36.15)->{calls}[0]{rows}[0]{outcome} = 'marked' } ],
+	[ 'paused', 'a claim from a pool that was closed', sub {
+		push @$_, call(30.3, 30.4, 'pause_pool', \%here), call(34.5, 34.6, 'resume_pool', \%here);
+	} ],
+	[ 'paused', 'a claim whose transaction went on after the pool was closed', sub {
+		my $claim = at($_[0], 31);
+		@$claim{qw(open ending told)} = (1, 36.5, 36.51);
+	} ],
+	[ 'paused', 'a claim from a pool that was closed with all of its provider', sub {
+		push @$_, call(30.3, 30.4, 'pause_pool', {}), call(34.5, 34.6, 'resume_pool', {});
+	} ],
+	[ 'open', 'a claim that was refused though the pool was open', sub { at($_[0], 36.3)->{outcome} = 'rolled_back' } ],
+	[ 'open', 'a claim that was refused after the pool was opened', sub { at($_[0], 36.6)->{calls}[0]{asked} = 36.41; at($_[0], 36.6)->{told} = 36.42; } ],
+	[ 'frozen', 'a provider that was changed while it was frozen', sub { $_[0]{freezes}[0]{after} = 'y' } ],
+	[ 'frozen', 'a change that was refused though the provider was not frozen', sub { $_[0]{freezes} = [] } ],
+	[ 'overdue', 'an account that failed before its time', sub { push @$_, sweep(33.2, 33.4, 7) } ],
+	[ 'overdue', 'an account that failed without a deadline', sub {
+		push @$_, sweep(36.1, 36.2, 5);
+		$_->[-1]{calls}[0]{rows}[0]{marketplace} = 'MP-0001';
+	} ],
+	[ 'overdue', 'more accounts than asked for', sub { push @$_, sweep(36.1, 36.2, 4, 4, 4, 4) } ],
+	[ 'overdue', 'an account that a call at the end left', sub { push @$_, sweep(40, 40.1, 4, 5, 7) , sweep(41, 41.1) } ],
+	[ 'forward', 'an account that was sold and failed for being overdue', sub { push @$_, sweep(9.1, 9.2, 1) } ],
+	[ 'read', 'a ready account that a query does not show', sub { splice @{ at($_[0], 2.1)->{calls}[0]{rows} }, 3, 1 } ],
+	[ 'read', 'an account that a query shows twice', sub { push @{ at($_[0], 8.1)->{calls}[0]{rows} }, row(1, 'allocated', 'o1') } ],
+	[ 'read', 'a page that leaves one out', sub { splice @{ at($_[0], 2.3)->{calls}[0]{rows} }, 1, 1, { %{ row(2, 'ready') }, position => 2 } } ],
+	[ 'read', 'ready accounts out of order', sub { @{ at($_[0], 2.1)->{calls}[0]{rows} } = reverse @{ at($_[0], 2.1)->{calls}[0]{rows} } } ],
+	[ 'read', 'an account in progress that a query does not show', sub { at($_[0], 4.1)->{calls}[0]{rows} = [] } ],
+	[ 'read', 'an order whose account a query does not show', sub { at($_[0], 8.1)->{calls}[0]{rows} = [] } ],
+	[ 'read', 'an id that a query does not show', sub { push @$_, query(2.5, 2.6, { what => 'ids', ids => '000000000003' }) } ],
+	[ 'read', 'an account that failed and that a query does not show', sub { pop @{ at($_[0], 30.1)->{calls}[0]{rows} } } ],
+	[ 'read', 'an account of another provider', sub { at($_[0], 4.1)->{calls}[0]{rows}[0]{provider} = 'p1' } ],
+	[ 'forward', 'an account that was claimed, and that a query shows as ready', sub { push @$_, query(4.3, 4.4, { what => 'ready', value => 'MP-0000' }, map { [ $_, 'ready' ] } 1 .. 8) } ],
+	[ 'sums', 'counts that do not fit the accounts', sub { at($_[0], 36.8)->{calls}[0]{rows}[0]{told} = '1 4 1 1 1' } ],
+	[ 'sums', 'a pool that is not counted', sub { delete at($_[0], 36.8)->{calls}[0]{rows}[0]{told} } ],
+	[ 'sums', 'counts that change in one snapshot', sub {
+		my $sums = at($_[0], 36.8);
+		my $more = sums(36.83, 36.84, '0 5 1 1 0', '0 5 1 1 0');
+
+		$sums->{isolation} = 'REPEATABLE';
+		push @{ $sums->{calls} }, @{ $more->{calls} };
+	} ],
+	[ 'sums', 'a number of claims that goes down', sub { push @$_, sums(36.83, 36.84, '0 4 1 1 1', '0 4 1 1 1', claimed => 8) } ],
+	[ 'answer', 'a statement on the view that tells of another account', sub {
+		push @$_, change(26.3, 26.4, 'edit_account', 8, 'ready', undef, via => 1);
+		$_->[-1]{calls}[0]{rows}[0]{model} = 'ECAM';
+		$_->[-1]{calls}[0]{args}{model} = 'SPAM';
+	} ],
 	[ 'drained', 'an account that was left behind', sub {
 		my $row = account($_[1], 8);
 		@$row{qw(status claimed)} = ('ready', 0);
@@ -291,6 +417,61 @@ sub look_before_promotion
 }
 unlike(judged(sub { look_before_promotion($_[0]); $_[0]{promoted} = [2.5] }),
 	qr/^forward/m, 'what was only looked at may be undone by a promotion');
+
+# Who fails what is overdue, and nobody knows what came of it, hides as many as
+# were asked for.
+for my $max (3, 4)
+{
+	my $broken = judged(sub {
+		push @$_,
+		  call(35.1, 35.5, 'fail_overdue', { max_accounts => $max }, undef, outcome => 'unknown'),
+		  query(35.2, 35.4, { what => 'in_progress' });
+	});
+
+	is($broken =~ /^read: /m ? 1 : 0, $max == 3 ? 1 : 0, "four accounts hidden by a call for $max");
+}
+
+# An account that was added to pool MP-0000, and then was marked by a list as one
+# of MP-0001, in which it is in the end, or not; somebody has found that pool empty
+# before.
+sub edited_by_list
+{
+	my ($state, $marketplace, %more) = @_;
+	my %there = (marketplace => 'MP-0001', model => 'SPAM');
+	my $list = line(36.2, 36.21, 0, 'r0', 'allocated', 'marked', args => \%there, %more);
+
+	push @$_, call(36.05, 36.06, 'add_account', { %here, account_id => '000000000000', model => 'SPAM' }, [ row(0, 'ready') ]),
+	  call(36.07, 36.08, 'claim_account', { %there, order_id => 'o7' }), $list;
+	$state->{accounts}{'000000000000'} = {
+		%{ row(0, 'allocated', 'r0') },
+		marketplace => $marketplace,
+		position => 10,
+		claimed => 1
+	};
+	return $list->{calls}[0];
+}
+
+is(judged(sub { edited_by_list($_[1], 'MP-0001') }),
+	'', 'a list edits an account that was ready');
+like(judged(sub { edited_by_list($_[1], 'MP-0000') }),
+	qr/^edited: /m, 'edited: what a list says of an account that was ready is forgotten');
+for my $marketplace ('MP-0000', 'MP-0001')
+{
+	is( judged(
+			sub {
+				edited_by_list($_[1], $marketplace, outcome => 'unknown')->{rows} = [];
+				push @$_, line(36.22, 36.23, 0, 'r0', 'allocated', 'marked');
+			}),
+		'',
+		"a list whose answer was lost may have edited an account: $marketplace");
+}
+is( judged(
+		sub {
+			edited_by_list($_[1], 'MP-0000');
+			push @$_, line(36.1, 36.11, 0, 'r0', 'provisioning_in_progress', 'marked');
+		}),
+	'',
+	'a list does not edit an account that was in progress');
 
 # The log of a server
 my $log = <<'LOG';

@@ -12,10 +12,11 @@ use warnings FATAL => 'all';
 use DBI;
 use History;
 use POSIX ();
+use Statement qw(send_call send_claims send_list may_go_through_view);
 use Time::HiRes qw(sleep);
 
-# What the rows that come back are asked for.
-my $COLUMNS = 'provider, account_id, marketplace, model, status, order_id';
+# The part of what can be done through view accounts that is.
+use constant THROUGH_VIEW => 0.25;
 
 # number: of the client; provider, role: for whom it acts; dir: where the
 # histories are, and the file that tells of the server; unsafe: the part of its
@@ -31,6 +32,7 @@ sub new
 		new_ids => 0,
 		parent => getppid,
 		held => [],    # what it was granted and has not finished
+		served => [],    # the orders of that, and of what it has finished
 		prepared => [],    # what it has still to decide
 		lost => [],    # calls whose answer was lost
 	}, $class;
@@ -129,16 +131,20 @@ sub plainly
 	return $ok;
 }
 
-# Calls a function in the transaction at hand, and returns its rows, or dies.
+# Makes a call in the transaction at hand, and returns its rows, or dies.
 sub ask
 {
 	my ($self, $name, %args) = @_;
 	my ($history, $number) = @$self{qw(history transactions)};
 
+	$args{via} = 'view'
+	  if may_go_through_view($name)
+	  && !defined $args{expect}
+	  && rand() < THROUGH_VIEW;
 	push @{ $self->{asked} }, [ $name, %args ];
 	$history->note_and_sync($number, call => (name => $name, %args));
 
-	my $rows = eval { $self->send($name, %args) };
+	my $rows = eval { send_call($self->{dbh}, $name, %args) };
 	if (!defined $rows)
 	{
 		check_error();
@@ -151,99 +157,58 @@ sub ask
 	return $rows;
 }
 
-# Claims for some orders of a pool at once.  In the history it is a claim for
-# each, all asked and answered together.
+# Makes some calls in one, all asked and answered together.  What "send" sends
+# of them returns the rows of each.
 sub ask_together
 {
-	my ($self, @orders) = @_;
+	my ($self, $send, @calls) = @_;
 	my ($history, $number) = @$self{qw(history transactions)};
 
-	push @{ $self->{asked} }, map { [ claim_account => %$_ ] } @orders;
-	$history->note($number, call => (name => 'claim_account', %$_))
-	  for @orders;
-	$history->note_and_sync($number, together => (calls => scalar @orders));
+	push @{ $self->{asked} }, @calls;
+	for (@calls)
+	{
+		my ($name, %args) = @$_;
+		$history->note($number, call => (name => $name, %args));
+	}
+	$history->note_and_sync($number, together => (calls => scalar @calls));
 
-	my $rows = eval {
-		$self->{dbh}->selectall_arrayref(
-			"SELECT $COLUMNS FROM awspool.claim_accounts(?, ?, ?)",
-			{ Slice => {} },
-			@{ $orders[0] }{qw(provider marketplace)},
-			[ map { $_->{order_id} } @orders ]);
-	};
-	if (!defined $rows)
+	my @answers = eval { $send->($self->{dbh}) };
+	if (!@answers)
 	{
 		check_error();
 		$self->{state} = $self->{dbh}->state;
 		$history->note($number,
-			error => (call => $_ - @orders, state => $self->{state}))
-		  for 0 .. $#orders;
+			error => (call => $_ - @calls, state => $self->{state}))
+		  for 0 .. $#calls;
 		die "SQLSTATE $self->{state}\n";
 	}
-
-	my @left = @$rows;
-	for my $i (0 .. $#orders)
+	for my $i (0 .. $#calls)
 	{
-		my @call = (call => $i - @orders);
-		my $is_next = @left
-		  && ($left[0]{order_id} // '') eq ($orders[$i]{order_id} // '');
+		my @call = (call => $i - @calls);
 
-		$history->note($number, row => (@call, %{ shift @left }))
-		  if $is_next;
-		$history->note($number, answer => (@call, rows => $is_next ? 1 : 0));
+		$history->note($number, row => (@call, %$_)) for @{ $answers[$i] };
+		$history->note($number,
+			answer => (@call, rows => scalar @{ $answers[$i] }));
 	}
-	$history->note($number, row => %$_) for @left;    # asked for by nobody
-	return $rows;
+	return [ map { @$_ } @answers ];
 }
 
-sub send
+# Claims for some orders of a pool at once: a claim for each.
+sub ask_claims
 {
-	my ($self, $name, %args) = @_;
-	my $dbh = $self->{dbh};
-	my $ids = delete $args{ids};
+	my ($self, @orders) = @_;
 
-	delete $args{expect};
-	return $self->send_file($name, %args) if exists $args{first};
-	return $dbh->selectall_arrayref(
-		"SELECT $COLUMNS FROM awspool.accounts WHERE account_id = ?",
-		{ Slice => {} },
-		$args{account_id}) if $name eq 'look';
-
-	$args{account_ids} = [ split /,/, $ids ] if defined $ids;
-	my $columns = defined $ids ? 'account_id, outcome' : $COLUMNS;
-	my @names = sort keys %args;
-	my $arguments = join ', ', map { "$_ => ?" } @names;
-	return $dbh->selectall_arrayref(
-		"SELECT $columns FROM awspool.$name($arguments)",
-		{ Slice => {} },
-		@args{@names});
+	return $self->ask_together(sub { send_claims($_[0], @orders) },
+		map { [ claim_account => %$_ ] } @orders);
 }
 
-# Imports "count" accounts, with ids from "first" on, and a malformed line if
-# the call is to fail.  Returns how many had which outcome.
-sub send_file
+# Has a list of used accounts reconciled: a call for each of its lines.
+sub ask_list
 {
-	my ($self, $name, %args) = @_;
-	my $dbh = $self->{dbh};
-	my @lines = map {
-		sprintf "%012d;%s;%s\n", $args{first} + $_,
-		  @args{qw(marketplace model)}
-	} 0 .. $args{count} - 1;
+	my ($self, @lines) = @_;
 
-	push @lines, "$args{malformed}\n" if defined $args{malformed};
-	if ($name eq 'import_csv')
-	{
-		return $dbh->selectall_arrayref(
-			<<'SQL', { Slice => {} },
-SELECT outcome, count(*) FROM awspool.import_csv(?, ?) GROUP BY 1 ORDER BY 1
-SQL
-			$args{provider}, join '', @lines);
-	}
-	$dbh->do(
-		"COPY awspool.import (account_id, marketplace_id, account_model) FROM STDIN (FORMAT csv, DELIMITER ';')"
-	);
-	$dbh->pg_putcopydata($_) for @lines;
-	$dbh->pg_putcopyend;
-	return [];
+	return $self->ask_together(sub { send_list($_[0], @lines) },
+		map { [ reconcile => %$_ ] } @lines);
 }
 
 # A transaction, with what is done in it and how it begins: nothing is sent
@@ -268,7 +233,8 @@ sub transaction
 		$number,
 		begin => (
 			epoch => $self->{epoch},
-			isolation => ($begin // '') =~ /LEVEL (\w+)/ ? $1 : undef));
+			isolation => ($begin // '') =~ /LEVEL (\w+)/ ? $1 : undef,
+			open => defined $begin ? 1 : undef));
 
 	my $done = eval {
 		if (defined $begin)
@@ -295,6 +261,7 @@ sub transaction
 	$outcome //= $open || $self->is_connected ? 'rolled_back' : 'unknown';
 	$self->clear_up unless $done;
 	push @{ $self->{lost} }, @{ $self->{asked} } if $outcome eq 'unknown';
+	$self->{outcome} = $outcome;
 	$history->note_and_sync($number, end => (outcome => $outcome));
 	return $outcome eq 'committed';
 }
@@ -350,6 +317,18 @@ sub call
 	return;
 }
 
+# A list in a transaction of its own, likewise.
+sub call_list
+{
+	my ($self, @lines) = @_;
+	my $rows;
+
+	return $rows
+	  if $self->transaction(undef,
+		sub { $rows = $self->ask_list(@lines); return 'commit' });
+	return;
+}
+
 # Undoes the calls from one on.
 sub roll_back_to
 {
@@ -367,6 +346,8 @@ sub decide
 	my $prepared = shift @{ $self->{prepared} } or return;
 	my $sql = $prepared->{outcome} eq 'will_commit' ? 'COMMIT' : 'ROLLBACK';
 
+	$self->{history}
+	  ->note_and_sync(0, deciding => (transaction => $prepared->{number}));
 	$self->{unsure} = 0;
 	local $SIG{__WARN__} = sub { $self->{unsure} = 1 };
 	if (   $self->plainly('SET synchronous_commit = on')
@@ -382,7 +363,9 @@ sub decide
 
 # Asks again for whatever answer was lost, as often as it takes.  What cannot
 # be asked twice is an import, since some of it may be deleted meanwhile, and a
-# claim for nobody by name.
+# claim for nobody by name.  Who has closed a pool opens it again anyway.
+#
+# A pool that is closed, or a provider that is frozen, is asked a little later.
 sub resolve
 {
 	my ($self) = @_;
@@ -391,20 +374,40 @@ sub resolve
 	{
 		my ($name, %args) = @$call;
 
-		next if exists $args{first} || $name eq 'look';
+		next if exists $args{first} || $name =~ /^(?:look|read|sums)$|_pool$/;
 		next if $name eq 'claim_account' && !defined $args{order_id};
 		$self->{resolved}++;
-		my $rows = $self->call($name, %args);
+		my $rows = $self->call_in_the_end($name, %args);
 		$self->remember($rows) if $name =~ /^(?:claim|replace)_account$/;
 	}
 	return;
+}
+
+# A call that is made again as long as it is refused for the moment.
+sub call_in_the_end
+{
+	my ($self, $name, %args) = @_;
+
+	while (1)
+	{
+		my $rows =
+		  $name eq 'reconcile'
+		  ? $self->call_list(\%args)
+		  : $self->call($name, %args);
+		return $rows if $rows || $self->{state} !~ /^WS00[78]$/;
+		sleep 0.05;
+	}
 }
 
 # What was granted has to be finished some time.
 sub remember
 {
 	my ($self, $rows) = @_;
+	my $served = $self->{served};
 
+	push @$served,
+	  grep { defined } map { $_->{order_id} } @{ $rows // [] };
+	splice @$served, 0, 50 if @$served > 100;
 	push @{ $self->{held} },
 	  grep { $_->{status} eq 'provisioning_in_progress' } @{ $rows // [] };
 	splice @{ $self->{held} }, 0, 50 if @{ $self->{held} } > 100;

@@ -4,11 +4,12 @@
 #	stock                    import a few accounts
 #	work                     until there is another line (Work.pm)
 #	rest                     ask again for what was lost, decide what is prepared
+#	sweep                    end what is overdue, while all others wait
 #	turn MARKETPLACE         claim some, while all others wait (Work/Alone.pm)
 #	leave
 #
 # To "rest" they answer how much they had to ask again, to "turn" whether there
-# were accounts enough, to "stock" anything.
+# were accounts enough, to "stock" and "sweep" anything.
 
 package Crew;
 
@@ -22,7 +23,7 @@ use POSIX ();
 use Socket;
 use Work qw(work);
 use Work::Chance qw(marketplaces);
-use Work::Alone qw(take_turn);
+use Work::Alone qw(take_turn sweep);
 use Work::Stock qw(import_file);
 
 use constant PATIENCE => 120;    # seconds for an answer
@@ -110,6 +111,7 @@ sub serve
 			$client->decide while @{ $client->{prepared} };
 			$answer = $client->{resolved} // 0;
 		}
+		elsif ($command eq 'sweep') { sweep($client); }
 		elsif ($command eq 'turn') { $answer = take_turn($client, @args); }
 		last if $command eq 'leave';
 		print $socket "$answer\n" unless $is_working;

@@ -12,9 +12,12 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 use List::Util;
+use PostgreSQL::Test::Utils ();
+use Statement qw(all_of);
 use Time::HiRes qw(sleep);
 
-our @EXPORT_OK = qw(fault plan_faults needs_standby description);
+our @EXPORT_OK =
+  qw(fault plan_faults needs_standby needs_subscriber description);
 
 # What each is called in the report, and what it does.
 my %FAULTS = (
@@ -31,34 +34,58 @@ my %FAULTS = (
 	'stop' =>
 	  [ 'servers stopped immediately', sub { restart($_[0], 'immediate') } ],
 	'restart' => [ 'servers restarted', sub { restart($_[0], 'fast') } ],
+	'freeze' => [ 'providers frozen for a while', \&freeze ],
 
 	# With a standby
 	'cancel-waits' => [ 'waits for the standby cancelled', \&cancel_waits ],
 	'kill-promote' =>
 	  [ 'standbys promoted, the primary killed with -9', \&kill_and_promote ],
 	'stop-promote' =>
-	  [ 'standbys promoted, the primary stopped', \&stop_and_promote ],);
+	  [ 'standbys promoted, the primary stopped', \&stop_and_promote ],
+	'new-standby' => [ 'standbys made for a server that took over',
+		sub { $_[0]->start_standby; 1 } ],
 
-# The faults of a round, in an order of chance: all that a server alone can
-# have, or some of them and what a standby adds.  A promotion is followed by
-# more, on the server that took over.
+	# With a subscriber
+	'kill-subscriber' => [
+		'subscribers of which every process was killed with -9',
+		\&kill_subscriber
+	],);
+
+# The faults of a round, in an order of chance: all that a server alone can have;
+# in every other round some of them and what a standby adds, which takes over,
+# and so does the next one; in every fourth also what a subscriber adds.  A round
+# that is to be short has two less.
 sub plan_faults
 {
-	my ($with_standby) = @_;
-	my @alone =
-	  List::Util::shuffle(grep { !/promote|waits/ } sort keys %FAULTS);
+	my ($number, $is_short) = @_;
+	my @alone = List::Util::shuffle(
+		grep { !/promote|waits|standby|subscriber/ } sort keys %FAULTS);
 
-	return @alone unless $with_standby;
+	splice @alone, -2 if $is_short;
+	return (@alone[ 0 .. 2 ], 'kill-subscriber', @alone[ 3 .. $#alone ])
+	  if $number % 4 == 1;
+	return @alone if $number % 2;
+
+	my ($first, $second, $third, @more) = @alone[ 3 .. $#alone ];
 	return (
-		@alone[ 0, 1 ],
-		'cancel-waits', $alone[2], 'cancel-waits',
-		rand() < 0.6 ? 'kill-promote' : 'stop-promote',
-		@alone[ 3, 4 ]);
+		@more,
+		'cancel-waits', $first, some_promotion(), 'new-standby',
+		'cancel-waits', $second, some_promotion(), $third);
+}
+
+sub some_promotion
+{
+	return rand() < 0.6 ? 'kill-promote' : 'stop-promote';
 }
 
 sub needs_standby
 {
 	return grep { /promote|waits/ } @_;
+}
+
+sub needs_subscriber
+{
+	return grep { /subscriber/ } @_;
 }
 
 sub description
@@ -125,20 +152,21 @@ sub kill_and_start
 {
 	my ($round, $with_children) = @_;
 
-	kill_primary($round, $with_children);
+	kill_server($round->{primary}, $with_children);
 	$round->start;
 	return 1;
 }
 
 # First the postmaster, or it would end the others in a more orderly way.  Left
 # alone they see that it is gone, and end themselves.
-sub kill_primary
+sub kill_server
 {
-	my ($round, $with_children) = @_;
-	my $postmaster = $round->postmaster;
+	my ($node, $with_children) = @_;
+	my ($postmaster) = split /\n/,
+	  PostgreSQL::Test::Utils::slurp_file($node->data_dir . '/postmaster.pid');
 	my @children = children($postmaster);
 
-	$round->{primary}->kill9;
+	$node->kill9;
 	kill 'KILL', @children if $with_children;
 	wait_until_gone($postmaster, @children);
 	return;
@@ -179,6 +207,37 @@ sub restart
 
 	$round->{primary}->stop($mode);
 	$round->start;
+	return 1;
+}
+
+# What a provider has stays as it is.  It cannot be had as long as somebody has
+# prepared a change.
+sub freeze
+{
+	my ($round) = @_;
+	my $provider = 'p' . int rand 2;
+	my $history = $round->{history};
+	my $dbh = $round->dbh;
+	my $frozen;
+
+	$dbh->do(q(SET lock_timeout = '200ms'));
+	for (1 .. 25)
+	{
+		$history->note_and_sync(0, freezing => (provider => $provider));
+		$frozen =
+		  eval { $dbh->do('SELECT awspool.freeze_provider(?)', undef, $provider) };
+		last if $frozen;
+		$history->note_and_sync(0, 'thawed');
+	}
+	$dbh->do('RESET lock_timeout');
+	return 0 unless $frozen;
+
+	my $before = $dbh->selectrow_array(all_of($provider));
+	sleep 0.3;
+	$history->note(0, frozen =>
+		(before => $before, after => $dbh->selectrow_array(all_of($provider))));
+	$dbh->do('SELECT awspool.thaw_provider(?)', undef, $provider);
+	$history->note_and_sync(0, 'thawed');
 	return 1;
 }
 
@@ -232,8 +291,17 @@ sub kill_and_promote
 	$round->dbh->do('SELECT pg_cancel_backend(?)', undef, $_)
 	  for splice @waiting, 0, 4;
 	sleep 0.1;
-	kill_primary($round, 1);
+	kill_server($round->{primary}, 1);
 	$round->promote;
+	return 1;
+}
+
+sub kill_subscriber
+{
+	my ($round) = @_;
+
+	kill_server($round->{subscriber}, 1);
+	$round->{subscriber}->start;
 	return 1;
 }
 

@@ -8,7 +8,8 @@
 #
 # separated by tabs, with the times of one clock for all clients.  The kinds:
 #
-#	begin   epoch= isolation=   a transaction, on the server of that number
+#	begin   epoch= isolation= open=   a transaction, on the server of that
+#	                      number; open, if it may have more than one call
 #	call    name= ...     a function is called with these arguments
 #	together calls=       the last of them are one call of claim_accounts
 #	row     name= ...     of the answer
@@ -20,16 +21,21 @@
 #	prepare gid=          so is PREPARE TRANSACTION
 #	end     outcome=      committed, rolled_back, unknown, or will_commit or
 #	                      will_roll_back, if it is prepared
-#	decided transaction=  what was prepared is decided
+#	deciding transaction=  what was prepared is about to be decided
+#	decided transaction=  it is
 #
 # The director of a round has a log, too: "promoted", when another server took
-# over, and "quiet", when every transaction but its own has ended.
+# over, and "quiet", when every transaction but its own has ended.  And it says
+# when a provider was "freezing" and "thawed", and in between what it had, twice:
+# "frozen before= after=".
 #
 # read_history() makes transactions of these:
 #
-#	client, number, epoch, isolation, asked, told, outcome, calls
+#	client, number, epoch, isolation, asked, ending, told, outcome, calls
 #
-# "told" is when the transaction was over for certain.  The calls of each have
+# "ending" is when it was asked to commit, or what was prepared was decided (and
+# "is_prepared" if it was, for certain), and "told" when the transaction was over
+# for certain.  The calls of each have
 #
 #	name, args, asked, told, rows, answer, error, undone
 #
@@ -98,7 +104,8 @@ sub note_and_sync
 sub read_history
 {
 	my ($dir) = @_;
-	my %history = (promoted => [], quiet => undef, transactions => []);
+	my %history =
+	  (promoted => [], quiet => undef, freezes => [], transactions => []);
 
 	for my $name (glob "$dir/history.*")
 	{
@@ -117,9 +124,21 @@ sub read_history
 			{
 				push @{ $history{promoted} }, $time;
 			}
+			elsif ($kind eq 'freezing')
+			{
+				push @{ $history{freezes} },
+				  { provider => $values{provider}, asked => $time };
+			}
+			elsif ($kind =~ /^(?:frozen|thawed)$/)
+			{
+				my $freeze = $history{freezes}[-1];
+
+				@$freeze{ keys %values } = values %values;
+				$freeze->{thawed} = $time if $kind eq 'thawed';
+			}
 			else
 			{
-				$number = $values{transaction} if $kind eq 'decided';
+				$number = $values{transaction} if $kind =~ /^decid/;
 				$transactions{$number} //=
 				  { client => $client, number => $number, calls => [] };
 				read_line($transactions{$number}, $time, $kind, \%values);
@@ -145,8 +164,8 @@ sub read_line
 
 	if ($kind eq 'begin')
 	{
-		@$transaction{qw(asked epoch isolation)} =
-		  ($time, @$values{qw(epoch isolation)});
+		@$transaction{qw(asked epoch isolation open)} =
+		  ($time, @$values{qw(epoch isolation open)});
 	}
 	elsif ($kind eq 'call')
 	{
@@ -175,6 +194,10 @@ sub read_line
 	{
 		$_->{undone} = $time for @$calls[ $values->{from} .. $#$calls ];
 	}
+	elsif ($kind =~ /^(?:commit|deciding)$/)
+	{
+		$transaction->{ending} //= $time;
+	}
 	elsif ($kind eq 'prepare') { $transaction->{gid} = $values->{gid}; }
 	elsif ($kind eq 'end')
 	{
@@ -202,6 +225,7 @@ sub settle
 		if (defined $transaction->{gid} && $outcome ne 'rolled_back')
 		{
 			$transaction->{told} = $transaction->{decided} // $end;
+			$transaction->{is_prepared} = $outcome =~ /^will_/;
 			$outcome = 'committed' if $outcome eq 'will_commit';
 			$outcome = 'rolled_back' if $outcome eq 'will_roll_back';
 		}

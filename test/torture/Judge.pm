@@ -13,8 +13,10 @@ use warnings FATAL => 'all';
 use Exporter 'import';
 use Judge::Age;
 use Judge::Answer;
-use Judge::Ledger
-  qw(ledger step is_claim ids_of place claim_in_database last_status);
+use Judge::Ledger qw(ledger step is_claim is_reading ids_of granted_by place
+  claim_in_database last_status);
+use Judge::Pools;
+use Judge::Reading;
 use Judge::Stock;
 use List::Util;
 
@@ -33,6 +35,13 @@ my @RULES = (
 	[ 'edited' => \&Judge::Stock::edits_are_kept ],
 	[ 'answer' => \&Judge::Answer::fits ],
 	[ 'error' => \&Judge::Answer::errors_are_known ],
+	[ 'listed' => \&Judge::Answer::lists_are_reported ],
+	[ 'paused' => \&Judge::Pools::paused_gives_nothing ],
+	[ 'open' => \&Judge::Pools::refused_while_paused ],
+	[ 'frozen' => \&Judge::Pools::frozen_stays_so ],
+	[ 'overdue' => \&Judge::Pools::overdue_for_long ],
+	[ 'read' => \&Judge::Reading::shows_what_is_there ],
+	[ 'sums' => \&Judge::Reading::sums_fit ],
 	[ 'age' => \&Judge::Age::oldest_first ],
 	[ 'drained' => \&Judge::Stock::is_drained ],);
 
@@ -89,13 +98,26 @@ sub may_have_been_released
 
 	return grep {
 		my $call = $_->[2];
-		$call->{name} =~ /^(?:fail|replace|invalidate|delete)_accounts?$/
+		releases($call, $id)
 		  && !defined $call->{error}
 		  && $call->{by}{outcome} ne 'rolled_back'
-		  && grep { $_ eq $id } ids_of($call)
-		  and $call->{by}{told} >= $from
+		  && $call->{by}{told} >= $from
 		  && $call->{asked} <= $to
-	} @{ $ledger->{touched}{$id} };
+	  } @{ $ledger->{touched}{$id} },
+	  map { @$_ } values %{ $ledger->{sweeps} };
+}
+
+# Whether a call closes an account, or deletes it, so that its order may have
+# another one.
+sub releases
+{
+	my ($call, $id) = @_;
+
+	return 1 if $call->{name} eq 'fail_overdue';
+	return $call->{args}{status} =~ /^(?:provisioning_failed|invalid)$/
+	  if $call->{name} eq 'reconcile';
+	return $call->{name} =~ /^(?:fail|replace|invalidate|delete)_accounts?$/
+	  && grep { $_ eq $id } ids_of($call);
 }
 
 # An order gets another account only when the one that it had is closed.  If
@@ -111,7 +133,7 @@ sub held_one_at_a_time
 
 		for my $claim (
 			sort { $a->{asked} <=> $b->{asked} }
-			grep { $_->{by}{outcome} eq 'committed' && @{ $_->{rows} } }
+			grep { $_->{by}{outcome} eq 'committed' && defined granted_by($_) }
 			@{ $ledger->{orders}{$order} })
 		{
 			push @broken,
@@ -223,7 +245,7 @@ sub moved_forward
 		for my $i (0 .. $#seen)
 		{
 			my ($status, $call) = @{ $seen[$i] };
-			my $is_look = $call->{name} eq 'look';
+			my $is_look = is_reading($call);
 
 			for my $later (@seen[ $i + 1 .. $#seen ])
 			{
@@ -277,21 +299,30 @@ sub closed_by_somebody
 
 	for my $call (@{ $ledger->{calls} })
 	{
-		my $status = $closes{ $call->{name} } or next;
+		my $status = $closes{ $call->{name} };
 
-		# A replacement that found none changes nothing.
+		$status = $call->{args}{status} if $call->{name} eq 'reconcile';
+		$asked{"$_->{account_id} provisioning_failed"} = 1
+		  for $call->{name} eq 'fail_overdue' ? @{ $call->{rows} } : ();
+		next unless defined $status;
+
+		# A replacement that found none changes nothing, nor does a list that
+		# tells what is so already, or cannot be.
 		next
-		  if $call->{name} eq 'replace_account'
+		  if is_claim($call)
 		  && $call->{by}{outcome} eq 'committed'
-		  && !@{ $call->{rows} };
+		  && !defined granted_by($call);
 		$asked{"$call->{args}{account_id} $status"} = 1;
 	}
 	for my $id (sort keys %{ $ledger->{state}{accounts} })
 	{
 		my $status = last_status($ledger->{state}, $id);
+		my $row = $ledger->{state}{accounts}{$id};
+		my $swept = ($row->{reason} // '') =~ /^overdue: /
+		  && $ledger->{sweeps}{ $row->{provider} };
 
 		push @broken, "account $id is $status, and nobody made it so"
-		  if step($status) == 2 && !$asked{"$id $status"};
+		  if step($status) == 2 && !$asked{"$id $status"} && !$swept;
 	}
 	return @broken;
 }

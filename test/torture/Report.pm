@@ -44,6 +44,10 @@ sub add
 			my $error = $call->{error};
 
 			$count->{calls}++;
+			$count->{ $call->{name} }++
+			  if $call->{answer} && $transaction->{outcome} eq 'committed';
+			$count->{overdue} += @{ $call->{rows} }
+			  if $call->{name} eq 'fail_overdue';
 			$self->{errors}{$error}++ if defined $error;
 			$count->{bad}++
 			  if defined $error && $error eq ($call->{args}{expect} // '');
@@ -105,6 +109,13 @@ sub table
 			$self->errors('55P03', '57014', '25P03')
 		],
 		[ 'bad inputs, refused', $count->{bad} ],
+		[ 'pools closed for a while', $count->{pause_pool} ],
+		[ 'claims refused meanwhile', $self->errors('WS007') ],
+		[ 'changes refused by freezes', $self->errors('WS008') ],
+		[ 'accounts that failed for being overdue', $count->{overdue} ],
+		[ 'lines of lists reconciled', $count->{reconcile} ],
+		[ 'queries judged by the log', $count->{read} ],
+		[ 'counts compared with the accounts', $count->{sums} ],
 		[ 'answers lost', $count->{unknown} ],
 		[ 'calls asked again for a lost answer', $count->{resolved} ],
 		[

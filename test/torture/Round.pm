@@ -1,6 +1,7 @@
-# A round: a server and a pooler, or a primary and its synchronous standby;
-# clients that work; faults; a rest, in which everybody asks again for what was
-# lost; the clients taking turns until nothing is left; and the judgement.
+# A round: a server and a pooler, perhaps with a subscriber, or a primary and its
+# synchronous standby; clients that work; faults; a rest, in which everybody asks
+# again for what was lost; the clients taking turns until nothing is left; and the
+# judgement.
 
 package Round;
 
@@ -12,12 +13,13 @@ use DBI;
 use File::Basename qw(basename);
 use History qw(read_history);
 use Judge qw(judge judge_log);
-use Fault qw(fault needs_standby);
+use Fault qw(fault needs_standby needs_subscriber);
 use Pooler;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils ();
+use Statement qw(all_of);
 use Time::HiRes qw(sleep);
-use Work::Chance qw(marketplaces);
+use Work::Chance qw(marketplaces deadline_of);
 
 my $CONF = <<'CONF';
 max_connections = 80
@@ -37,10 +39,21 @@ CONF
 
 my $SETUP = <<'SQL';
 CREATE EXTENSION awspool;
-CREATE ROLE regress_awspool_p0 LOGIN;
-CREATE ROLE regress_awspool_p1 LOGIN;
+CREATE ROLE regress_awspool_p0 LOGIN NOINHERIT;
+CREATE ROLE regress_awspool_p1 LOGIN NOINHERIT;
 SELECT awspool.grant_provider('p0', 'regress_awspool_p0'),
 	awspool.grant_provider('p1', 'regress_awspool_p1');
+
+-- Who may only look; clients of the provider take that role at times.
+CREATE ROLE regress_awspool_v0;
+CREATE ROLE regress_awspool_v1;
+CREATE ROLE regress_awspool_both;
+GRANT regress_awspool_v0, regress_awspool_both TO regress_awspool_p0;
+GRANT regress_awspool_v1, regress_awspool_both TO regress_awspool_p1;
+SELECT awspool.grant_viewer('p0', 'regress_awspool_v0'),
+	awspool.grant_viewer('p1', 'regress_awspool_v1'),
+	awspool.grant_viewer('p0', 'regress_awspool_both'),
+	awspool.grant_viewer('p1', 'regress_awspool_both');
 SQL
 
 # number, seed: of the round; clients: how many; unsafe: see Client.pm; faults:
@@ -54,6 +67,8 @@ sub new
 		epoch => 0,
 		killed => [],
 		hit => {},
+		former => [],
+		different => [],
 	}, $class;
 
 	srand $self->{seed};
@@ -68,15 +83,30 @@ sub start_servers
 	my $name = "torture_$self->{number}";
 	my $primary = PostgreSQL::Test::Cluster->new($name);
 
-	$primary->init(allows_streaming => 1);
+	$primary->init(allows_streaming => 'logical');
 	$primary->append_conf('postgresql.conf', $CONF);
 	$primary->start;
-	$primary->safe_psql('postgres', $SETUP);
+	$primary->safe_psql('postgres', $SETUP . set_deadlines());
 	$self->{primary} = $primary;
 	if (needs_standby(@{ $self->{faults} })) { $self->start_standby; }
 	else { $self->start_pooler; }
+	$self->start_subscriber if needs_subscriber(@{ $self->{faults} });
 	$self->tell_server;
 	return;
+}
+
+sub set_deadlines
+{
+	my $sql = '';
+
+	for my $marketplace (grep { defined deadline_of($_) } marketplaces())
+	{
+		$sql .= sprintf "SELECT awspool.configure_pool('%s', '%s',"
+		  . " deadline => '%d seconds');\n", $_, $marketplace,
+		  deadline_of($marketplace)
+		  for qw(p0 p1);
+	}
+	return $sql;
 }
 
 sub start_standby
@@ -97,6 +127,30 @@ sub start_standby
 		"SELECT sync_state = 'sync' FROM pg_stat_replication");
 	$primary->safe_psql('postgres', 'CHECKPOINT');
 	$self->{standby} = $standby;
+	return;
+}
+
+# A server to which all is replicated logically.
+sub start_subscriber
+{
+	my ($self) = @_;
+	my $primary = $self->{primary};
+	my $subscriber =
+	  PostgreSQL::Test::Cluster->new($primary->name . '_subscriber');
+
+	$subscriber->init;
+	$subscriber->append_conf('postgresql.conf',
+		"shared_buffers = 32MB\nwal_retrieve_retry_interval = 100ms");
+	$subscriber->start;
+	$subscriber->safe_psql('postgres', 'CREATE EXTENSION awspool');
+	$primary->safe_psql('postgres',
+		'CREATE PUBLICATION pool FOR TABLES IN SCHEMA awspool');
+	$subscriber->safe_psql('postgres',
+		"CREATE SUBSCRIPTION pool CONNECTION '"
+		  . $primary->connstr
+		  . " dbname=postgres' PUBLICATION pool");
+	$subscriber->wait_for_subscription_sync($primary, 'pool');
+	$self->{subscriber} = $subscriber;
 	return;
 }
 
@@ -161,16 +215,6 @@ sub is_connected
 	return $self->{dbh} && eval { $self->{dbh}->do('SELECT 1') };
 }
 
-sub postmaster
-{
-	my ($self) = @_;
-	my ($pid) = split /\n/,
-	  PostgreSQL::Test::Utils::slurp_file(
-		$self->{primary}->data_dir . '/postmaster.pid');
-
-	return $pid;
-}
-
 sub start
 {
 	my ($self) = @_;
@@ -196,7 +240,8 @@ sub promote
 	my ($old, $new) = @$self{qw(primary standby)};
 
 	$new->promote;
-	@$self{qw(primary standby former)} = ($new, undef, $old);
+	@$self{qw(primary standby)} = ($new, undef);
+	push @{ $self->{former} }, $old;
 	$new->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
 	$self->{history}->note_and_sync(0, 'promoted');
 	$self->{epoch}++;
@@ -219,7 +264,9 @@ sub run
 		$self->{resolved} = $crew->ask_all('rest');
 		$self->calm_down;
 		$crew->ask_all('stock');
+		$crew->ask($_, 'sweep') for 0, 1;    # one of each provider
 		$self->drain_pools;
+		$self->compare_subscriber;
 		1;
 	};
 	my $failure = $@;
@@ -242,8 +289,21 @@ sub make_trouble
 		sleep 0.5 + rand 1;
 		next if needs_standby($fault) && !$self->{standby};
 		$self->{hit}{$fault} += fault($self, $fault);
+		$self->compare_counts;
 	}
 	sleep 0.5 + rand 1;
+	return;
+}
+
+# The counts of all pools and hours against the accounts and the log, in one
+# snapshot, while everybody goes on.
+sub compare_counts
+{
+	my ($self) = @_;
+
+	push @{ $self->{different} },
+	  map { "counts: @$_" } @{ $self->dbh->selectall_arrayref(
+		'SELECT provider, marketplace, problem FROM awspool.recounted()') };
 	return;
 }
 
@@ -260,6 +320,7 @@ sub calm_down
 		$self->dbh->do("$sql PREPARED '$gid'");
 	}
 	$self->{history}->note_and_sync(0, 'quiet');
+	$self->compare_subscriber;
 	return;
 }
 
@@ -290,11 +351,12 @@ sub judge_it
 
 	$self->{judged} = read_history($self->{dir});
 	my @broken =
-	  (judge($self->{judged}, $self->state), $self->verify);
+	  (judge($self->{judged}, $self->state),
+		@{ $self->{different} }, $self->verify($self->{primary}));
 
 	$self->{dbh}->disconnect;
 	$self->{pooler}->stop if $self->{pooler};
-	$_->stop for grep { defined } @$self{qw(primary standby)};
+	$_->stop for grep { defined } @$self{qw(primary standby subscriber)};
 	push @broken,
 	  judge_log(PostgreSQL::Test::Utils::slurp_file($_->logfile),
 		@{ $self->{killed} })
@@ -302,20 +364,45 @@ sub judge_it
 	return @broken;
 }
 
-# What verify() has against the data, now that nobody changes them.
+# What verify() has against the data of a server, now that nobody changes them.
 sub verify
 {
-	my ($self) = @_;
+	my ($self, $node) = @_;
 
-	return map { "verify: @$_" } @{ $self->dbh->selectall_arrayref(
-		'SELECT severity, object, problem FROM awspool.verify()') };
+	return map { "verify: $_" } split /\n/, $node->safe_psql('postgres',
+		'SELECT severity, object, problem FROM awspool.verify()');
+}
+
+# The subscriber has what the publisher has, now that nobody changes it, and has
+# counted it.
+sub compare_subscriber
+{
+	my ($self) = @_;
+	my ($primary, $subscriber) = @$self{qw(primary subscriber)};
+
+	return unless $subscriber;
+	$primary->safe_psql('postgres', 'CHECKPOINT');    # all WAL is on disk
+	$primary->wait_for_catchup('pool');
+	for my $provider ('p0', 'p1')
+	{
+		my ($here, $there) =
+		  map { $_->safe_psql('postgres', all_of($provider)) }
+		  $primary, $subscriber;
+
+		push @{ $self->{different} }, "replica: it has something else of $provider"
+		  if $here ne $there;
+	}
+	push @{ $self->{different} },
+	  map { "replica: $_" } $self->verify($subscriber);
+	return;
 }
 
 sub nodes
 {
 	my ($self) = @_;
 
-	return grep { defined } @$self{qw(primary standby former)};
+	return grep { defined } @$self{qw(primary standby subscriber)},
+	  @{ $self->{former} };
 }
 
 # Of a round that broke a rule, the history and the servers' logs stay.
@@ -345,7 +432,7 @@ sub state
 	my %state = (accounts => {}, log => {});
 	my $accounts = $self->dbh->selectall_arrayref(<<'SQL', { Slice => {} });
 SELECT provider, account_id, marketplace, model, status, order_id, position,
-	(claimed_at IS NOT NULL)::int AS claimed
+	reason, (claimed_at IS NOT NULL)::int AS claimed
 FROM awspool.account
 SQL
 	my $log = $self->dbh->selectall_arrayref(<<'SQL', { Slice => {} });

@@ -8,7 +8,10 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 use History qw(now);
+use Work::Chance qw(is_calm);
 use Work::Orders;
+use Work::Pools;
+use Work::Reading;
 use Work::Stock;
 
 our @EXPORT_OK = qw(work);
@@ -37,6 +40,13 @@ my %OPERATIONS = (
 	delete_and_add => [ 3, \&Work::Stock::delete_and_add ],
 	cross => [ 5, \&Work::Stock::cross, 1 ],
 	look => [ 4, \&Work::Stock::look ],
+	read_some => [ 6, \&Work::Reading::read_some ],
+	sums_in_snapshot => [ 2, \&Work::Reading::sums_in_snapshot ],
+	sums_of_own => [ 2, \&Work::Reading::sums_of_own ],
+	as_viewer => [ 3, \&Work::Reading::as_viewer ],
+	pause => [ 1, \&Work::Pools::pause ],
+	fail_overdue => [ 2, \&Work::Pools::fail_overdue ],
+	reconcile => [ 3, \&Work::Pools::reconcile ],
 	bad_input => [ 3, \&Work::Stock::bad_input ],);
 
 # For a bug, some of them more often.
@@ -61,8 +71,8 @@ sub choose
 	return @{ $OPERATIONS{claim} };
 }
 
-# One operation of a client.  In every other second nobody edits.  A setting is
-# no use to who has no session.
+# One operation of a client.  In every other second nobody edits, and at times
+# nobody leaves anything prepared.  A setting is no use to who has no session.
 sub work
 {
 	my ($client) = @_;
@@ -71,6 +81,7 @@ sub work
 	my (undef, $operation, $is_edit) = choose();
 
 	return if $is_edit && int(now()) % 2;
+	if (is_calm()) { $client->decide while @{ $client->{prepared} }; }
 	$client->plainly(sprintf "SET $limit = %d", 1 + rand 15)
 	  if defined $limit;
 	$operation->($client);

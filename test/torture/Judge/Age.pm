@@ -12,7 +12,7 @@ package Judge::Age;
 use strict;
 use warnings FATAL => 'all';
 
-use Judge::Ledger qw(is_claim is_stock place);
+use Judge::Ledger qw(is_write granted_by place);
 use List::Util qw(min);
 
 use constant NEVER => 9**9**9;
@@ -79,17 +79,14 @@ sub took_effect
 	  && !defined $call->{error};
 }
 
-# When all that stored it, or moved it here, was over.
+# When all that stored it, or may have moved it here, was over.
 sub there_from
 {
 	my $from = NEVER;
 
 	for my $call (grep { took_effect($_) } map { $_->[2] } @_)
 	{
-		next
-		  unless is_stock($call)
-		  || $call->{name} eq 'edit_account'
-		  && defined $call->{args}{marketplace};
+		next unless is_write($call) && defined $call->{args}{marketplace};
 		$from = $call->{by}{told}
 		  if $from == NEVER || $from < $call->{by}{told};
 	}
@@ -105,8 +102,7 @@ sub ready_until
 
 	for my $call (grep { took_effect($_) } map { $_->[2] } @touched)
 	{
-		my $granted = is_claim($call)
-		  && grep { $_->{account_id} eq $id } @{ $call->{rows} };
+		my $granted = (granted_by($call) // '') eq $id;
 
 		next unless $granted || $call->{name} eq 'invalidate_account';
 		my $asked = $granted ? first_asked($ledger, $call) : $call->{asked};

@@ -8,8 +8,8 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 
-our @EXPORT_OK =
-  qw(ledger step is_claim is_stock ids_of place claim_in_database last_status);
+our @EXPORT_OK = qw(ledger step is_claim is_stock is_write is_reading ids_of
+  granted_by was_first order_of place claim_in_database last_status);
 
 my %STEPS = (
 	ready => 0,
@@ -24,19 +24,56 @@ sub step
 	return $STEPS{ $_[0] };
 }
 
+# What gives an account to an order.  A line of a list does, too.
 sub is_claim
 {
 	my ($call) = @_;
 
-	return $call->{name} eq 'claim_account'
-	  || $call->{name} eq 'replace_account';
+	return $call->{name} =~ /^(?:claim_account|replace_account|reconcile)$/;
 }
 
+# What stores accounts: also a line of a list that says what is needed for that,
+# unless the answer is that it did not.
 sub is_stock
 {
 	my ($call) = @_;
 
-	return $call->{name} =~ /^(?:add_account|copy|import_csv)$/;
+	return 1 if $call->{name} =~ /^(?:add_account|copy|import_csv)$/;
+	return
+		 $call->{name} eq 'reconcile'
+	  && defined $call->{args}{model}
+	  && ( !@{ $call->{rows} }
+		|| $call->{rows}[0]{outcome} eq 'added');
+}
+
+# What says of which marketplace and model an account is: also a line of a list
+# that marked it, which edits it if it was ready.
+sub is_write
+{
+	my ($call) = @_;
+
+	return
+		 is_stock($call)
+	  || $call->{name} eq 'edit_account'
+	  || $call->{name} eq 'reconcile'
+	  && (!@{ $call->{rows} } || defined granted_by($call));
+}
+
+sub is_reading
+{
+	my ($call) = @_;
+
+	return $call->{name} =~ /^(?:look|read|sums)$/;
+}
+
+# The account that a call has given to an order; undef if none.
+sub granted_by
+{
+	my ($call) = @_;
+
+	return is_claim($call) && @{ $call->{rows} }
+	  ? $call->{rows}[0]{account_id}
+	  : undef;
 }
 
 # The accounts that a call names.
@@ -69,12 +106,13 @@ sub place
 #	seen      of each account: its status, when, by whom
 #	touched   of each account: by whom it may have been locked, from when to when
 #	hidden    of each pool: claims of who knows what
+#	sweeps    of each provider: likewise, who failed overdue accounts
 #
 # The state is { accounts => { id => row }, log => { id => [rows] } }.
 sub ledger
 {
 	my ($history, $state) = @_;
-	my %ledger = map { $_ => {} } qw(grants orders seen touched hidden);
+	my %ledger = map { $_ => {} } qw(grants orders seen touched hidden sweeps);
 
 	@ledger{qw(history state calls)} = ($history, $state, []);
 	for my $transaction (@{ $history->{transactions} })
@@ -86,7 +124,8 @@ sub ledger
 			next
 			  if $transaction->{outcome} eq 'rolled_back'
 			  || $call->{undone}
-			  || defined $call->{error};
+			  || defined $call->{error}
+			  || had_no_effect($call);
 			push @{ $ledger{calls} }, $call;
 			enter_order(\%ledger, $call) if is_claim($call);
 			enter_rows(\%ledger, $call)
@@ -98,6 +137,14 @@ sub ledger
 	return \%ledger;
 }
 
+# A statement on view accounts that found no row.
+sub had_no_effect
+{
+	my ($call) = @_;
+
+	return $call->{args}{via} && $call->{answer} && !@{ $call->{rows} };
+}
+
 # An account that a call named, or got, is not free until its transaction is
 # over, or the call was undone.  Which one a claim without an answer may have
 # locked, nobody knows.
@@ -107,34 +154,63 @@ sub enter_touches
 	my $until = $call->{undone} // $call->{by}{told};
 	my %ids = map { $_ => 1 } ids_of($call);
 
-	return if $call->{name} eq 'look';
+	return if is_reading($call);
 	$ids{ $_->{account_id} } = 1
 	  for grep { defined $_->{account_id} } @{ $call->{rows} };
 	push @{ $ledger->{touched}{$_} }, [ $call->{asked}, $until, $call ]
 	  for keys %ids;
 
+	return if $call->{answer} || defined $call->{args}{expect};
 	push @{ $ledger->{hidden}{ $call->{args}{provider} } },
-	  [ $call->{asked}, $until ]
-	  if is_claim($call)
-	  && !$call->{answer}
-	  && !defined $call->{args}{expect};
+	  [ $call->{asked}, $until, $call ]
+	  if is_claim($call) && $call->{name} ne 'reconcile';
+	push @{ $ledger->{sweeps}{ $call->{args}{provider} } },
+	  [ $call->{asked}, $until, $call ]
+	  if $call->{name} eq 'fail_overdue';
 	return;
 }
 
 # A claim without an order is an order of its own.
-sub enter_order
+sub order_of
 {
-	my ($ledger, $call) = @_;
+	my ($call) = @_;
 	my $args = $call->{args};
 	my $order =
-	  @{ $call->{rows} } ? $call->{rows}[0]{order_id} : $args->{order_id};
+	  defined granted_by($call)
+	  ? $call->{rows}[0]{order_id}
+	  : $args->{order_id};
 
-	$call->{order} =
+	return
 	  defined $order
 	  ? "order $order of $args->{provider}"
 	  : "nobody by name, $call->{by}{client}.$call->{by}{number} at $call->{asked}";
-	push @{ $ledger->{orders}{ $call->{order} } }, $call;
+}
+
+# An order does not hold what a list says has failed or is invalid.
+sub enter_order
+{
+	my ($ledger, $call) = @_;
+
+	$call->{order} = order_of($call);
+	push @{ $ledger->{orders}{ $call->{order} } }, $call
+	  unless ($call->{args}{status} // '') =~ /^(?:provisioning_failed|invalid)$/;
 	return;
+}
+
+# Whether a call gave its order an account that it had not before, for certain.
+sub was_first
+{
+	my ($ledger, $claim) = @_;
+	my $id = granted_by($claim);
+
+	return 0 unless defined $id;
+	for my $other (@{ $ledger->{orders}{ order_of($claim) } // [] })
+	{
+		next if $other == $claim || $other->{asked} > $claim->{told};
+		return 0
+		  unless $other->{answer} && (granted_by($other) // '') ne $id;
+	}
+	return 1;
 }
 
 sub enter_rows
@@ -148,8 +224,8 @@ sub enter_rows
 		push @{ $ledger->{seen}{ $row->{account_id} } },
 		  [ $row->{status}, $call ];
 	}
-	return unless is_claim($call) && @{ $call->{rows} };
-	push @{ $ledger->{grants}{ $call->{rows}[0]{account_id} } }, $call;
+	return unless defined granted_by($call);
+	push @{ $ledger->{grants}{ granted_by($call) } }, $call;
 	push @{ $ledger->{seen}{ $call->{args}{account_id} } },
 	  [ 'provisioning_failed', $call ]
 	  if $call->{name} eq 'replace_account';

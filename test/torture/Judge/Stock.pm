@@ -6,7 +6,7 @@ package Judge::Stock;
 use strict;
 use warnings FATAL => 'all';
 
-use Judge::Ledger qw(is_stock ids_of place);
+use Judge::Ledger qw(is_stock is_write was_first ids_of place);
 
 sub is_known
 {
@@ -120,6 +120,18 @@ sub deleted_is_gone
 	return @broken;
 }
 
+# Whether a call wrote what it says of an account, for certain.  A file leaves
+# alone what is there already; so does a list, if the account was in progress for
+# its order.
+sub has_written
+{
+	my ($ledger, $call) = @_;
+
+	return 0
+	  if $call->{by}{outcome} ne 'committed' || defined $call->{args}{first};
+	return $call->{name} ne 'reconcile' || was_first($ledger, $call);
+}
+
 # Of each account: what its marketplace and model may be in the end.  That is
 # whatever was written and not certainly overwritten later.
 sub edits_are_kept
@@ -128,8 +140,7 @@ sub edits_are_kept
 	my %writes;
 	my @broken;
 
-	for my $call (grep { is_stock($_) || $_->{name} eq 'edit_account' }
-		@{ $ledger->{calls} })
+	for my $call (grep { is_write($_) } @{ $ledger->{calls} })
 	{
 		push @{ $writes{$_} }, $call for ids_of($call);
 	}
@@ -139,10 +150,7 @@ sub edits_are_kept
 		{
 			my @all =
 			  grep { defined $_->{args}{$column} } @{ $writes{$id} // [] };
-			my @certain = grep {
-				$_->{by}{outcome} eq 'committed'
-				  && !defined $_->{args}{first}
-			} @all;
+			my @certain = grep { has_written($ledger, $_) } @all;
 			my @last = grep {
 				my $told = $_->{by}{told};
 				!grep { $_->{asked} > $told } @certain

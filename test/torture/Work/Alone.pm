@@ -9,7 +9,7 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 
-our @EXPORT_OK = qw(take_turn);
+our @EXPORT_OK = qw(take_turn sweep);
 
 # Returns whether there were accounts enough in the pool.
 sub take_turn
@@ -27,6 +27,18 @@ sub take_turn
 	}
 	move_here($client, %pool);
 	return claim_some($client, %pool);
+}
+
+# Ends all that is overdue.
+sub sweep
+{
+	my ($client) = @_;
+
+	$client->call(
+		'fail_overdue',
+		provider => $client->{provider},
+		max_accounts => 1000);
+	return;
 }
 
 # What was claimed is ready again, and where it was, if that is rolled back.

@@ -9,12 +9,20 @@ use Exporter 'import';
 use History qw(now);
 use Time::HiRes qw(sleep);
 
-our @EXPORT_OK = qw(marketplaces some_order some_orders some_marketplace
-  take_held new_ids some_id next_moment);
+our @EXPORT_OK = qw(marketplaces deadline_of some_order some_orders some_marketplace
+  take_held new_ids some_id next_moment is_calm);
 
 sub marketplaces
 {
 	return ('MP-0000', 'MP-0001');
+}
+
+# How many seconds an account may be in progress; undef: for ever.
+sub deadline_of
+{
+	my ($marketplace) = @_;
+
+	return $marketplace eq 'MP-0000' ? 4 : undef;
 }
 
 # An order that others ask for, too, now and then: all clients of a provider
@@ -77,6 +85,13 @@ sub some_id
 
 	return sprintf '%03d%09d', $whose,
 	  $client->{new_ids} > $behind ? $client->{new_ids} - $behind : 0;
+}
+
+# Half of the time all clients decide at once what they have prepared: who closes
+# a pool, or freezes a provider, waits for that.
+sub is_calm
+{
+	return int(now() / 3) % 2;
 }
 
 # Waits for the next of the moments, so many in a second, that all clients wait

@@ -8,7 +8,7 @@ use warnings FATAL => 'all';
 
 use Time::HiRes qw(sleep);
 use Work::Chance qw(marketplaces some_order some_orders some_marketplace
-  take_held some_id next_moment);
+  take_held some_id next_moment is_calm);
 
 my @ISOLATION = ('REPEATABLE READ', 'SERIALIZABLE');
 
@@ -42,7 +42,7 @@ sub claim_together
 	  if $client->transaction(
 		$begin,
 		sub {
-			$rows = $client->ask_together(@orders);
+			$rows = $client->ask_claims(@orders);
 			sleep rand 0.01 if defined $begin;
 			return $ends[ rand @ends ];
 		});
@@ -176,7 +176,7 @@ sub prepare
 			$client->ask('claim_account', %pool) for 1 .. 2;
 			return 'prepare';
 		});
-	decide($client) if rand() < 0.3;
+	decide($client) if rand() < 0.3 || is_calm();
 	return;
 }
 
