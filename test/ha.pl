@@ -55,10 +55,10 @@ sub run_round
 	my @broken = $round->run;
 
 	$report->add($round, @broken);
-	note sprintf '%s: %d s, %d transactions, %d broken', $name,
+	diag sprintf '%s: %d s, %d transactions, %d broken', $name,
 	  time - $report->{started}, $report->{count}{transactions},
 	  scalar @broken;
-	note $_ for @broken > 10 ? @broken[ 0 .. 9 ] : @broken;
+	diag $_ for @broken > 10 ? @broken[ 0 .. 9 ] : @broken;
 	is(scalar @{ $round->{events} }, scalar @{ $params{faults} },
 		"$name: all happened that should");
 	return [ $name, $round, $report, @broken ];
