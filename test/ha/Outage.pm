@@ -42,7 +42,7 @@ my %OUTAGES = (
 		\&stop_senders
 	],
 	'cancel-waits' => [
-		'the same, and the commits that wait cancelled before',
+		'all that send WAL stopped, the commits that wait cancelled; then the server killed with -9',
 		\&cancel_waits
 	],);
 
