@@ -20,6 +20,7 @@
 #	make test-upgrade  a pool that pg_upgrade takes from 15 to 17, 18 and 19
 #	make test-update   a pool of 1.0, updated while it sells: who waits how long
 #	make test-pitr     a pool that is restored to an earlier time by pgBackRest
+#	make test-ha       three servers under Patroni that fail, and clients that go on
 #	make fuzz          files that nobody thought of, for SECONDS=60
 #	make test-clients  the examples for drivers and object mappers
 #	make sqlsmith      queries that nobody thought of, for SECONDS=600 and as long again
@@ -40,7 +41,7 @@
 # make are kept, in .servers and .fuzz.
 CHECKED = asserts asan valgrind discard
 SCRIPTED = demo demo-psql portal test-portal deb test-deb dist \
-	test test-servers test-upgrade test-update test-clients test-pitr test-monitoring \
+	test test-servers test-upgrade test-update test-clients test-pitr test-ha test-monitoring \
 	fuzz sqlsmith torture torture-bugs model bench analyze $(CHECKED) coverage \
 	soak
 
@@ -104,7 +105,7 @@ EXTENSION = awspool
 DATA = $(sort $(notdir $(wildcard $(here)/awspool--*.sql)))
 # The documents keep their places towards each other, so that links lead somewhere.
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
-	doc/awspool.md doc/torture.md doc/model.md doc/portal.png \
+	doc/awspool.md doc/torture.md doc/failover.md doc/model.md doc/portal.png \
 	bench/results.md bench/results.svg \
 	bench/before/results.md bench/reads/results.md \
 	$(addprefix test/clients/,psycopg3.py sqlalchemy_orm.py django_orm.py \
@@ -205,6 +206,9 @@ test-update:
 
 test-pitr:
 	@bash $(here)/test/pitr.sh
+
+test-ha:
+	@bash $(here)/test/ha.sh
 
 test-clients:
 	@bash $(here)/test/clients.sh

@@ -819,7 +819,7 @@ AS $$
   UNION ALL
   -- Who may not see what walsenders do sees that they are there.
   SELECT 'warning', 'server', 'it has standbys and waits for none: after a failover, what was sold can be ready again',
-         'ALTER SYSTEM SET synchronous_standby_names, see Durability in the reference'
+         'set synchronous_standby_names, or synchronous_mode of Patroni; see Standbys in the reference'
   WHERE current_setting('synchronous_standby_names') = ''
     AND EXISTS (SELECT FROM pg_stat_replication s
                 WHERE coalesce(s.state, 'streaming') = 'streaming'

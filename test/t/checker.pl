@@ -418,6 +418,25 @@ sub look_before_promotion
 unlike(judged(sub { look_before_promotion($_[0]); $_[0]{promoted} = [2.5] }),
 	qr/^forward/m, 'what was only looked at may be undone by a promotion');
 
+# A server that was replaced and does not know it shows what was: its pool may be
+# empty, or closed, and what was stored since is not there.
+for my $old (
+	change(6.2, 6.4, 'look', 1, 'ready'),
+	claim(30.2, 30.4, 'o9'),
+	claim(36.75, 36.76, 'o9', undef, error => 'WS007'),
+	query(2.5, 2.6, { what => 'ids', ids => '000000000003' }))
+{
+	for my $stale (0, 1)
+	{
+		my $broken =
+		  judged(sub { push @$_, { %$old, stale => $stale } });
+
+		is( $broken =~ /^(?:forward|age|open|read): /m ? 1 : 0,
+			1 - $stale,
+			"$old->{calls}[0]{name} on a server that was replaced: $stale");
+	}
+}
+
 # Who fails what is overdue, and nobody knows what came of it, hides as many as
 # were asked for.
 for my $max (3, 4)
@@ -528,12 +547,15 @@ write_down(
 	[ call => name => 'add_account', account_id => '000000000001' ],
 	[ error => state => '57P01' ],
 	[ end => outcome => 'unknown' ]);
+$history->note_and_sync(6, begin => epoch => 1);
+$history->note_and_sync(6, end => outcome => 'committed');
 History->new($dir, 'director')->note_and_sync(0, 'quiet');
 
 my $read = read_history($dir);
 my @read = @{ $read->{transactions} };
 is(join(' ', map { $_->{outcome} } @read),
-	'committed unknown committed rolled_back unknown', 'outcomes are read');
+	'committed unknown committed rolled_back unknown committed',
+	'outcomes are read');
 is($read[0]{calls}[0]{rows}[0]{account_id}, '000000000001', 'a row is read');
 is($read[0]{calls}[0]{args}{order_id}, 'o1', 'what was asked is read');
 ok($read[0]{calls}[1]{undone} && !$read[0]{calls}[0]{undone},
@@ -543,5 +565,7 @@ is($read[4]{calls}[0]{error}, undef, 'the end of a session is no answer');
 is($read[1]{told}, $read->{quiet}, 'who never heard waits for the end');
 is($read[2]{told}, $read->{quiet}, 'so does what is prepared');
 cmp_ok($read[3]{told}, '<', $read->{quiet}, 'until it is decided');
+ok($read[1]{stale} && !$read[0]{stale} && !$read[5]{stale},
+	'who lasted until somebody was on the next server may be on the old one');
 
 done_testing();

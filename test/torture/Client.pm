@@ -58,13 +58,15 @@ sub connect
 	return;
 }
 
+# The server's epoch is how many promotions were before, as its timeline tells:
+# nobody else can say to whom of several servers a session got.
 sub begin_session
 {
 	my ($self) = @_;
 
 	open my $file, '<', "$self->{dir}/server" or die "no server: $!";
 	chomp(my $line = <$file>);
-	my ($epoch, $direct, $pooled) = split /\t/, $line;
+	my ($direct, $pooled) = split /\t/, $line;
 	my $durability = rand() < $self->{unsafe} ? 'off' : 'on';
 
 	$self->{pooled} = 0 unless $pooled;
@@ -81,7 +83,10 @@ sub begin_session
 			PrintWarn => 1,
 			pg_server_prepare => $self->{pooled} ? 0 : 1
 		});
-	my ($pid, $now) = $dbh->selectrow_array('SELECT pg_backend_pid(), now()');
+	my ($pid, $now, $epoch) = $dbh->selectrow_array(<<'SQL');
+SELECT pg_backend_pid(), now(),
+	('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int - 1
+SQL
 
 	$self->wait_for_lost($dbh, $now)
 	  if defined $self->{pid} && $epoch == $self->{epoch};

@@ -31,11 +31,12 @@
 #
 # read_history() makes transactions of these:
 #
-#	client, number, epoch, isolation, asked, ending, told, outcome, calls
+#	client, number, epoch, isolation, asked, ending, told, stale, outcome, calls
 #
 # "ending" is when it was asked to commit, or what was prepared was decided (and
 # "is_prepared" if it was, for certain), and "told" when the transaction was over
-# for certain.  The calls of each have
+# for certain; "stale" says that by then somebody was on a later server already.
+# The calls of each have
 #
 #	name, args, asked, told, rows, answer, error, undone
 #
@@ -217,7 +218,12 @@ sub settle
 {
 	my ($history) = @_;
 	my $end = $history->{quiet} // now();
+	my @begun;    # of each epoch, and those after it
 
+	for my $transaction (@{ $history->{transactions} })
+	{
+		$begun[$_] //= $transaction->{asked} for 0 .. $transaction->{epoch};
+	}
 	for my $transaction (@{ $history->{transactions} })
 	{
 		my $outcome = $transaction->{outcome} // 'unknown';
@@ -238,6 +244,8 @@ sub settle
 			delete $_->{error}
 			  for @calls ? splice @calls, -($calls[-1]{together} // 1) : ();
 		}
+		my $next = $begun[ $transaction->{epoch} + 1 ];
+		$transaction->{stale} = defined $next && $next < $transaction->{told};
 		$transaction->{outcome} = $outcome;
 		$_->{told} //= $transaction->{told} for @{ $transaction->{calls} };
 	}

@@ -230,7 +230,7 @@ sub claims_were_asked_for
 }
 
 # An account never goes back.  What was only looked at counts as long as the
-# server is the same.
+# server is the same; one that was replaced and does not know shows what was.
 sub moved_forward
 {
 	my ($ledger) = @_;
@@ -250,6 +250,8 @@ sub moved_forward
 			for my $later (@seen[ $i + 1 .. $#seen ])
 			{
 				next if $later->[1]{asked} < $call->{by}{told};
+				next
+				  if is_reading($later->[1]) && $later->[1]{by}{stale};
 				next
 				  if $is_look && $later->[1]{by}{epoch} ne $call->{by}{epoch};
 				push @broken,

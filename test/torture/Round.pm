@@ -64,7 +64,6 @@ sub new
 	my $self = bless {
 		%params,
 		dir => PostgreSQL::Test::Utils::tempdir(),
-		epoch => 0,
 		killed => [],
 		hit => {},
 		former => [],
@@ -86,7 +85,7 @@ sub start_servers
 	$primary->init(allows_streaming => 'logical');
 	$primary->append_conf('postgresql.conf', $CONF);
 	$primary->start;
-	$primary->safe_psql('postgres', $SETUP . set_deadlines());
+	$primary->safe_psql('postgres', setup());
 	$self->{primary} = $primary;
 	if (needs_standby(@{ $self->{faults} })) { $self->start_standby; }
 	else { $self->start_pooler; }
@@ -95,9 +94,10 @@ sub start_servers
 	return;
 }
 
-sub set_deadlines
+# Makes the pools and the roles of clients.
+sub setup
 {
-	my $sql = '';
+	my $sql = $SETUP;
 
 	for my $marketplace (grep { defined deadline_of($_) } marketplaces())
 	{
@@ -183,7 +183,6 @@ sub tell_server
 	PostgreSQL::Test::Utils::append_to_file(
 		"$file.new",
 		join("\t",
-			$self->{epoch},
 			$self->{primary}->connstr('postgres'),
 			$self->{pooler} ? $self->{pooler}->connstr : '')
 		  . "\n");
@@ -244,7 +243,6 @@ sub promote
 	push @{ $self->{former} }, $old;
 	$new->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
 	$self->{history}->note_and_sync(0, 'promoted');
-	$self->{epoch}++;
 	$self->tell_server;
 	return;
 }

@@ -122,6 +122,8 @@ sub first_asked
 }
 
 # A claim that looked for an account, and did not find that its order holds one.
+# On a server that was replaced and does not know, a claim waits for its standby
+# forever, unless it finds nothing.
 sub is_new_claim
 {
 	my ($ledger, $claim) = @_;
@@ -129,7 +131,7 @@ sub is_new_claim
 	return 0
 	  unless $claim->{name} eq 'claim_account'
 	  && $claim->{by}{outcome} eq 'committed';
-	return 1 unless @{ $claim->{rows} };
+	return !$claim->{by}{stale} unless @{ $claim->{rows} };
 	for my $other (@{ $ledger->{orders}{ $claim->{order} } })
 	{
 		next if $other == $claim || $other->{asked} > $claim->{told};

@@ -113,7 +113,8 @@ sub paused_gives_nothing
 	return @broken;
 }
 
-# Who is told that a pool is closed asked while somebody may have closed it.
+# Who is told that a pool is closed asked while somebody may have closed it.  A
+# server that was replaced and does not know never hears that it was opened.
 sub refused_while_paused
 {
 	my ($ledger) = @_;
@@ -126,7 +127,8 @@ sub refused_while_paused
 	  @{ $ledger->{calls} };
 	my @broken;
 
-	for my $call (grep { ($_->{error} // '') eq 'WS007' } @calls)
+	for my $call (
+		grep { ($_->{error} // '') eq 'WS007' && !$_->{by}{stale} } @calls)
 	{
 		my $args = $call->{args};
 		my @marketplaces = $args->{marketplace} // qw(MP-0000 MP-0001);

@@ -3,7 +3,8 @@
 # A query shows one moment between when it was asked and when it was told.  So
 # what was certainly there, and fitted, all the while is in its answer, and
 # whatever is there fits.  That nothing is there that cannot be is the rule that
-# accounts go forward, in Judge.pm.
+# accounts go forward, in Judge.pm.  A server that was replaced and does not know
+# shows what was.
 #
 # A transaction of which nobody knows what came of it may show its work for a
 # while and be undone by a promotion.  It may hide what it named, or one account;
@@ -91,6 +92,8 @@ sub what_is_missing
 	my ($ledger, $lives, $call) = @_;
 	my $args = $call->{args};
 	my %shown = map { $_->{account_id} => 1 } @{ $call->{rows} };
+
+	return if $call->{by}{stale};
 	my $last =
 	  defined $args->{limit} && @{ $call->{rows} } == $args->{limit}
 	  ? $call->{rows}[-1]{position}
