@@ -20,6 +20,7 @@
 #	make test-upgrade  a pool that pg_upgrade takes from 15 to 17, 18 and 19
 #	make test-update   a pool of 1.0, updated while it sells: who waits how long
 #	make test-pitr     a pool that is restored to an earlier time by pgBackRest
+#	make test-scale    a pool on three servers, whose providers move while they sell
 #	make fuzz          files that nobody thought of, for SECONDS=60
 #	make test-clients  the examples for drivers and object mappers
 #	make sqlsmith      queries that nobody thought of, for SECONDS=600 and as long again
@@ -27,6 +28,7 @@
 #	make torture-bugs  whether that finds the bugs it should
 #	make model         everything that a model of the claim can do, with spin
 #	make bench         how fast it claims, against what is possible
+#	make bench-scale   what three servers are worth, and how long a move holds up
 #	make analyze       what the static analyzers of gcc and clang find
 #	make asserts       every test on a server built with assertions; likewise
 #	                   make asan, valgrind, discard: see test/checked.sh
@@ -41,7 +43,8 @@
 CHECKED = asserts asan valgrind discard
 SCRIPTED = demo demo-psql portal test-portal deb test-deb dist \
 	test test-servers test-upgrade test-update test-clients test-pitr test-monitoring \
-	fuzz sqlsmith torture torture-bugs model bench analyze $(CHECKED) coverage \
+	test-scale fuzz sqlsmith torture torture-bugs model bench bench-scale analyze \
+	$(CHECKED) coverage \
 	soak
 
 # Where the project is: as PGXS has it, in VPATH or else with this file.
@@ -104,13 +107,13 @@ EXTENSION = awspool
 DATA = $(sort $(notdir $(wildcard $(here)/awspool--*.sql)))
 # The documents keep their places towards each other, so that links lead somewhere.
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
-	doc/awspool.md doc/torture.md doc/model.md doc/portal.png \
+	doc/awspool.md doc/torture.md doc/model.md doc/scale.md doc/portal.png \
 	bench/results.md bench/results.svg bench/before/results.md \
 	$(addprefix test/clients/,psycopg3.py sqlalchemy_orm.py django_orm.py \
 		node_postgres.js drizzle.js typeorm.js Jdbc.java) \
 	$(addprefix contrib/monitoring/,README.md queries.yaml rules.yaml rules-test.yaml psqlrc) \
 	$(addprefix contrib/portal/,index.php adminer.css) \
-	$(addprefix contrib/scale/,registry.sql registry-shard.sql)
+	$(addprefix contrib/scale/,reader.sql aliases move registry.sql registry-shard.sql)
 PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
 
 # install.sql creates the extension for all that follow, and for one alone.  The
@@ -205,6 +208,9 @@ test-update:
 test-pitr:
 	@bash $(here)/test/pitr.sh
 
+test-scale:
+	@bash $(here)/test/scale.sh $(SECONDS)
+
 test-clients:
 	@bash $(here)/test/clients.sh
 
@@ -225,6 +231,9 @@ model:
 
 bench:
 	@bash $(here)/bench/run.sh
+
+bench-scale:
+	@bash $(here)/bench/scale.sh
 
 analyze:
 	@bash $(here)/test/analyze.sh
