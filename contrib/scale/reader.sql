@@ -78,9 +78,11 @@ CREATE TABLE scale.placement (
          ELSE false END)
 );
 
--- One at a time, or positions of two blocks could meet on a third server.
+-- One at a time, or positions of two blocks could meet on a third server.  What
+-- is left to do after the switch, or of a move that was given up, has nothing to
+-- do with positions, and does not keep others from moving.
 CREATE UNIQUE INDEX placement_one_move ON scale.placement ((true))
-  WHERE step IS NOT NULL;
+  WHERE step IN ('copy', 'freeze');
 
 COMMENT ON TABLE scale.placement IS
   'Which provider sells on which server. Written by scale.place and by contrib/scale/move.';

@@ -13,6 +13,7 @@ our @ISA = ('Round');
 
 my $CONF = <<'CONF';
 max_connections = 100
+max_prepared_transactions = 5
 shared_buffers = 32MB
 restart_after_crash = on
 autovacuum = on

@@ -8,6 +8,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use Fault qw(fault);
+use File::Basename qw(basename);
 use FindBin;
 use History qw(read_history);
 use Judge qw(judge);
@@ -287,6 +288,7 @@ sub end_work
 		}
 	}
 	$crew->dismiss;
+	$self->{state} = $self->state;
 	return;
 }
 
@@ -318,18 +320,33 @@ sub state
 	return \%all;
 }
 
-# Returns what is broken.  That a provider is frozen, or the registry of ids does
+# Returns what is broken, in the state in which the clients left it or, if they did
+# not come to an end, that of now.  That a provider is frozen, or the registry of ids does
 # not answer, may be said at any time; how often is in the report.
 sub judge_it
 {
 	my ($self) = @_;
 
 	$self->{judged} = read_history($self->{dir});
-	my @broken = grep { !/WS00[89]/ } judge($self->{judged}, $self->state);
+	my $state = $self->{state} // $self->state;
+	my @broken = grep { !/WS00[89]/ } judge($self->{judged}, $state);
 	$self->{pooler}->stop;
 	push @broken, @{ $self->{broken} }, map { $_->judge_alone } $self->servers;
 	$self->{reader}{primary}->stop;
+	$self->keep_histories if @broken;
 	return @broken;
+}
+
+# What the clients were told, beside the logs.
+sub keep_histories
+{
+	my ($self) = @_;
+
+	for my $file (glob "$self->{dir}/{history,errors}.*")
+	{
+		rename $file, "$PostgreSQL::Test::Utils::log_path/" . basename($file);
+	}
+	return;
 }
 
 1;

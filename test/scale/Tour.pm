@@ -28,6 +28,10 @@ sub tour
 	look_at_all($stage);
 	look_as_others($stage);
 	refuse_moves($stage);
+	wait_for_prepared($stage);
+	erase_leftovers($stage);
+	distrust_reader($stage);
+	go_round_lost_server($stage);
 	look_with_a_server_down($stage);
 	return;
 }
@@ -83,8 +87,7 @@ sub look_as_others
 sub refuse_moves
 {
 	my ($stage) = @_;
-	my $here = $stage->server_of('p0');
-	my ($there) = grep { $_ ne $here } qw(s1 s2 s3);
+	my ($here, $there) = two_servers($stage);
 	my ($old, $new) = @{ $stage->{servers} }{ $here, $there };
 
 	like(said($stage, 'p9', $there), qr/nobody knows where p9 is/, 'a provider that is not placed');
@@ -102,6 +105,95 @@ sub refuse_moves
 	$new->sql("SELECT awspool.freeze_provider('p0'); SELECT awspool.forget_provider('p0')");
 	is($stage->server_of('p0'), $here, 'nothing was moved');
 	return;
+}
+
+# A claim that is prepared is waited for, and what is given up freezes nothing.
+sub wait_for_prepared
+{
+	my ($stage) = @_;
+	my ($here, $there) = two_servers($stage);
+	my ($old, $new) = @{ $stage->{servers} }{ $here, $there };
+
+	$old->sql(<<'SQL');
+SELECT awspool.add_account('p0', '777000000001', 'MP-0000', 'SPAM'), awspool.add_account('p0', '777000000002', 'MP-0001', 'SPAM');
+BEGIN;
+SELECT awspool.claim_account('p0', 'MP-0000', 'tour 1');
+PREPARE TRANSACTION 'tour';
+SQL
+	like(said($stage, 'p0', $there), qr/lock timeout/, 'a prepared claim holds up a move');
+	is($old->sql("SELECT account_id FROM awspool.claim_account('p0', 'MP-0001', 'tour 2')"),
+		'777000000002', 'which gives up, and the provider sells on');
+	$old->sql("COMMIT PREPARED 'tour'");
+	is(said($stage, 'p0'), 'it did not refuse', 'decided, it holds up nothing');
+	is( $new->sql("SELECT account_id, order_id FROM awspool.account WHERE account_id LIKE '77700000000_' ORDER BY 1"),
+		"777000000001|tour 1\n777000000002|tour 2", 'and has moved along');
+	return;
+}
+
+# What an earlier try has left on the target is no part of the copy.
+sub erase_leftovers
+{
+	my ($stage) = @_;
+	my (undef, $there) = two_servers($stage);
+	my $new = $stage->{servers}{$there};
+
+	$new->sql(<<'SQL');
+DELETE FROM awspool.provider_state WHERE provider = 'p0';
+INSERT INTO awspool.provider_state (provider, state) VALUES ('p0', 'frozen');
+INSERT INTO awspool.account (provider, account_id, marketplace, model) VALUES ('p0', '777000000009', 'MP-0000', 'SPAM');
+SQL
+	is(said($stage, 'p0', $there), 'it did not refuse', 'a move to where a part of a copy is');
+	is( $new->sql("SELECT account_id FROM awspool.account WHERE account_id LIKE '77700000000_' ORDER BY 1"),
+		"777000000001\n777000000002", 'has what the source has');
+	return;
+}
+
+# The reading database, restored to an earlier time, does not know that the target
+# sells already: neither going on nor going back may touch it.
+sub distrust_reader
+{
+	my ($stage) = @_;
+	my ($here, $there) = two_servers($stage);
+	my $former = $stage->{servers}{$there};
+
+	$former->sql("SELECT awspool.thaw_provider('p0'), awspool.freeze_provider('p0')");
+	$stage->{reader}->sql("UPDATE scale.placement SET server = '$there', moves_to = '$here', step = 'freeze' WHERE provider = 'p0'", 'reader');
+	like(said($stage, 'p0'), qr/p0 is open on $here/, 'the target is open, and is not copied over');
+	like(said($stage, '--back', 'p0'), qr/p0 is open on $here/, 'nor is the source opened');
+	is($former->sql("SELECT state FROM awspool.provider_state WHERE provider = 'p0'"), 'frozen', 'which stays frozen');
+	$stage->{reader}->sql("UPDATE scale.placement SET server = '$here', moves_to = NULL, step = NULL WHERE provider = 'p0'", 'reader');
+	$former->sql("SELECT awspool.forget_provider('p0')");
+	return;
+}
+
+# A server that is gone, and has still to forget a provider, keeps no other from
+# moving.
+sub go_round_lost_server
+{
+	my ($stage) = @_;
+	my ($p0, $p1) = map { $stage->server_of($_) } qw(p0 p1);
+	my ($lost) = grep { $_ ne $p0 && $_ ne $p1 } qw(s1 s2 s3);
+	my ($there) = grep { $_ ne $lost && $_ ne $p1 } qw(s1 s2 s3);
+	my $server = $stage->{servers}{$lost};
+
+	$server->sql("SELECT awspool.thaw_provider('p0'), awspool.freeze_provider('p0')");
+	$stage->{reader}->sql("UPDATE scale.placement SET moved_from = '$lost', step = 'forget' WHERE provider = 'p0'", 'reader');
+	$server->{primary}->stop;
+	like(said($stage, 'p0'), qr/it ends here, at .*port=@{[ $server->{primary}->port ]}/, 'who is down cannot forget');
+	is(said($stage, 'p1', $there), 'it did not refuse', 'and keeps nobody else from moving');
+	$server->start;
+	is(said($stage, 'p0'), 'it did not refuse', 'up again, it forgets');
+	is($server->sql("SELECT state FROM awspool.provider_state WHERE provider = 'p0'"), 'away', 'and knows so');
+	return;
+}
+
+# Where p0 sells, and another one.
+sub two_servers
+{
+	my ($stage) = @_;
+	my $here = $stage->server_of('p0');
+
+	return ($here, (grep { $_ ne $here } qw(s1 s2 s3))[0]);
 }
 
 sub said
