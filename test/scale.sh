@@ -7,7 +7,8 @@
 #	make test-scale
 #	make test-scale SEED=17      the choices of an earlier run again
 #	make test-scale MOVES=10     so many of the moves, by chance
-#	make test-scale SECONDS=60   no move begins after that; else ten minutes
+#	make test-scale SECONDS=60   no move begins after that; else all are made, which
+#	                             takes ten minutes or more
 #
 # If a rule was broken, what was said and the servers' logs are left in .scale.
 

@@ -76,7 +76,7 @@ sub run_moves
 
 	for my $plan (plan_moves())
 	{
-		last if time - $started > ($ENV{SCALE_SECONDS} || 600);
+		last if $ENV{SCALE_SECONDS} && time - $started > $ENV{SCALE_SECONDS};
 		$stage->move(%$plan);
 		note $stage->last_move;
 		$stage->trouble($troubles[ rand @troubles ]) if rand() < 0.2;
