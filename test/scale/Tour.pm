@@ -29,6 +29,7 @@ sub tour
 	look_as_others($stage);
 	refuse_moves($stage);
 	wait_for_prepared($stage);
+	wait_for_adding($stage);
 	erase_leftovers($stage);
 	distrust_reader($stage);
 	go_round_lost_server($stage);
@@ -127,6 +128,28 @@ SQL
 	is(said($stage, 'p0'), 'it did not refuse', 'decided, it holds up nothing');
 	is( $new->sql("SELECT account_id, order_id FROM awspool.account WHERE account_id LIKE '77700000000_' ORDER BY 1"),
 		"777000000001|tour 1\n777000000002|tour 2", 'and has moved along');
+	return;
+}
+
+# Whoever is adding accounts on the target is waited for, and what they have added
+# is not erased.
+sub wait_for_adding
+{
+	my ($stage) = @_;
+	my (undef, $there) = two_servers($stage);
+	my $new = $stage->{servers}{$there};
+	my $adding = $new->{primary}->background_psql('postgres');
+
+	$new->sql("SELECT awspool.thaw_provider('p0')");
+	$adding->query_safe("BEGIN; SELECT awspool.add_account('p0', '777000000003', 'MP-0000', 'SPAM')");
+	like(said($stage, 'p0', $there), qr/lock timeout/, 'who is adding an account there holds up a move');
+	$adding->query_safe('COMMIT');
+	$adding->quit;
+	like(said($stage, 'p0', $there), qr/has accounts here that are no copy/, 'and has made it impossible');
+	like(said($stage, '--back', 'p0'), qr/p0 is open on $there/, 'which nobody can go back from without a look');
+	$new->sql("SELECT awspool.delete_account('p0', '777000000003')");
+	$new->sql("SELECT awspool.freeze_provider('p0'); SELECT awspool.forget_provider('p0')");
+	is(said($stage, '--back', 'p0'), 'it did not refuse', 'gone, it can be given up');
 	return;
 }
 
