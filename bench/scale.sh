@@ -194,7 +194,6 @@ start_all
 for i in 0 1 2; do add one$i s1 $stock 0; done
 add three1 s2 $stock 0
 add three2 s3 $stock 0
-for size in $sizes; do add "size$size" s1 $((size / 5)) $((size * 4 / 5)); done
 in_private env AWSPOOL_POOLER= contrib/scale/aliases
 in_private pgbouncer -q "$work/pgbouncer.ini" 2>/dev/null &
 until in_private psql -XqAt -p 6432 -U pgbouncer -d pgbouncer -c 'SHOW VERSION' >/dev/null 2>&1; do sleep 0.1; done
@@ -203,6 +202,8 @@ echo "| | |"; echo "|---|---|"
 compare_throughput
 echo; echo "| a move, while 4 clients claim | in all | calls held up | calls that failed |"; echo "|---|---|---|---|"
 for size in $sizes; do
+	add "size$size" s1 $((size / 5)) $((size * 4 / 5))
+	in_private contrib/scale/aliases
 	move_while_selling "size$size" s2 "$size accounts"
 	move_while_selling "size$size" s3 "$size accounts, copied ahead" --ahead
 done
