@@ -60,8 +60,8 @@ start()
 first_id=100000000000
 add()
 {
-	sql reader -c "SELECT scale.place('$1', '$2')"
-	sql "$2" -c "SELECT awspool.grant_provider('$1', 'app')"
+	quietly sql reader -c "SELECT scale.place('$1', '$2')"
+	quietly sql "$2" -c "SELECT awspool.grant_provider('$1', 'app')"
 	sql "$2" <<-END
 		INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_id, order_model,
 		    claimed_at, claimed_by, closed_at, closed_by)
