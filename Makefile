@@ -21,6 +21,7 @@
 #	make test-update   a pool of 1.0, updated while it sells: who waits how long
 #	make test-pitr     a pool that is restored to an earlier time by pgBackRest
 #	make test-ha       three servers under Patroni that fail, and clients that go on
+#	make test-scale    a pool on three servers, whose providers move while they sell
 #	make fuzz          files that nobody thought of, for SECONDS=60
 #	make test-clients  the examples for drivers and object mappers
 #	make sqlsmith      queries that nobody thought of, for SECONDS=600 and as long again
@@ -28,6 +29,7 @@
 #	make torture-bugs  whether that finds the bugs it should
 #	make model         everything that a model of the claim can do, with spin
 #	make bench         how fast it claims, against what is possible
+#	make bench-scale   what three servers are worth, and how long a move holds up
 #	make analyze       what the static analyzers of gcc and clang find
 #	make asserts       every test on a server built with assertions; likewise
 #	                   make asan, valgrind, discard: see test/checked.sh
@@ -42,7 +44,8 @@
 CHECKED = asserts asan valgrind discard
 SCRIPTED = demo demo-psql portal test-portal deb test-deb dist \
 	test test-servers test-upgrade test-update test-clients test-pitr test-ha test-monitoring \
-	fuzz sqlsmith torture torture-bugs model bench analyze $(CHECKED) coverage \
+	test-scale fuzz sqlsmith torture torture-bugs model bench bench-scale analyze \
+	$(CHECKED) coverage \
 	soak
 
 # Where the project is: as PGXS has it, in VPATH or else with this file.
@@ -105,14 +108,14 @@ EXTENSION = awspool
 DATA = $(sort $(notdir $(wildcard $(here)/awspool--*.sql)))
 # The documents keep their places towards each other, so that links lead somewhere.
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
-	doc/awspool.md doc/torture.md doc/failover.md doc/model.md doc/portal.png \
+	doc/awspool.md doc/torture.md doc/failover.md doc/model.md doc/scale.md doc/portal.png \
 	bench/results.md bench/results.svg \
 	bench/before/results.md bench/reads/results.md \
 	$(addprefix test/clients/,psycopg3.py sqlalchemy_orm.py django_orm.py \
 		node_postgres.js drizzle.js typeorm.js Jdbc.java) \
 	$(addprefix contrib/monitoring/,README.md queries.yaml rules.yaml rules-test.yaml psqlrc) \
 	$(addprefix contrib/portal/,index.php adminer.css) \
-	$(addprefix contrib/scale/,registry.sql registry-shard.sql)
+	$(addprefix contrib/scale/,reader.sql aliases move registry.sql registry-shard.sql)
 PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
 
 # install.sql creates the extension for all that follow, and for one alone.  The
@@ -210,6 +213,9 @@ test-pitr:
 test-ha:
 	@bash $(here)/test/ha.sh
 
+test-scale:
+	@bash $(here)/test/scale.sh $(SECONDS)
+
 test-clients:
 	@bash $(here)/test/clients.sh
 
@@ -230,6 +236,9 @@ model:
 
 bench:
 	@bash $(here)/bench/run.sh
+
+bench-scale:
+	@bash $(here)/bench/scale.sh
 
 analyze:
 	@bash $(here)/test/analyze.sh

@@ -12,8 +12,8 @@ use Time::HiRes qw(sleep);
 
 use constant PORT => 6432;
 
-# databases: name => what to connect to; users: who may; servers: how many
-# sessions each user has in each database.
+# databases: name => what to connect to; include: a file with more of them;
+# users: who may; servers: how many sessions each user has in each database.
 sub new
 {
 	my ($class, %params) = @_;
@@ -24,7 +24,8 @@ sub new
 		join '', map { qq("$_" ""\n) } @{ $params{users} });
 	PostgreSQL::Test::Utils::append_to_file("$dir/pgbouncer.ini", join "\n",
 		'[databases]',
-		(map { "$_ = $params{databases}{$_}" } sort keys %{ $params{databases} }),
+		(map { "$_ = $params{databases}{$_}" } sort keys %{ $params{databases} // {} }),
+		$params{include} ? "%include $params{include}" : (),
 		'[pgbouncer]',
 		'listen_addr =',
 		'listen_port = ' . PORT,
