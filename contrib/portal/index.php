@@ -161,6 +161,7 @@ function adminer_object() {
 			if (in_array($field['field'], array('status', 'severity'))) {
 				return "<span class='status $val'>" . strtr($val, '_', ' ') . '</span>';
 			}
+			$val = $field['field'] == 'days_left' ? round($val, 1) : $val;
 			$val = preg_match('~^(\d{4}-\d\d-\d\d \d\d:\d\d):[\d.:+-]+$~', $val, $date) ? "<time title='$val'>$date[1]</time>" : $val;
 			return $link ? "<a href='" . h($link) . "'>$val</a>" : $val;
 		}
