@@ -41,7 +41,7 @@ find_port()
 serve()
 {
 	"${as_server[@]}" mkdir -p "$work/portal" "$work/php"
-	tar -C contrib/portal -c index.php adminer.css | "${as_server[@]}" tar -x -C "$work/portal"
+	tar -C contrib/portal -c . | "${as_server[@]}" tar -x -C "$work/portal"
 	(cd "$work/portal" && exec "${as_server[@]}" env -i PATH="$PATH" LANG=C.UTF-8 \
 		PHP_CLI_SERVER_WORKERS=4 "$@" php -S "127.0.0.1:$port" -t "$work/portal" \
 		-d session.save_path="$work/php" -d upload_tmp_dir="$work/php" -d max_input_vars=5000 \

@@ -3,10 +3,12 @@
 # versions named, in the Debian release that has it.  Ends with "N passed, N
 # failed"; a server 19 that cannot be had is "1 skipped".
 #
-# The package is built in the folder of test/servers.sh, twice, at other places
-# and hours of the world: it has to be the same.  Then it is installed in another
-# folder, made for that, which has neither the sources nor a compiler: there
-# debian/tests/use runs, a pool of 1.0 is updated, and the package removed.
+# The package is built twice, at other places and hours of the world: it has to be
+# the same.  That is done on this machine if it is of the release, or else in the
+# folder of test/servers.sh.  Then it is installed in another folder, made for
+# that, which has neither the sources nor a compiler: there debian/tests/use runs,
+# a pool of 1.0 is updated, and the package removed.  At last autopkgtest does what
+# debian/tests says, in the same folder; with SAMPLE=yes only what needs no compiler.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,28 +26,27 @@ check()
 	fi
 }
 
-# In the folder of the release, as root: the package, and what lintian says.
+# Where the server is: the packages, in $1, and what lintian says of them.
 build_twice()
 {
 	local first
 
-	mkdir -p /packages/a /packages/b
-	OUT=/packages/a bash debian/make.sh || return
-	first=$(cd /packages/a && sha256sum *.deb)
-	(umask 077; TMPDIR=/var/tmp TZ=Pacific/Apia OUT=/packages/b bash debian/make.sh) || return
+	mkdir -p "$1/a" "$1/b"
+	OUT=$1/a bash debian/make.sh || return
+	first=$(cd "$1/a" && sha256sum *.deb)
+	(umask 077; TMPDIR=/var/tmp TZ=Pacific/Apia OUT=$1/b bash debian/make.sh) || return
 	check "the same package when built elsewhere" \
-		[ "$first" = "$(cd /packages/b && sha256sum *.deb)" ]
+		[ "$first" = "$(cd "$1/b" && sha256sum *.deb)" ]
 	install_missing lintian
-	check "lintian has nothing to say" [ -z "$(lintian --allow-root /packages/a/*.deb | tee /dev/stderr)" ]
-	check "links in its documents lead somewhere" links_resolve
+	check "lintian has nothing to say" [ -z "$(lintian --allow-root "$1"/a/*.deb | tee /dev/stderr)" ]
+	check "links in its documents lead somewhere" links_resolve "$1"
 }
 
 links_resolve()
 {
-	local folder=/packages/content file link
+	local folder=$1/content file link
 
-	rm -rf "$folder"
-	dpkg-deb -x /packages/a/*.deb "$folder"
+	dpkg-deb -x "$1"/a/*.deb "$folder"
 	cd "$folder/usr/share/doc/postgresql-$SERVER-awspool"
 	find . -name '*.md' -type f | while read -r file; do
 		grep -oE '\]\([^)#]+' "$file" | sed 's/^](//' | grep -v : | while read -r link; do
@@ -82,38 +83,73 @@ use_it()
 
 case ${1-} in
 	build_twice | use_it)
-		"$1"
+		"$@"
 		finish
 		;;
 esac
-
-# Make $bare, a folder with nothing but the release, and install the package.
-install_it()
-{
-	bare=$top/.servers/bare-${root##*/}
-	as_root rm -rf --one-file-system "$bare"
-	as_root mkdir -p "$bare"
-	quietly as_root debootstrap --variant=minbase "$(debootstrap_suite)" "$bare" || return
-	if [ "$SERVER" = 19 ]; then
-		as_root cp -a "$root/etc/apt/sources.list.d" "$root/etc/apt/preferences.d" "$bare/etc/apt/"
-	fi
-	as_root cp "$root"/packages/a/*.deb debian/tests/use test/deb.sh test/lib.sh "$bare/"
-	as_root mkdir "$bare/test"
-	as_root mv "$bare/deb.sh" "$bare/lib.sh" "$bare/test/"
-	quietly as_root chroot "$bare" apt-get -o Acquire::Check-Valid-Until=false update
-	as_root mkdir -p "$bare/etc/postgresql-common"
-	as_root tee "$bare/etc/postgresql-common/createcluster.conf" >/dev/null <<<'create_main_cluster = false'
-	quietly as_root chroot "$bare" bash -c "DEBIAN_FRONTEND=noninteractive apt-get -y \
-		--no-install-recommends -o Dpkg::Options::=--force-confold install /postgresql-$SERVER-awspool_*.deb"
-}
 
 debootstrap_suite()
 {
 	case $SERVER in 15) echo bookworm ;; 17) echo trixie ;; *) echo sid ;; esac
 }
 
+# Leave $packages, a folder with the package in a; returns what make_root does.
+build_it()
+{
+	if [ "$(. /etc/os-release; echo "$VERSION_CODENAME")" = "$(debootstrap_suite)" ]; then
+		root=
+		[ -n "$work" ] || make_place
+		packages=$work/packages
+		as_root rm -rf "$packages"
+		add_up env SERVER="$SERVER" bash test/deb.sh build_twice "$packages"
+	else
+		make_root || return
+		packages=$root/packages-made
+		as_root rm -rf "$packages"
+		add_up in_root test/deb.sh build_twice /packages-made
+	fi
+}
+
+# Make $bare, a folder with nothing but the release, and install the package.
+install_it()
+{
+	install_missing debootstrap
+	bare=$top/.servers/bare-$SERVER
+	as_root umount "$bare/proc" 2>/dev/null || true		# of a run that was killed
+	as_root rm -rf --one-file-system "$bare"
+	as_root mkdir -p "$bare"
+	quietly as_root debootstrap --variant=minbase "$(debootstrap_suite)" "$bare" || return
+	if [ "$SERVER" = 19 ]; then
+		as_root cp -a "$root/etc/apt/sources.list.d" "$root/etc/apt/preferences.d" "$bare/etc/apt/"
+	fi
+	as_root cp "$packages"/a/*.deb debian/tests/use test/deb.sh test/lib.sh "$bare/"
+	as_root mkdir "$bare/test"
+	as_root mv "$bare/deb.sh" "$bare/lib.sh" "$bare/test/"
+	as_root mkdir -p "$bare/etc/postgresql-common"
+	as_root tee "$bare/etc/postgresql-common/createcluster.conf" >/dev/null <<<'create_main_cluster = false'
+	quietly in_bare apt-get -o Acquire::Check-Valid-Until=false update
+	quietly in_bare apt-get -y --no-install-recommends -o Dpkg::Options::=--force-confold \
+		install "/${package##*/}"
+}
+
+in_bare()
+{
+	as_root chroot "$bare" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin SERVER="$SERVER" \
+		DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+# What debian/tests says, as Debian's own machines do it: with the sources, and
+# the package alone instead of what they make.
+autopkgtest()
+{
+	quietly in_bare apt-get -y --no-install-recommends install autopkgtest || return
+	copy_project | as_root tar -x --no-same-owner --one-top-level="$bare/awspool"
+	quietly in_bare env -C /awspool autopkgtest --env=PG_SUPPORTED_VERSIONS="$SERVER" \
+		${SAMPLE:+--test-name=use} --no-built-binaries "/${package##*/}" . -- null
+}
+
 for SERVER; do
-	if ! make_root; then
+	if ! build_it; then
 		if [ "$SERVER" = 19 ]; then
 			echo "skipped: server 19 cannot be had, which is in no Debian release yet; see above"
 			skipped=$((skipped + 1))
@@ -122,12 +158,13 @@ for SERVER; do
 		fi
 		continue
 	fi
-	as_root rm -rf "$root/packages"
-	add_up in_root test/deb.sh build_twice
-	check "installed on a bare ${root##*/}" install_it
+	package=$(echo "$packages"/a/*.deb)
+	check "installed on a bare $(debootstrap_suite)" install_it
+	[ -d "$bare/proc" ] || continue
 	as_root mount --bind /proc "$bare/proc"
-	add_up as_root chroot "$bare" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin SERVER="$SERVER" bash /test/deb.sh use_it
+	add_up in_bare bash /test/deb.sh use_it
+	check "autopkgtest" autopkgtest
 	as_root umount "$bare/proc"
-	as_root rm -rf --one-file-system "$bare"
+	as_root rm -rf --one-file-system "$bare" "$packages"
 done
 finish

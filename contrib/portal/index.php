@@ -4,7 +4,7 @@
  *
  * They are Debian's Adminer 4.8.1 with another face.  Adminer logs in to the
  * server as the role that the visitor names, and pages, sorts and edits; this
- * file hangs on its hooks and says what is shown, and in which statement of the
+ * hangs on its hooks and says what is shown, and in which statement of the
  * extension each button ends.  What a role may see and do is for the extension
  * to decide: nothing here is a wall.
  *
@@ -12,16 +12,18 @@
  * Whatever else an address or a form asks for is dropped before Adminer sees
  * it.  The server and the database are those of PGHOST, PGPORT and PGDATABASE.
  *
- * A form may be stale: others claim, edit and delete meanwhile.  So a change is
- * made where the account still is what the page showed, and a page that changed
- * nothing says that.
+ * Here are the pages and their tables; form.php has the form of one account,
+ * changes.php what the buttons of the list do.
  */
+
+require __DIR__ . '/form.php';
+require __DIR__ . '/changes.php';
 
 const ADMINER = '/usr/share/adminer/adminer.php';
 const PAGES = array('accounts' => 'Accounts', 'pool_status' => 'Pool status', 'alerts' => 'Alerts');
 const STATUSES = array('ready', 'provisioning_in_progress', 'allocated', 'provisioning_failed', 'invalid');
-const AT_ONCE = 1000;    // accounts deleted in one transaction
-const REPORTED = 200;    // rejected lines shown
+const COLUMNS = array('provider' => 'Provider', 'account_id' => 'Account ID', 'marketplace' => 'Marketplace', 'model' => 'Model',
+	'status' => 'Status', 'order_id' => 'Order', 'position' => 'Added');
 
 if (!is_readable(ADMINER) || preg_match('~^namespace ~m', file_get_contents(ADMINER, false, null, 0, 2000))) {
 	exit('This portal needs the package adminer of Debian 12, version 4.8.1.');
@@ -62,7 +64,7 @@ if (isset($_GET['where'])) {
 
 function adminer_object() {
 	class AwspoolPortal extends Adminer {
-		private $report = '';    // rejected lines of a file, as HTML
+		use AccountForm, AccountChanges;
 
 		function name() { return 'awspool'; }
 
@@ -77,22 +79,7 @@ function adminer_object() {
 		}
 
 		function head() {
-			// A click with Ctrl would open a field of which nothing becomes.  The boxes and pencils of a table get their names.
-			echo "<meta name='viewport' content='width=device-width, initial-scale=1'>\n", script("selectClick = function () {};
-				addEventListener('DOMContentLoaded', function () {
-					qsa('#table tbody tr, #table > tr').forEach(function (row) {
-						var trash = qs('.trash', row), id = trash && trash.dataset.id;
-						if (id) {
-							qs('input', row).setAttribute('aria-label', 'Select ' + id);
-							qs('a.edit', row).setAttribute('aria-label', 'Edit ' + id);
-							qs('a.edit', row).title = 'Edit ' + id;
-						}
-					});
-					if (qs('.trash')) {
-						qs('#all-page').setAttribute('aria-label', 'Select all on this page');
-						qs('#table thead th:last-child').textContent = 'Delete';
-					}
-				});");
+			echo "<meta name='viewport' content='width=device-width, initial-scale=1'>\n", script_src('portal.js?' . filemtime('portal.js'));
 			return true;
 		}
 
@@ -121,19 +108,14 @@ function adminer_object() {
 				. ' WHERE awspool.acts_for_all() ORDER BY 1');
 		}
 
-		private function mayChange() {
-			return $this->providers() || connection()->result('SELECT awspool.acts_for_all()') == 't';
+		private function actsForAll() {
+			static $all;
+			return $all ?? $all = connection()->result('SELECT awspool.acts_for_all()') == 't';
 		}
 
-		private function providerInput($attrs, $value = '') {
-			$providers = $this->providers();
-			return connection()->result('SELECT awspool.acts_for_all()') == 't'
-				? "<input$attrs value='" . h($value) . "' list='providers'><datalist id='providers'>" . optionlist($providers) . '</datalist>'
-				: "<select$attrs>" . optionlist($providers, $value) . '</select>';
-		}
+		private function mayChange() { return $this->providers() || $this->actsForAll(); }
 
 		// What else Adminer would show.
-		function editFunctions($field) { return array(''); }
 		function selectQuery($query, $start, $failed = false) { return ''; }
 		function selectColumnsPrint($select, $columns) {}
 		function selectOrderPrint($order, $columns, $indexes) {}
@@ -150,17 +132,13 @@ function adminer_object() {
 		// What a page shows of a row; the providers only if there are several.
 		function fieldName($field, $order = 0) {
 			$name = $field['field'];
-			$shown = array('account_id' => 'Account ID', 'marketplace' => 'Marketplace', 'model' => 'Model');
 			if ($_GET['edit'] == 'accounts') {
-				$shown += isset($_GET['where']) ? array('status' => 'Status', 'order_id' => 'Order', 'reason' => 'Reason') : array();
-				$shown += isset($_GET['where']) || count($this->providers()) != 1 ? array('provider' => 'Provider') : array();
-				return isset($shown[$name]) ? "<label for='f-$name'>$shown[$name]</label>" : '';
+				return $this->formLabel($name);
 			}
 			if ($name == 'provider' && count($this->providers()) == 1) {
 				return '';
 			}
-			$shown += array('provider' => 'Provider', 'status' => 'Status', 'order_id' => 'Order', 'position' => 'Added');
-			$label = $shown[$name] ?? ($_GET['select'] == 'accounts' ? ''
+			$label = COLUMNS[$name] ?? ($_GET['select'] == 'accounts' ? ''
 				: ucfirst(strtr($name, array('provisioning_' => '', '24h' => '24 h', '7d' => '7 days', '_' => ' '))));
 			$sorted = $name == ($_GET['order'][0] ?? 'position');
 			return $label . ($label && $sorted ? isset($_GET['desc'][0]) ? ' ↓' : ' ↑' : '');
@@ -183,6 +161,7 @@ function adminer_object() {
 			if (in_array($field['field'], array('status', 'severity'))) {
 				return "<span class='status $val'>" . strtr($val, '_', ' ') . '</span>';
 			}
+			$val = $field['field'] == 'days_left' ? round($val, 1) : $val;
 			$val = preg_match('~^(\d{4}-\d\d-\d\d \d\d:\d\d):[\d.:+-]+$~', $val, $date) ? "<time title='$val'>$date[1]</time>" : $val;
 			return $link ? "<a href='" . h($link) . "'>$val</a>" : $val;
 		}
@@ -193,59 +172,13 @@ function adminer_object() {
 				? ME . "select=accounts&find[$field[field]]=" . urlencode($val) : null;
 		}
 
-		// A field of the form, with what it was when it was shown; of an account that exists only two can be changed.
-		function editInput($table, $field, $attrs, $value) {
-			$name = $field['field'];
-			$attrs .= " id='f-$name'";
-			$seen = '';
-			if (isset($_GET['where'])) {
-				$shown = $_POST['seen'][$name] ?? (isset($_POST['save']) ? null : $value);
-				$seen = $shown === null ? '' : "<input type='hidden' name='seen[$name]' value='" . h($shown) . "'>";
-				if (!in_array($name, array('marketplace', 'model'))) {
-					return "<output id='f-$name'>" . ($this->selectVal(h($shown), '', $field, $shown) ?: '–') . "</output>$seen";
-				}
-			}
-			switch ($name) {
-				case 'provider':
-					return $this->providerInput($attrs, $value);
-				case 'model':
-					return "<select$attrs>" . optionlist(array('SPAM', 'ECAM'), $value) . "</select>$seen";
-			}
-			return "<input$attrs value='" . h($value) . "' autocomplete='off' autocapitalize='off'>$seen";
-		}
-
-		function editHint($table, $field, $value) {
-			$hints = isset($_GET['where']) ? array() : array('account_id' => '12 digits', 'marketplace' => 'such as MP-0000');
-			return isset($hints[$field['field']]) ? " <small>{$hints[$field['field']]}</small>" : '';
-		}
-
-		function editRowPrint($table, $fields, $row, $update) {
-			$id = $_GET['where']['account_id'] ?? '';
-			echo '<h2>' . ($update ? 'Account ' . h($id) : 'New Account') . "</h2>\n";
-			if ($update && !$row) {
-				echo "<p class='error gone'>There is no such account any more.\n";
-			}
-		}
-
-		function processInput($field, $value, $function = '') {
-			return isset($_GET['where']) && !in_array($field['field'], array('marketplace', 'model')) ? false : q($value);
-		}
-
-		// Whatever changes data comes by here.  The form of one account goes back to the list and tells the truth; what the server
-		// objects to is shown without its jargon.
+		// Whatever changes data comes by here.  What the server objects to is shown without its jargon.
 		function messageQuery($query, $time, $failed = false) {
 			if ($failed) {
 				connection()->error = preg_replace('~^(ERROR|DETAIL|HINT): +|^CONTEXT: [\s\S]*~m', '', connection()->error);
 				return $this->report;
 			}
-			if ($_GET['edit'] == 'accounts') {
-				$account = 'Account ' . h($_GET['where']['account_id'] ?? $_POST['fields']['account_id']);
-				$done = isset($_POST['delete']) ? 'deleted' : (isset($_GET['where']) ? 'saved' : 'added');
-				$back = preg_match('~^[^?]*\?.*&select=accounts~', $_POST['referer']) ? $_POST['referer'] : ME . 'select=accounts';
-				redirect(isset($_POST['insert']) ? $_SERVER['REQUEST_URI'] : $back, connection()->affected_rows ? "$account was $done."
-					: "<strong class='error'>Nothing was changed.</strong> $account was changed or deleted by somebody else since this page was shown.");
-			}
-			return '';
+			return $_GET['edit'] == 'accounts' ? $this->leaveForm() : '';
 		}
 
 		// Above a table: what is wrong, and what can be done.
@@ -260,15 +193,11 @@ function adminer_object() {
 				echo count($alerts) > 3 ? "<p class='alert more'><a href='" . h(ME) . "select=alerts'>All alerts</a>\n" : '';
 			}
 			echo '<h2>' . PAGES[$page] . "</h2>\n<div class='actions $page" . ($this->mayChange() ? '' : ' look') . "'>";
-			if ($page == 'accounts' && $this->mayChange()) {
-				echo "<a class='button' href='" . h(ME) . "edit=accounts'>New Account</a>"
-					. "<details><summary class='button'>Import Accounts</summary><form action='' method='post' enctype='multipart/form-data'>"
-					. (count($this->providers()) != 1 ? "<label>Provider " . $this->providerInput(" name='provider'") . '</label>' : '')
-					. "<label>File <input type='file' name='csv_file' accept='.csv,.txt'></label>"
-					. "<label><input type='checkbox' name='skip' value='1'> If rows are rejected, import the others; else nothing</label>"
-					. "<input type='submit' name='import' value='Import'><input type='hidden' name='token' value='" . get_token() . "'></form></details>";
+			if ($page == 'accounts') {
+				echo $this->mayChange() ? "<a class='button' href='" . h(ME) . "edit=accounts'>New Account</a>" . $this->importForm()
+					: '<p>You may look at accounts, and change nothing.';
 			}
-			echo $page == 'accounts' && !$this->mayChange() ? '<p>You may look at accounts, and change nothing.' : '', "</div>\n";
+			echo "</div>\n";
 		}
 
 		function selectSearchPrint($where, $columns, $indexes) {
@@ -325,105 +254,6 @@ function adminer_object() {
 					. confirm('Delete the selected accounts? Those that an order is using stay.') . "</div></fieldset>\n";
 			}
 			return false;
-		}
-
-		// What the buttons of the list do; nothing is left to Adminer.
-		function selectEmailProcess($where, $foreignKeys) {
-			$back = remove_from_uri('page');
-			if (isset($_POST['import'])) {
-				$this->import($back);
-			} elseif (isset($_POST['delete'], $_POST['all'])) {
-				$where[] = 'position <= ' . q($_POST['upto']);    // what came since the page was shown is not meant
-				$where = implode(' AND ', $where);
-				$this->deleteAccounts($back, get_vals("SELECT account_id FROM awspool.accounts WHERE $where ORDER BY position"), $where);
-			} elseif (isset($_POST['delete']) || isset($_POST['trash'])) {
-				$ids = $seen = array();
-				foreach (isset($_POST['trash']) ? array($_POST['trash']) : (array) $_POST['check'] as $check) {
-					parse_str($check, $row);
-					$ids[] = $row['where']['account_id'];
-					$seen[] = '(' . q($row['where']['provider']) . ', ' . q($row['where']['account_id']) . ', ' . q($row['where']['status']) . ')';
-				}
-				$this->deleteAccounts($back, $ids, '(provider, account_id, status) IN (' . ($seen ? implode(', ', $seen) : "('', '', '')") . ')');
-			}
-			return true;
-		}
-
-		// One statement stores the file, or says why not; then each rejected line is told.
-		private function import($back) {
-			$csv = get_file('csv_file');
-			if (!is_string($csv)) {
-				return $this->refuse($back, $csv == UPLOAD_ERR_NO_FILE ? 'Choose a file first.' : upload_error($csv));
-			}
-			if (strpos($csv, "\0") !== false || !preg_match('~~u', $csv)) {
-				return $this->refuse($back, 'The file is no text in UTF-8: nothing was imported. Save it as "CSV UTF-8".');
-			}
-			$providers = $this->providers();
-			$call = '(' . q(count($providers) == 1 ? $providers[0] : $_POST['provider']) . ', ' . q($csv);
-			$counts = "SELECT count(*) FILTER (WHERE outcome = 'added'), count(*) FILTER (WHERE outcome = 'present'), count(*) FILTER (WHERE outcome = 'rejected'),
-				(array_agg(line || E'\\t' || coalesce(account_id, '') || E'\\t' || detail ORDER BY line) FILTER (WHERE outcome = 'rejected'))[:" . REPORTED . '] FROM ';
-			$result = connection()->query("SELECT * FROM ($counts awspool.import_csv$call, " . (isset($_POST['skip']) ? 'true' : 'false') . ')) r (added, present, rejected, lines)');
-			$error = connection()->error;
-			$row = ($result ?: connection()->query("SELECT * FROM ($counts awspool.check_csv$call)) r (added, present, rejected, lines)"));
-			$row = $row ? $row->fetch_assoc() : array('rejected' => 0);
-			if ($row['rejected']) {
-				$this->report = "<table class='report'><thead><tr><th>Line<th>Account ID<th>Why it was rejected</thead>";
-				foreach (get_vals('SELECT unnest(' . q($row['lines']) . '::text[])') as $line) {
-					$this->report .= '<tr><td>' . implode('<td>', array_map('h', explode("\t", $line, 3)));
-				}
-				$this->report .= '</table>' . ($row['rejected'] > REPORTED ? '<p>… and ' . ($row['rejected'] - REPORTED) . ' more.' : '');
-			}
-			if (!$result) {
-				return $this->refuse($back, $this->report ? strtok($error, "\n") : $error);
-			}
-			redirect($back, format_number($row['added']) . ' imported, ' . format_number($row['present']) . ' were there already, '
-				. format_number($row['rejected']) . " rejected.$this->report");
-		}
-
-		// Deletes those of the accounts for which the condition still holds, and tells of the others.  Nobody can claim one between the
-		// look and the deletion: that would fail, and is tried again.
-		private function deleteAccounts($back, $ids, $condition) {
-			$outcomes = array('deleted' => array(0, ''), 'in_use' => array(0, ''));
-			$done = true;
-			$told = 0;
-			foreach (array_chunk($ids, AT_ONCE) as $some) {
-				for ($tries = 5; $tries > 0; $tries--) {
-					connection()->query('BEGIN ISOLATION LEVEL REPEATABLE READ');
-					$result = connection()->query("SELECT d.outcome, count(*), array_to_string((array_agg(d.account_id))[:10], ', ') FROM"
-						. ' (SELECT provider, array_agg(account_id) AS ids FROM awspool.accounts WHERE account_id IN (' . implode(', ', array_map('q', $some))
-						. ") AND $condition GROUP BY provider) p CROSS JOIN LATERAL awspool.delete_accounts(p.provider, p.ids) d GROUP BY d.outcome");
-					$error = connection()->error;
-					$done = connection()->query($result ? 'COMMIT' : 'ROLLBACK') && $result;
-					if ($done) {
-						break;
-					}
-				}
-				if (!$done) {
-					break;
-				}
-				while ($row = $result->fetch_row()) {
-					$outcomes[$row[0]][0] += $row[1];
-					$outcomes[$row[0]][1] = $outcomes[$row[0]][1] ?: $row[2];
-					$told += $row[1];
-				}
-			}
-			$count = count($ids);
-			$message = format_number($outcomes['deleted'][0]) . ' of ' . format_number($count) . ' account' . ($count == 1 ? '' : 's') . ' deleted.';
-			if ($outcomes['in_use'][0]) {
-				$message .= ' ' . format_number($outcomes['in_use'][0]) . ' in use by an order: ' . h($outcomes['in_use'][1]) . ($outcomes['in_use'][0] > 10 ? ', …' : '') . '.';
-			}
-			if ($done && $told < $count) {
-				$message .= ' ' . format_number($count - $told) . ' changed or gone since this page was shown.';
-			}
-			if (!$done) {
-				return $this->refuse($back, "$error\n$message");
-			}
-			redirect($back, $outcomes['deleted'][0] ? $message : "<strong class='error'>Nothing was changed.</strong> $message");
-		}
-
-		private function refuse($back, $error) {
-			queries('SELECT 1');    // whose error it takes for ours
-			connection()->error = $error;
-			queries_redirect($back, '', false);
 		}
 	}
 

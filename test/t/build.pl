@@ -34,6 +34,16 @@ sub version_in
 	return $1;
 }
 
+# What a link may name in a document: its headings, as forges make names of them.
+sub headings
+{
+	my ($text) = @_;
+
+	$text =~ s/^```.*?^```$//gms;
+	return map { s/\[([^]]*)\]\([^)]*\)/$1/gr =~ s/[^\w\- ]//gr =~ tr/ /-/r }
+	  map { lc } $text =~ /^#+ (.*)$/mg;
+}
+
 my $version = version_in('awspool.control', qr/^default_version = '(.*)'/m);
 
 is(version_in('META.json', qr/^   "version": "(\d+\.\d+)\.\d+"/m), $version, 'META.json');
@@ -85,9 +95,16 @@ foreach my $how ([ 'make -f', '-f', "$source/Makefile" ],
 	foreach my $document (split /\n/, `find $docs -name '*.md'`)
 	{
 		my ($folder) = $document =~ m{(.*)/};
-		foreach my $link (slurp_file($document) =~ /\]\(([^)#:]+)(?:#[^)]*)?\)/g)
+		my $text = slurp_file($document);
+		while ($text =~ /\]\(([^)#:]*)(?:#([^)]*))?\)/g)
 		{
-			-e "$folder/$link" or fail "$name: $document leads to $link";
+			my ($link, $heading) = ($1, $2);
+			my $target = $link eq '' ? $document : "$folder/$link";
+			if (!-e $target) { fail "$name: $document leads to $link" }
+			elsif (defined $heading) {
+				(grep { $_ eq $heading } headings(slurp_file($target)))
+				  or fail "$name: $document leads to $link#$heading";
+			}
 		}
 	}
 	ok(-e "$docs/doc/awspool.md", "$name: and the reference");
