@@ -334,7 +334,7 @@ static DoubtList *make_list(const Doubts *doubts, uint64 undone,
 							const DoubtList *old);
 static bool may_learn(const Pool *pool);
 static void learn(const Search *search, Walk *walk);
-static void keep(const Pool *pool, const Walk *walk);
+static void keep(const Pool *pool);
 static void begin_learning(Pool *pool);
 static void settle(void);
 static bool look_back(Search *search);
@@ -784,7 +784,7 @@ reserve_from_start(Search *search)
 		/* What this transaction changed before, the walk took for dead. */
 		if ((found.is_long || ++pool->unkept >= KEEP_EVERY) && !wrote)
 		{
-			keep(pool, &found);
+			keep(pool);
 			pool->unkept = 0;
 		}
 	}
@@ -1130,16 +1130,14 @@ learn(const Search *search, Walk *walk)
 
 /*
  * Keeps what was learnt from a walk for backends to come, and for readers:
- * nothing can be claimed before the oldest doubt, what was reserved, and what is
- * not settled.
+ * nothing can be claimed before the start, and the oldest doubt with it.
  */
 static void
-keep(const Pool *pool, const Walk *walk)
+keep(const Pool *pool)
 {
 	const Start *start = &pool->start;
-	int64		position = Min(walk->clear_to, settled + 1);
+	int64		position = start->position;
 
-	/* All doubts of the walk are there, or those that there was room for. */
 	if (start->doubts != NULL)
 		position = Min(position, start->doubts->doubts[0].first);
 	awspool_keep_start(pool->key.provider, pool->key.marketplace, position,

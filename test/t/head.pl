@@ -328,6 +328,17 @@ $now->query_safe('COMMIT');
 is(oldest_ready($now), $elsewhere, 'and afterwards [tally_read.c, arrivals]');
 $_->quit for $before, $then, $now;
 
+start_over();
+@a = stock(610);
+my $holder = session();
+$holder->query_safe('BEGIN');
+is(claims($holder, 1), $a[0], 'a transaction holds an account');
+claim_many(600);
+is(notes(), '1', 'that is passed each time, and kept');
+$holder->quit;
+is(claim($node), $a[0],
+	'it is what a cold session takes, once it is free [keep: start->position]');
+
 #
 # A session that is cold starts where another one has kept that it should,
 # while an old snapshot keeps all that is dead.
