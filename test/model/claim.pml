@@ -491,9 +491,12 @@ inline learn()
 
 inline keep()
 {
+	p = start;
+#ifdef NOTE_OVER_PASSED
+	p = MIN(clear_to, settled + 1);
+#endif
+#ifdef NOTE_UNSETTLED
 	p = clear_to;
-#ifndef NOTE_UNSETTLED
-	p = MIN(p, settled + 1);
 #endif
 #ifdef NOTE_OVER_OLDER_DOUBTS
 	if :: w_n > 0 -> p = MIN(p, FIRST(w_doubts[0])) :: else fi;
@@ -690,7 +693,11 @@ walked:
 	if :: is_long = 0 :: !draining -> is_long = 1 fi;
 	if
 	:: settled > 0 && !arrived -> d_step { learn() }
-		if :: is_long && MAY_KEEP -> d_step { keep() } :: else fi
+		/* Of a short walk, it is kept now and then. */
+		if
+		:: MAY_KEEP && (is_long || !draining) -> d_step { keep() }
+		:: !MAY_KEEP || !is_long
+		fi
 	:: else
 	fi;
 	d_step { is_long = 0; clear_to = 0; w_n = 0; clear(w_doubts, MAX_DOUBTS) }
