@@ -31,7 +31,7 @@ held_seconds=${HELD_SECONDS:-300}
 import_seconds=${IMPORT_SECONDS:-60}
 max_tps=${MAX_TPS:-30000}	# more than the machine can do; decides the stock
 million=${million:-1000000}
-complete=(hot before pools history held crowd roll_back add import connect exhausted
+complete=(hot before bare pools history held crowd roll_back add import connect exhausted
 	allocate close batch cost reads file)
 scenarios=${SCENARIOS:-${complete[*]}}
 
@@ -74,12 +74,13 @@ start_bench_server()
 	quietly sql -d base -f bench/schema.sql
 }
 
-# Make database "base_before": like base, with the release before this one.  Its
+# Make database "base_before", once: like base, with the release before this one.  Its
 # library goes by another name beside ours, and the functions refer to that.
 make_before()
 {
 	local place=$work/before control
 
+	[ ! -d "$place" ] || return 0
 	control=$(in_private pg_config --sharedir)/extension/awspool.control
 	unpack_before "$place"
 	quietly in_private make -C "$place" awspool.so

@@ -37,6 +37,20 @@ scenario_before()
 	count_work_of "before awspool"
 }
 
+# What is left of the difference without two things that 1.0 does not have.
+scenario_bare()
+{
+	scenario "The release before, without the counts and the index of those in progress" \
+		"The same, but where 1.1 is, table awspool.tally and index account_in_progress were dropped."
+	make_before
+	stock "before awspool-bare" $((3 * rounds * duration * max_tps))
+	sql -d awspool-bare -c 'DROP INDEX awspool.account_in_progress' \
+		-c 'ALTER EXTENSION awspool DROP TABLE awspool.tally' -c 'DROP TABLE awspool.tally'
+	orders=0
+	for_1_8_32 "before awspool-bare" claim "" "" take_turns
+	stocked=()
+}
+
 # take_turns "TWO SIDES" SCRIPT CLIENTS: as compare, but both are connected all the
 # time, and every quarter of a second the other one is stopped and this one goes on.
 # These two differ by less than the machine from one second to the next.
@@ -56,7 +70,7 @@ take_turns()
 			wait -n
 		done
 		for side in "${sides[@]}"; do
-			record "$round" "$side" "$(cat "$work/tps.$side")"
+			record "$round" "${side%-*}" "$(cat "$work/tps.$side")"
 		done
 	done
 }
@@ -66,7 +80,7 @@ take_half()
 {
 	local database=$1
 
-	run "$1" "$2" "$3" -T $((2 * duration)) \
+	run "${1%-*}" "$2" "$3" -T $((2 * duration)) \
 		-D claimed=$orders -D stride=$((duration * max_tps))
 	awk "BEGIN { print 2 * $tps }" >"$work/tps.$1"
 }
