@@ -654,10 +654,7 @@ extern void awspool_changed_by_command(void);
 
 /* pool_start.c */
 extern int64 awspool_read_start(const char *provider, const char *marketplace,
-								int64 arrivals);
-extern int64 awspool_read_shown_start(const char *provider,
-									  const char *marketplace, int64 arrivals,
-									  Snapshot snapshot);
+								int64 arrivals, Snapshot snapshot);
 extern void awspool_keep_start(const char *provider, const char *marketplace,
 							   int64 position, int64 arrivals);
 

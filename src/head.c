@@ -608,7 +608,7 @@ noted_start(const Pool *pool)
 {
 	int64		position = awspool_read_start(pool->key.provider,
 											  pool->key.marketplace,
-											  pool->arrivals);
+											  pool->arrivals, NULL);
 	Oid			sequence = awspool_relation("account_position");
 
 	return position <= awspool_last_drawn(sequence) + 1 ? position :

@@ -68,11 +68,13 @@ static void insert_note(const char *provider, const char *marketplace);
 
 /*
  * Where to start in a pool, if there is a note of it that holds at this count
- * of its arrivals; otherwise PG_INT64_MIN, the very start.
+ * of its arrivals; otherwise PG_INT64_MIN, the very start.  With a snapshot, for
+ * what that shows as ready: the count was read after it was taken, and this
+ * transaction has no arrivals of its own.
  */
 int64
 awspool_read_start(const char *provider, const char *marketplace,
-				   int64 arrivals)
+				   int64 arrivals, Snapshot snapshot)
 {
 	NoteRow		row = open_note(provider, marketplace);
 	int64		position = PG_INT64_MIN;
@@ -80,36 +82,12 @@ awspool_read_start(const char *provider, const char *marketplace,
 	if (BufferIsValid(row.buffer))
 	{
 		LockBuffer(row.buffer, BUFFER_LOCK_SHARE);
-		if (row.note->arrivals == arrivals)
+		if (row.note->arrivals == arrivals &&
+			(snapshot == NULL ||
+			 (has_next_xid(&row) &&
+			  shows_all_before(snapshot, (uint64) row.note->next_xid))))
 			position = row.note->position;
 		LockBuffer(row.buffer, BUFFER_LOCK_UNLOCK);
-	}
-	close_note(&row);
-	return position;
-}
-
-/*
- * Where to start for what a snapshot shows as ready in a pool, at this count of
- * its arrivals, which was read after the snapshot was taken.  This transaction
- * has none of its own.
- */
-int64
-awspool_read_shown_start(const char *provider, const char *marketplace,
-						 int64 arrivals, Snapshot snapshot)
-{
-	NoteRow		row = open_note(provider, marketplace);
-	int64		position = PG_INT64_MIN;
-
-	if (BufferIsValid(row.buffer) && has_next_xid(&row))
-	{
-		Note		note;
-
-		LockBuffer(row.buffer, BUFFER_LOCK_SHARE);
-		note = *row.note;
-		LockBuffer(row.buffer, BUFFER_LOCK_UNLOCK);
-		if (note.arrivals == arrivals &&
-			shows_all_before(snapshot, (uint64) note.next_xid))
-			position = note.position;
 	}
 	close_note(&row);
 	return position;

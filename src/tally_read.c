@@ -475,8 +475,8 @@ noted_start(const PoolState *pool, Snapshot snapshot)
 	awspool_open_arrivals(&counts);
 	arrivals = awspool_arrivals(&counts, count);
 	if (arrivals >= 0)
-		first = awspool_read_shown_start(pool->provider, pool->marketplace,
-										 arrivals, snapshot);
+		first = awspool_read_start(pool->provider, pool->marketplace,
+								   arrivals, snapshot);
 	awspool_close_arrivals(&counts);
 	return first;
 }

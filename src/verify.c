@@ -690,7 +690,8 @@ verify_start(ReturnSetInfo *rsinfo, ArrivalCounts *counts,
 {
 	int			count = awspool_pool_count(provider, marketplace);
 	int64		arrivals = awspool_arrivals(counts, count);
-	int64		start = awspool_read_start(provider, marketplace, arrivals);
+	int64		start = awspool_read_start(provider, marketplace, arrivals,
+										   NULL);
 	char	   *account_id;
 
 	if (arrivals < 0 || awspool_has_arrived(count) || start == PG_INT64_MIN)
