@@ -6,6 +6,7 @@
 #	make bench SCENARIOS="hot held"      these only (see bench/scenarios.sh)
 #	make bench QUICK=1                   a look whether it runs; means nothing
 #	make bench DURATION=2 ROUNDS=3       2 seconds for each side, in 3 rounds
+#	make bench SCENARIOS=reads BEHIND="0 100"   so many million closed accounts
 #
 # With SCENARIOS or QUICK nothing is published: the table goes to the terminal,
 # or with OUT=folder to results.md and results.svg there.

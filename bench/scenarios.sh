@@ -31,8 +31,8 @@ scenario_before()
 	make_before
 	stock "before awspool" $((6 * rounds * duration * max_tps))
 	orders=0
-	for_1_8_32 "before awspool" claim "" "0.95 0.95 0.95" take_turns
-	for_1_8_32 "before awspool" claim_for_order ", with an order id" "0.95 0.95 0.95" take_turns
+	for_1_8_32 "before awspool" claim "" "0.92 0.92 0.92" take_turns
+	for_1_8_32 "before awspool" claim_for_order ", with an order id" "0.92 0.92 0.92" take_turns
 	stocked=()
 	count_work_of "before awspool"
 }
@@ -47,7 +47,7 @@ scenario_bare()
 	sql -d awspool-bare -c 'DROP INDEX awspool.account_in_progress' \
 		-c 'ALTER EXTENSION awspool DROP TABLE awspool.tally' -c 'DROP TABLE awspool.tally'
 	orders=0
-	for_1_8_32 "before awspool-bare" claim "" "" take_turns
+	for_1_8_32 "before awspool-bare" claim "" "0.98 0.98 0.98" take_turns
 	stocked=()
 }
 
@@ -56,37 +56,38 @@ scenario_bare()
 # These two differ by less than the machine from one second to the next.
 take_turns()
 {
-	local round side sides=($1)
+	local round side tps sides=($1)
 
 	for ((round = 1; round <= rounds; round++)); do
 		sql -d postgres -c CHECKPOINT
 		orders=$((orders + $3 * duration * max_tps))
 		rm -f "$work"/pid.*
 		for side in "${sides[@]}"; do
-			take_half "$side" "$2" "$3" &
+			claim_all_the_time "$side" "$2" "$3" &
 		done
-		let_in_turn "${sides[@]}" $((2 * $3))
+		wait_for_clients "${sides[@]}" $((2 * $3))
+		let_in_turn "$work/pid.${sides[0]}" "$work/pid.${sides[1]}" >"$work/turns"
 		for side in "${sides[@]}"; do
 			wait -n
 		done
-		for side in "${sides[@]}"; do
-			record "$round" "${side%-*}" "$(cat "$work/tps.$side")"
-		done
+		while read -r side tps; do
+			record "$round" "$side" "$tps"
+		done < <(awk -v one="${sides[0]%-*}" -v other="${sides[1]%-*}" \
+			'{ n[NR % 2] += $1; s[NR % 2] += $2 } END { print one, 1e6 * n[1] / s[1]; print other, 1e6 * n[0] / s[0] }' "$work/turns")
 	done
 }
 
-# One of those two: it runs for half of the time.
-take_half()
+# One of those two, for longer than the turns take.
+claim_all_the_time()
 {
 	local database=$1
 
-	run "${1%-*}" "$2" "$3" -T $((2 * duration)) \
+	run "${1%-*}" "$2" "$3" -T $((2 * duration + 5)) \
 		-D claimed=$orders -D stride=$((duration * max_tps))
-	awk "BEGIN { print 2 * $tps }" >"$work/tps.$1"
 }
 
-# let_in_turn ONE OTHER CLIENTS: once all are connected, until one has ended.
-let_in_turn()
+# wait_for_clients ONE OTHER N
+wait_for_clients()
 {
 	local connected="SELECT count(*) FROM pg_stat_activity
 		WHERE application_name = 'pgbench' AND datname IN ('$1', '$2')"
@@ -94,12 +95,32 @@ let_in_turn()
 	until [ "$(sql -d postgres -c "$connected")" = "$3" ]; do
 		sleep 0.1
 	done
-	in_private bash -c '
-		while kill -CONT "$1" && kill -STOP "$2"; do
+}
+
+# let_in_turn PIDFILE PIDFILE: prints for each turn, of the first and of the other one,
+# how many transactions there were, by their ids, and the microseconds that it took.
+let_in_turn()
+{
+	in_private bash -ec '
+		coproc psql -XqAt
+		now()
+		{
+			echo "SELECT pg_snapshot_xmax(pg_current_snapshot());" >&"${COPROC[1]}"
+			read -r id <&"${COPROC[0]}"
+			at=${EPOCHREALTIME/./}
+		}
+		SECONDS=0
+		for ((turn = 0; turn % 2 || SECONDS < $1; turn++)); do
+			kill -STOP "$3"
+			kill -CONT "$2"
+			now
+			from=$id since=$at
 			sleep 0.25
-			set -- "$2" "$1"
+			now
+			echo "$((id - from)) $((at - since))"
+			set -- "$1" "$3" "$2"
 		done
-		kill -CONT "$1" "$2" || true' in_turn $(cat "$work/pid.$1" "$work/pid.$2") 2>/dev/null
+		kill -CONT "$2" "$3"' in_turn $((2 * duration)) "$(cat "$1")" "$(cat "$2")"
 }
 
 scenario_pools()
@@ -439,29 +460,30 @@ hold_batches()
 # owner on the base table, with its indexes.  Provider 1 has a half of all.
 scenario_reads()
 {
-	local n name
+	local n name behind=(${BEHIND:-0 1 5})
 
 	scenario "Reading" \
-		"One client, two providers; behind 50,000 ready accounts and 1,000 in progress lie 0, 1 and 5 million that are closed, one of 20 as failed. The limit is the same query by the owner on the base table. Buffers are those of a warm session, at 5 million."
-	for n in 0 1 5; do
-		stock_reads $n
+		"One client, two providers; behind 50,000 ready accounts and 1,000 in progress lie ${behind[*]} million that are closed, one of 20 as failed. The limit is the same query by the owner on the base table. Buffers are those of a warm session, at ${behind[-1]} million."
+	for n in "${behind[@]}"; do
+		stock_reads "$n"
 	done
 	for name in by_id by_order by_failed_order join_by_order join_by_id oldest newest \
 		next_page ready overdue move_a_thousand count; do
-		for n in 0 1 5; do
+		for n in "${behind[@]}"; do
 			[[ $name-$n != by_failed_order-0 ]] || continue
-			time_read $name $n
+			time_read $name "$n"
 		done
-		count_read_buffers $name
+		count_read_buffers $name "${behind[-1]}"
 	done
 }
 
-# stock_reads MILLIONS
+# stock_reads MILLIONS: very many are not worth a log.
 stock_reads()
 {
 	say "stocking reads-$1"
 	dropdb "reads-$1"
 	createdb -T base "reads-$1"
+	[ "$1" -le 5 ] || sql -d "reads-$1" -c 'ALTER TABLE awspool.account SET UNLOGGED'
 	sql -d "reads-$1" -v closed=$(($1 * million)) -f bench/reads.sql
 }
 
@@ -491,7 +513,8 @@ send_read()
 		>"$work/pgbench.$database.$1" 2>&1 || give_up "pgbench failed: $(tail -n 5 "$work/pgbench.$database.$1")"
 }
 
-# Of executing it the second time in a session: then it knows its catalogs.
+# count_read_buffers NAME MILLIONS: of executing it the second time in a session,
+# which knows its catalogs then.
 count_read_buffers()
 {
 	local target buffers
@@ -506,7 +529,7 @@ count_read_buffers()
 	"read_$1" awspool | sed '/^\\set/d; s/^SELECT/EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) &/
 		s/:id/$$200000777777$$/; s/:order/$$777777$$/; s/:failed/$$777780$$/; s/:position/2500000/' \
 		>"$work/explain"
-	buffers=$(in_private psql -XqAt -U app -d reads-5 -f "$work/explain" -c '\echo again' -f "$work/explain" |
+	buffers=$(in_private psql -XqAt -U app -d "reads-$2" -f "$work/explain" -c '\echo again' -f "$work/explain" |
 		awk '/^again/ { again = 1 }
 			again && /Buffers: shared/ && !n { gsub(/[^0-9]+/, " "); n = $1 + $2 }
 			END { print n }')
