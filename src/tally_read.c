@@ -15,8 +15,9 @@
  * more is read than their entries.
  *
  * The oldest accounts of a pool are not counted but looked for: the first entry
- * of an index that the snapshot shows a row of.  Where claims have left many
- * dead entries before it, their note of where to start helps here, too.
+ * of an index that the snapshot shows a row of.  Where there are many dead
+ * entries before it, the claims' note of where to start helps with those that
+ * are ready, and the index's other end with those in progress.
  *
  *-------------------------------------------------------------------------
  */
@@ -36,7 +37,7 @@
 PG_FUNCTION_INFO_V1(awspool_read_pools);
 PG_FUNCTION_INFO_V1(awspool_read_activity);
 
-/* Versions that are looked at for a pool's oldest account before any note is. */
+/* Versions that are looked at for an oldest account, one after the other. */
 #define FEW_VERSIONS	64
 
 /* The rows of a provider, or of all, by pool and hour. */
@@ -76,6 +77,7 @@ typedef struct PoolState
 	int64		claims_7d;
 	TimestampTz oldest_ready;	/* DT_NOEND: none */
 	TimestampTz oldest_in_progress;
+	bool		met_oldest;		/* that is the one in progress */
 	TimestampTz last_claim;		/* in which hour; DT_NOBEGIN: not lately */
 } PoolState;
 
@@ -102,6 +104,8 @@ static bool look_for_ready(Relation account, PoolState *pool, int64 first,
 static int64 noted_start(const PoolState *pool, Snapshot snapshot);
 static void find_oldest_in_progress(Relation account, PoolState **pools,
 									int n, Snapshot snapshot);
+static PoolState *pool_in_progress(VersionScan *versions, PoolState **pools,
+								   int n, Snapshot snapshot);
 static int	compare_marketplaces(const void *a, const void *b);
 static void put_pool(ReturnSetInfo *rsinfo, const PoolState *pool);
 static void read_provider_activity(ReturnSetInfo *rsinfo, Relation tally,
@@ -482,47 +486,81 @@ noted_start(const PoolState *pool, Snapshot snapshot)
 }
 
 /*
- * The index has those of all pools of the provider, the longest first.  Goes on
- * until each pool that has any has shown one.
+ * The index has those of all pools of the provider, the longest first: each
+ * pool's first one is looked for.  Where a held snapshot keeps what was closed
+ * since, and most orders are quick, those in progress are at the index's other
+ * end.  So after a few versions it is read from both ends in turn, until each
+ * pool's first one was met, or all that are counted.
  */
 static void
 find_oldest_in_progress(Relation account, PoolState **pools, int n,
 						Snapshot snapshot)
 {
 	Datum		key = CStringGetTextDatum(pools[0]->provider);
-	VersionScan versions;
+	VersionScan forwards;
+	VersionScan backwards;
 	int			missing = 0;
+	int64		unseen = 0;
+	int64		looked = 0;
 
 	for (int i = 0; i < n; i++)
-		missing += pools[i]->n[TALLY_NOW_IN_PROGRESS] > 0;
-	awspool_begin_versions(&versions, account, "account_in_progress",
-						   ForwardScanDirection, 1, &key, false);
-	while (missing > 0 && awspool_next_version(&versions))
 	{
-		PoolState	wanted;
-		PoolState  *key_pool = &wanted;
-		PoolState **found;
-		bool		isnull;
+		missing += pools[i]->n[TALLY_NOW_IN_PROGRESS] > 0;
+		unseen += pools[i]->n[TALLY_NOW_IN_PROGRESS];
+	}
+	awspool_begin_versions(&forwards, account, "account_in_progress",
+						   ForwardScanDirection, 1, &key, false);
+	while (missing > 0 && unseen > 0 && awspool_next_version(&forwards))
+	{
+		PoolState  *pool = pool_in_progress(&forwards, pools, n, snapshot);
 
 		CHECK_FOR_INTERRUPTS();
-		if (!awspool_shows_version(&versions, snapshot))
-			continue;
-		wanted.marketplace =
-			TextDatumGetCString(slot_getattr(versions.slot,
-											 Anum_account_marketplace,
-											 &isnull));
-		found = bsearch(&key_pool, pools, n, sizeof(PoolState *),
-						compare_marketplaces);
-		pfree(wanted.marketplace);
-		if (found == NULL || (*found)->oldest_in_progress != DT_NOEND)
-			continue;
-		(*found)->oldest_in_progress =
-			DatumGetTimestampTz(slot_getattr(versions.slot,
-											 Anum_account_claimed_at,
-											 &isnull));
-		missing--;
+		if (pool != NULL && !pool->met_oldest)
+		{
+			pool->met_oldest = true;
+			missing--;
+		}
+		if (++looked == FEW_VERSIONS)
+			awspool_begin_versions(&backwards, account, "account_in_progress",
+								   BackwardScanDirection, 1, &key, false);
+		if (looked >= FEW_VERSIONS && awspool_next_version(&backwards) &&
+			pool_in_progress(&backwards, pools, n, snapshot) != NULL)
+			unseen--;
 	}
-	awspool_end_versions(&versions);
+	if (looked >= FEW_VERSIONS)
+		awspool_end_versions(&backwards);
+	awspool_end_versions(&forwards);
+}
+
+/*
+ * The pool of the account to whose version the scan has come, which has it in
+ * progress since then or longer.  NULL if the snapshot does not show it.
+ */
+static PoolState *
+pool_in_progress(VersionScan *versions, PoolState **pools, int n,
+				 Snapshot snapshot)
+{
+	PoolState	wanted;
+	PoolState  *key = &wanted;
+	PoolState **found;
+	TimestampTz claimed_at;
+	bool		isnull;
+
+	if (!awspool_shows_version(versions, snapshot))
+		return NULL;
+	wanted.marketplace =
+		TextDatumGetCString(slot_getattr(versions->slot,
+										 Anum_account_marketplace, &isnull));
+	found = bsearch(&key, pools, n, sizeof(PoolState *), compare_marketplaces);
+	pfree(wanted.marketplace);
+	if (found == NULL)
+		return NULL;
+	claimed_at = DatumGetTimestampTz(slot_getattr(versions->slot,
+												  Anum_account_claimed_at,
+												  &isnull));
+	(*found)->oldest_in_progress = Min((*found)->oldest_in_progress,
+									   claimed_at);
+	return *found;
 }
 
 /* The order in which they were read. */

@@ -277,13 +277,16 @@ stock(599);
 my ($left) = stock(1);
 my ($before, $then, $now) = (session(), session(), session());
 
-# When the account was added that is said to be the oldest, as an id.
-sub oldest_ready
+# The account that is said to be the oldest ready one, or the one in progress.
+sub oldest_ready { return oldest($_[0], 'a.added_at = p.oldest_ready_at'); }
+sub oldest_in_progress { return oldest($_[0], 'a.claimed_at = p.oldest_in_progress_at'); }
+
+sub oldest
 {
-	my ($session) = @_;
+	my ($session, $is_oldest) = @_;
 
 	return $session->query_safe(
-		"SELECT a.account_id FROM awspool.pool_status p JOIN awspool.account a ON a.added_at = p.oldest_ready_at
+		"SELECT a.account_id FROM awspool.pool_status p JOIN awspool.account a ON $is_oldest
 		 WHERE p.marketplace = 'MP-0001'");
 }
 
@@ -321,6 +324,17 @@ cmp_ok(cost_of_status(), '<', 500,
 	'is not found behind all that is dead [tally_read.c, noted_start]');
 is(oldest_ready($then), $claimed,
 	'an older snapshot shows what it did [pool_start.c, shows_all_before]');
+my $longest = oldest_in_progress($then);
+is(oldest_in_progress($now), $longest, 'of those in progress the oldest one');
+$now->query_safe(
+	"SELECT awspool.allocate_account(provider, account_id) FROM
+		(SELECT * FROM awspool.account WHERE claimed_at IS NOT NULL ORDER BY claimed_at LIMIT 690) a");
+is( oldest_in_progress($now),
+	$now->query_safe("SELECT account_id FROM awspool.account WHERE status = 'provisioning_in_progress' ORDER BY claimed_at LIMIT 1"),
+	'a later one when most are closed');
+cmp_ok(cost_of_status(), '<', 500,
+	'is not found behind all that is dead, either [tally_read.c, backwards]');
+is(oldest_in_progress($then), $longest, 'an older snapshot shows what it did');
 $now->query_safe("BEGIN; SELECT awspool.edit_account('acme', '$elsewhere', 'MP-0001')");
 is(oldest_ready($now), $elsewhere,
 	'an older account that came in this transaction [tally_read.c, awspool_has_arrived]');
