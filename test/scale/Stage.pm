@@ -20,7 +20,7 @@ use Time::HiRes qw(sleep time);
 use Traders;
 use Work::Chance qw(marketplaces);
 
-use constant PROVIDERS => 3;
+use constant PROVIDERS => Traders::PROVIDERS;
 
 my $CONTRIB = "$FindBin::RealBin/../../contrib/scale";
 my $ROLES = <<'SQL';
@@ -154,7 +154,6 @@ sub begin_work
 	my ($self) = @_;
 
 	$self->{crew} = Traders->new(
-		providers => PROVIDERS,
 		pooler => $self->{pooler}->connstr,
 		unsafe => 0,
 		map { $_ => $self->{$_} } qw(clients seed dir));

@@ -8,7 +8,6 @@ use warnings FATAL => 'all';
 
 use Client;
 use DBI;
-use Exporter 'import';
 use History qw(now);
 use Time::HiRes qw(sleep);
 use Work::Chance qw(marketplaces some_marketplace next_moment);
@@ -16,7 +15,6 @@ use Work::Orders;
 use Work::Stock;
 
 our @ISA = ('Client');
-our @EXPORT_OK = qw(work);
 
 # How often, and what.
 my @OPERATIONS = (

@@ -7,87 +7,25 @@ use strict;
 use warnings FATAL => 'all';
 
 use Crew;
-use IO::Handle;
-use IO::Select;
-use POSIX ();
-use Socket;
-use Trader qw(work);
-use Work::Alone qw(take_turn);
-use Work::Chance qw(marketplaces);
-use Work::Stock qw(import_file);
+use Trader;
 
 our @ISA = ('Crew');
 
-# providers: how many; pooler: see Trader.pm.
-sub start_client
-{
-	my ($self, $number) = @_;
-	my $provider = 'p' . $number % $self->{providers};
+use constant { PROVIDERS => 3, STOCK => 20 };
 
-	socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC
-	  or die "no socket: $!";
-	my $pid = fork // die "no process: $!";
-	if ($pid == 0)
-	{
-		# Whatever the parent does at its end is not ours to do.
-		close $_ for $ours, @{ $self->{sockets} };
-		open STDERR, '>', "$self->{dir}/errors.$number";
-		STDERR->autoflush;
-		srand $self->{seed} * 1000 + $number;
-		my $ok = eval {
-			serve(
-				$theirs,
-				Trader->new(
-					number => $number,
-					provider => $provider,
-					role => "regress_awspool_$provider",
-					pooled => 1,
-					map { $_ => $self->{$_} }
-					  qw(clients dir unsafe pooler)));
-			1;
-		};
-		print STDERR $@ unless $ok;
-		POSIX::_exit($ok ? 0 : 1);
-	}
-	$ours->autoflush;
-	push @{ $self->{sockets} }, $ours;
-	push @{ $self->{pids} }, $pid;
-	return;
+# pooler: see Trader.pm.
+sub new_client
+{
+	my ($self, %params) = @_;
+
+	return Trader->new(%params, pooled => 1, pooler => $self->{pooler});
 }
 
-# As in Crew.pm, but for what they work.
-sub serve
+sub work
 {
-	my ($socket, $client) = @_;
-	my $select = IO::Select->new($socket);
-	my $is_working = 0;
+	my ($self, $client) = @_;
 
-	$socket->autoflush;
-	while (1)
-	{
-		if ($is_working && !$select->can_read(0))
-		{
-			work($client);
-			next;
-		}
-		my ($command, @args) = split ' ', readline($socket) // 'leave';
-		my $answer = 0;
-
-		$is_working = $command eq 'work';
-		if ($command eq 'stock')
-		{
-			import_file($client, 'import_csv', $_, 20) for marketplaces();
-		}
-		elsif ($command eq 'rest')
-		{
-			$client->resolve;
-			$answer = $client->{resolved} // 0;
-		}
-		elsif ($command eq 'turn') { $answer = take_turn($client, @args); }
-		last if $command eq 'leave';
-		print $socket "$answer\n" unless $is_working;
-	}
-	return;
+	return Trader::work($client);
 }
 
 1;

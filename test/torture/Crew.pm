@@ -21,7 +21,7 @@ use IO::Handle;
 use IO::Select;
 use POSIX ();
 use Socket;
-use Work qw(work);
+use Work;
 use Work::Chance qw(marketplaces);
 use Work::Alone qw(take_turn sweep);
 use Work::Stock qw(import_file);
@@ -45,10 +45,28 @@ sub numbers
 	return 0 .. $self->{clients} - 1;
 }
 
+# How many providers they act for, and how much they store at first.
+use constant { PROVIDERS => 2, STOCK => 5 };
+
+# A client, of which what is the same for all is known; and a piece of its work.
+sub new_client
+{
+	my ($self, %params) = @_;
+
+	return Client->new(%params, pooled => $params{number} & 2);
+}
+
+sub work
+{
+	my ($self, $client) = @_;
+
+	return Work::work($client);
+}
+
 sub start_client
 {
 	my ($self, $number) = @_;
-	my $provider = 'p' . $number % 2;
+	my $provider = 'p' . $number % $self->PROVIDERS;
 
 	socketpair my $ours, my $theirs, AF_UNIX, SOCK_STREAM, PF_UNSPEC
 	  or die "no socket: $!";
@@ -61,16 +79,13 @@ sub start_client
 		STDERR->autoflush;
 		srand $self->{seed} * 1000 + $number;
 		my $ok = eval {
-			serve(
+			$self->serve(
 				$theirs,
-				Client->new(
+				$self->new_client(
 					number => $number,
-					clients => $self->{clients},
 					provider => $provider,
 					role => "regress_awspool_$provider",
-					dir => $self->{dir},
-					unsafe => $self->{unsafe},
-					pooled => $number & 2));
+					map { $_ => $self->{$_} } qw(clients dir unsafe)));
 			1;
 		};
 		print STDERR $@ unless $ok;
@@ -85,7 +100,7 @@ sub start_client
 # What a client does: work, until there is a line that says otherwise.
 sub serve
 {
-	my ($socket, $client) = @_;
+	my ($self, $socket, $client) = @_;
 	my $select = IO::Select->new($socket);
 	my $is_working = 0;
 
@@ -94,7 +109,7 @@ sub serve
 	{
 		if ($is_working && !$select->can_read(0))
 		{
-			work($client);
+			$self->work($client);
 			next;
 		}
 		my ($command, @args) = split ' ', readline($socket) // 'leave';
@@ -103,7 +118,7 @@ sub serve
 		$is_working = $command eq 'work';
 		if ($command eq 'stock')
 		{
-			import_file($client, 'import_csv', $_, 5) for marketplaces();
+			import_file($client, 'import_csv', $_, $self->STOCK) for marketplaces();
 		}
 		elsif ($command eq 'rest')
 		{

@@ -6,15 +6,12 @@ package Work;
 use strict;
 use warnings FATAL => 'all';
 
-use Exporter 'import';
 use History qw(now);
 use Work::Chance qw(is_calm);
 use Work::Orders;
 use Work::Pools;
 use Work::Reading;
 use Work::Stock;
-
-our @EXPORT_OK = qw(work);
 
 # How often, what, and whether that is an edit: it makes every session look at
 # its pools anew, and so hides what they learnt of them.
