@@ -364,7 +364,11 @@ find_pool(const char *provider, size_t provider_length,
 
 	if (provider_length > AWSPOOL_NAME_BYTES ||
 		marketplace_length > AWSPOOL_NAME_BYTES)
-		elog(ERROR, "name of a pool is too long");
+		ereport(ERROR,
+				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+				 errmsg("name of a pool is too long"),
+				 errdetail("Nothing in table awspool.account can have it, "
+						   "so nobody counts it.")));
 	memcpy(key.names, provider, provider_length);
 	memcpy(key.names + provider_length, marketplace, marketplace_length);
 	if (pools == NULL)
