@@ -76,6 +76,8 @@ INSERT INTO query (query) VALUES
   ('WHERE position < 1000 ORDER BY position DESC LIMIT 5'),
   ('WHERE position BETWEEN 1 AND 2'),
   ('WHERE 7 = position'),
+  ('WHERE position > 1 AND position > 5 AND position < 9 AND 7 > position'),
+  ('WHERE status = ''provisioning_in_progress'' AND claimed_at < now() AND claimed_at < now() - interval ''1 hour'''),
   ('ORDER BY account_id LIMIT 5'),
   ('WHERE lower(provider) = ''acme'''),
   (''),
@@ -142,6 +144,13 @@ SELECT awspool.grant_provider('other', 'regress_awspool_both');
 SET ROLE regress_awspool_both;
 SELECT provider, account_id FROM awspool.accounts ORDER BY position;
 SELECT account_id FROM awspool.accounts WHERE position < (SELECT position FROM awspool.accounts WHERE account_id = '900000000006') ORDER BY position DESC LIMIT 2;
+-- Of several limits the narrowest counts, whatever their types, and whoever gave them.
+CREATE TEMP VIEW some_accounts AS SELECT position, account_id FROM awspool.accounts
+  WHERE position > (SELECT position FROM awspool.accounts WHERE account_id = '900000000002') AND position < 2000000000000;
+SELECT s.account_id FROM some_accounts s WHERE position > (SELECT min(position) FROM awspool.accounts)
+  AND position <= (SELECT position FROM some_accounts WHERE account_id = '900000000007') AND position < 2147483647::int ORDER BY position DESC LIMIT 3;
+SELECT account_id FROM some_accounts WHERE position > 5::smallint AND position < 5::int ORDER BY position;
+DROP VIEW some_accounts;
 -- The row as a whole, and no column at all
 SELECT a FROM (SELECT a.account_id IS NOT NULL AS a FROM awspool.accounts a WHERE a.account_id = '900000000003') x;
 SELECT (a).account_id, a IS NOT NULL AS row FROM awspool.accounts a WHERE status = 'provisioning_in_progress';

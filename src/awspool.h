@@ -465,6 +465,7 @@ extern uint64 awspool_relation_changes(void);
 extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
 extern Relation awspool_open_index(const char *name, LOCKMODE lock);
+extern Oid	awspool_await_index(const char *name);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  Snapshot snapshot, int nkeys,
 											  const Datum *values,

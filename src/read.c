@@ -44,6 +44,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -54,9 +55,6 @@
 #include "utils/memutils.h"
 #include "utils/ruleutils.h"
 #include "utils/typcache.h"
-
-/* Of an index scan: provider, the column that has to equal, and a range. */
-#define MAX_KEYS	4
 
 /* See ReadWay. */
 const ReadWay awspool_read_ways[READ_WAYS] =
@@ -114,6 +112,7 @@ typedef struct Reading
 
 	/* Found when the first row is read. */
 	bool		open;
+	Oid			locked[lengthof(((ReadWay *) 0)->indexes)];	/* indexes */
 	bool		sees_all;
 	List	   *visible;		/* the caller's providers, or everybody's, if
 								 * they had to be found out */
@@ -132,7 +131,7 @@ typedef struct Reading
 	List	   *providers;		/* otherwise: to read, each once */
 	List	   *equals;			/* Datums, one of which that column equals;
 								 * NIL: any */
-	ScanKeyData ranges[2];
+	ScanKey		ranges;			/* limits, as many as "keys" at most */
 	int			nranges;
 	int			current;		/* source, and how many there are */
 	int			nused;
@@ -163,6 +162,7 @@ static void begin_sources(Reading *reading);
 static void begin_table(Reading *reading);
 static Source *use_source(Reading *reading, const char *index);
 static void begin_source(Reading *reading, Source *source, List *providers);
+static int	max_keys(const Reading *reading);
 static void equal_key(ScanKey key, int attno, Relation index, List *values);
 static bool next_of(Reading *reading, Source *source);
 static bool next_of_ids(Reading *reading, Source *source);
@@ -202,6 +202,7 @@ make_state(CustomScan *plan)
 	reading->direction = list_nth_int(scan, READ_PLAN_DIRECTION);
 	reading->is_ordered = reading->direction != NoMovementScanDirection;
 	reading->keys = lsecond(plan->custom_private);
+	reading->ranges = palloc(list_length(reading->keys) * sizeof(ScanKeyData));
 	return (Node *) reading;
 }
 
@@ -273,6 +274,11 @@ end_scan(CustomScanState *node)
 		ExecDropSingleTupleTableSlot(source->slot);
 		index_endscan(source->scan);
 		index_close(source->index, AccessShareLock);
+	}
+	for (size_t i = 0; i < lengthof(reading->locked); i++)
+	{
+		if (OidIsValid(reading->locked[i]))
+			UnlockRelationOid(reading->locked[i], AccessShareLock);
 	}
 	table_close(reading->rel, AccessShareLock);
 }
@@ -553,8 +559,10 @@ is_among(List *texts, Datum text)
 }
 
 /*
- * Opens the table, and finds who is asking.  What is kept beyond a rescan
- * belongs into the memory of the query.
+ * Opens the table, and finds who is asking.  That is after every wait: who
+ * rebuilds an index may keep us waiting as well as who changes the table, and
+ * rights may be gone by then.  What is kept beyond a rescan belongs into the
+ * memory of the query.
  */
 static void
 open_table(Reading *reading)
@@ -564,6 +572,11 @@ open_table(Reading *reading)
 	ListCell   *cell;
 
 	reading->rel = table_open(awspool_relation("account"), AccessShareLock);
+	for (size_t i = 0; i < lengthof(reading->locked); i++)
+	{
+		if (reading->way->indexes[i] != NULL)
+			reading->locked[i] = awspool_await_index(reading->way->indexes[i]);
+	}
 	reading->open = true;
 	reading->sees_all = awspool_sees_all();
 	if (!reading->sees_all)
@@ -726,7 +739,8 @@ use_source(Reading *reading, const char *index)
 	source->slot = table_slot_create(reading->rel, NULL);
 	source->index = awspool_open_index(index, AccessShareLock);
 	source->scan = awspool_index_beginscan(reading->rel, source->index,
-										   estate->es_snapshot, MAX_KEYS);
+										   estate->es_snapshot,
+										   max_keys(reading));
 	source->scan->xs_want_itup = !reading->way->has_provider ||
 		is_uncounted(reading);
 	reading->nsources++;
@@ -743,7 +757,7 @@ static void
 begin_source(Reading *reading, Source *source, List *providers)
 {
 	MemoryContext caller_context;
-	ScanKeyData keys[MAX_KEYS];
+	ScanKey		keys = palloc(max_keys(reading) * sizeof(ScanKeyData));
 	int			n = 0;
 
 	if (reading->way->has_provider)
@@ -759,6 +773,13 @@ begin_source(Reading *reading, Source *source, List *providers)
 	source->scan->numberOfKeys = n;
 	index_rescan(source->scan, keys, n, NULL, 0);
 	MemoryContextSwitchTo(caller_context);
+}
+
+/* Of an index: provider, the column that has to equal something, and ranges. */
+static int
+max_keys(const Reading *reading)
+{
+	return 2 + list_length(reading->keys);
 }
 
 /* That a column of an index equals one of some texts. */

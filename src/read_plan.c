@@ -678,20 +678,19 @@ equalled_by_any(const Offer *offered, List *arms, int column)
 }
 
 /*
- * Adds as keys what the query says of the range of a column: one limit from
- * each side, which may both be the same.
+ * Adds as keys all that the query says of the range of a column.  Which limit
+ * is the narrowest the index finds when it knows their values: of those in a
+ * view of the application's, say, and in what is asked of that.
  */
 static void
 demand_range(Offer *offered, int column)
 {
-	bool		has_lower = false;
-	bool		has_upper = false;
 	ListCell   *cell;
 
+	offered->keys = list_copy(offered->keys);
 	foreach(cell, offered->rel->baserestrictinfo)
 	{
 		RestrictInfo *condition = lfirst(cell);
-		bool		upper;
 		Key			key;
 
 		if (condition->pseudoconstant ||
@@ -699,17 +698,10 @@ demand_range(Offer *offered, int column)
 			!match(offered, (Node *) condition->clause, column, &key) ||
 			key.is_array)
 			continue;
-		upper = key.strategy < BTEqualStrategyNumber;
-		if (upper ? has_upper : has_lower)
-			continue;
-		if (upper)
-			has_upper = true;
-		else
-			has_lower = true;
-		offered->keys = lappend(list_copy(offered->keys),
+		offered->keys = lappend(offered->keys,
 								memcpy(palloc(sizeof(Key)), &key,
 									   sizeof(Key)));
-		offered->ranges = lappend(list_copy(offered->ranges), condition);
+		offered->ranges = lappend(offered->ranges, condition);
 	}
 }
 
