@@ -709,7 +709,7 @@ begin_sources(Reading *reading)
 	reading->nused = 0;
 	reading->current = 0;
 	make_room(reading, reading->is_ordered ? list_length(reading->providers) :
-			  lengthof(way->indexes));
+			  (int) lengthof(way->indexes));
 	if (reading->everybody && way->whole)
 		begin_table(reading);
 	else if (reading->is_ordered)
