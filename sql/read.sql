@@ -58,6 +58,11 @@ INSERT INTO query (query) VALUES
   ('WHERE account_id <> ALL (''{900000000001}'')'),
   ('WHERE account_id = ''900000000001'' OR account_id IN (''900000000004'', ''x'')'),
   ('WHERE account_id = ''900000000001'' OR order_id = ''O-1'''),
+  ('WHERE account_id = ''900000000001'' OR order_id = ''O-1'' OR account_id = ANY (''{900000000004}'') AND model = ''SPAM'''),
+  ('WHERE provider = ''acme'' AND (order_id = ANY (NULL::text[]) OR account_id = ''900000000001'')'),
+  ('WHERE account_id = ''900000000001'' OR order_id = ''O-1'' OR reason = ''why'''),
+  ('WHERE account_id = ''900000000001'' AND (account_id = ''900000000001'' OR order_id = ''O-1'')'),
+  ('WHERE account_id = ANY (''{}'')'),
   ('WHERE NOT account_id = ''900000000001'''),
   ('WHERE (provider, account_id) IN ((''acme'', ''900000000001''), (''other'', ''900000000003''))'),
   ('WHERE order_id = ''O-1'''),
@@ -76,6 +81,8 @@ INSERT INTO query (query) VALUES
   ('WHERE position < 1000 ORDER BY position DESC LIMIT 5'),
   ('WHERE position BETWEEN 1 AND 2'),
   ('WHERE 7 = position'),
+  ('WHERE position > 1 AND position > 5 AND position < 9 AND 7 > position'),
+  ('WHERE status = ''provisioning_in_progress'' AND claimed_at < now() AND claimed_at < now() - interval ''1 hour'''),
   ('ORDER BY account_id LIMIT 5'),
   ('WHERE lower(provider) = ''acme'''),
   (''),
@@ -98,6 +105,18 @@ SELECT o.order_id, a.account_id, b.status FROM regress_awspool_order o JOIN regr
 SELECT o.order_id, p.order_id, a.account_id FROM regress_awspool_order o JOIN regress_awspool_order p ON p.order_id > o.order_id
   JOIN awspool.accounts a ON a.order_id = o.order_id AND a.order_id = least(o.order_id, p.order_id) AND a.account_id = ANY (ARRAY[o.account_id, p.account_id]) ORDER BY 1, 2;
 SELECT o.order_id, a.account_id, a.status FROM regress_awspool_order o LEFT JOIN awspool.accounts a USING (order_id) ORDER BY o.order_id;
+
+-- by id or order, each account once, and whose it is
+SELECT pg_temp.read_by('SELECT * FROM regress_awspool_order o JOIN awspool.accounts a ON a.order_id = o.order_id OR a.account_id = o.account_id');
+SELECT o.order_id, o.account_id, a.account_id, a.order_id FROM regress_awspool_order o LEFT JOIN awspool.accounts a ON a.order_id = o.order_id OR a.account_id = o.account_id ORDER BY 1, 3;
+SELECT account_id, order_id FROM awspool.accounts WHERE account_id IN ('900000000001', '900000000005', '900000000003', 'x', '900000000001') OR order_id IN ('O-2', 'O-1', NULL, 'O-9') ORDER BY position;
+SELECT account_id, order_id FROM awspool.accounts WHERE (account_id = ANY (ARRAY[NULL, '900000000002']) OR order_id = NULL) AND provider IN ('acme', 'other') ORDER BY position;
+CREATE TEMP TABLE owned AS SELECT CASE order_id WHEN 'O-1' THEN 'acme' WHEN 'O-2' THEN 'other' END AS provider, order_id, account_id FROM regress_awspool_order;
+ANALYZE owned;
+SELECT pg_temp.read_by('SELECT * FROM owned o JOIN awspool.accounts a USING (provider, order_id)');
+SELECT pg_temp.read_by('SELECT * FROM owned o LEFT JOIN awspool.accounts a ON (a.provider, a.account_id) = (o.provider, o.account_id)');
+SELECT o.order_id, a.account_id FROM owned o LEFT JOIN awspool.accounts a USING (provider, order_id) ORDER BY 1;
+DROP TABLE owned;
 
 -- Only the plain call, in FROM and by itself, is read so.
 SELECT pg_temp.read_by('SELECT * FROM awspool.visible_accounts() WHERE account_id = ''900000000001''');
@@ -142,6 +161,13 @@ SELECT awspool.grant_provider('other', 'regress_awspool_both');
 SET ROLE regress_awspool_both;
 SELECT provider, account_id FROM awspool.accounts ORDER BY position;
 SELECT account_id FROM awspool.accounts WHERE position < (SELECT position FROM awspool.accounts WHERE account_id = '900000000006') ORDER BY position DESC LIMIT 2;
+-- Of several limits the narrowest counts, whatever their types, and whoever gave them.
+CREATE TEMP VIEW some_accounts AS SELECT position, account_id FROM awspool.accounts
+  WHERE position > (SELECT position FROM awspool.accounts WHERE account_id = '900000000002') AND position < 2000000000000;
+SELECT s.account_id FROM some_accounts s WHERE position > (SELECT min(position) FROM awspool.accounts)
+  AND position <= (SELECT position FROM some_accounts WHERE account_id = '900000000007') AND position < 2147483647::int ORDER BY position DESC LIMIT 3;
+SELECT account_id FROM some_accounts WHERE position > 5::smallint AND position < 5::int ORDER BY position;
+DROP VIEW some_accounts;
 -- The row as a whole, and no column at all
 SELECT a FROM (SELECT a.account_id IS NOT NULL AS a FROM awspool.accounts a WHERE a.account_id = '900000000003') x;
 SELECT (a).account_id, a IS NOT NULL AS row FROM awspool.accounts a WHERE status = 'provisioning_in_progress';

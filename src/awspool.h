@@ -364,13 +364,14 @@ typedef struct Batch
 } Batch;
 
 /*
- * A way to read view accounts, along an index or two (read.c): by id, or by
+ * A way to read view accounts, along an index or more (read.c): by id, or by
  * provider, then a column that has to equal something, then an order.
  */
 typedef enum ReadWayNumber
 {
 	READ_BY_ID,
 	READ_BY_ORDER,
+	READ_BY_EITHER,				/* ids or orders, as alternatives */
 	READ_READY,
 	READ_IN_PROGRESS,
 	READ_FAILED,				/* or invalid */
@@ -382,10 +383,11 @@ typedef enum ReadWayNumber
 typedef struct ReadWay
 {
 	const char *label;			/* in EXPLAIN */
-	const char *indexes[2];		/* the second may be NULL */
-	bool		has_provider;	/* as their first column */
+	const char *indexes[3];		/* all but the first may be NULL */
+	bool		has_provider;	/* as their first column, but for the key */
+	bool		is_lookup;		/* only where something has to be equalled */
 	bool		whole;			/* or the table, for everybody's accounts */
-	int			equals;			/* a column, or 0 */
+	int			equals[3];		/* a column, or two, and 0 */
 	int			order;			/* a column of 64 bits, or 0 */
 	const char *statuses[2];	/* all that is there; NULL: any */
 } ReadWay;
@@ -465,6 +467,7 @@ extern uint64 awspool_relation_changes(void);
 extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
 extern Relation awspool_open_index(const char *name, LOCKMODE lock);
+extern Oid	awspool_await_index(const char *name);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  Snapshot snapshot, int nkeys,
 											  const Datum *values,

@@ -18,6 +18,9 @@
  * and roles change, nor when it begins, for a cursor may be read later.  Whose
  * accounts are read is found when the first row is.
  *
+ * Who asks for an id or an order gets the rows with such an id first, and then
+ * those with such an order but for these.
+ *
  * Without an order one scan of the index reads all providers, one after the
  * other.  Where the order matters each provider has a scan of its own, and
  * those are merged.
@@ -44,6 +47,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -55,23 +59,25 @@
 #include "utils/ruleutils.h"
 #include "utils/typcache.h"
 
-/* Of an index scan: provider, the column that has to equal, and a range. */
-#define MAX_KEYS	4
-
 /* See ReadWay. */
 const ReadWay awspool_read_ways[READ_WAYS] =
 {
 	[READ_BY_ID] = {
-		"id", {"account_pkey"},
-		.equals = Anum_account_account_id
+		"id", {"account_pkey"}, .is_lookup = true,
+		.equals = {Anum_account_account_id}
 	},
 	[READ_BY_ORDER] = {
 		"order", {"account_order", "account_failed"}, .has_provider = true,
-		.equals = Anum_account_order_id
+		.is_lookup = true, .equals = {Anum_account_order_id}
+	},
+	[READ_BY_EITHER] = {
+		"id or order", {"account_pkey", "account_order", "account_failed"},
+		.has_provider = true, .is_lookup = true,
+		.equals = {Anum_account_account_id, Anum_account_order_id}
 	},
 	[READ_READY] = {
 		"ready", {"account_ready"}, .has_provider = true,
-		.equals = Anum_account_marketplace,
+		.equals = {Anum_account_marketplace},
 		.order = Anum_account_position, .statuses = {"ready"}
 	},
 	[READ_IN_PROGRESS] = {
@@ -96,6 +102,8 @@ const ReadWay awspool_read_ways[READ_WAYS] =
 typedef struct Source
 {
 	Relation	index;
+	bool		by_id;			/* it is the primary key */
+	bool		idle;			/* nothing is asked of it */
 	IndexScanDesc scan;
 	TupleTableSlot *slot;		/* the row that it has come to */
 } Source;
@@ -114,12 +122,14 @@ typedef struct Reading
 
 	/* Found when the first row is read. */
 	bool		open;
+	Oid			locked[lengthof(((ReadWay *) 0)->indexes)];	/* indexes */
 	bool		sees_all;
 	List	   *visible;		/* the caller's providers, or everybody's, if
 								 * they had to be found out */
 	Relation	rel;
 	Source	   *sources;
 	int			nsources;		/* opened; how many are in use: see start */
+	int			max_sources;	/* that there is room for */
 	TableScanDesc table;		/* everybody's, as they come; or NULL */
 	TupleTableSlot *table_slot;
 	Buffer		visibility;		/* a page of the visibility map */
@@ -129,10 +139,11 @@ typedef struct Reading
 	bool		started;
 	bool		nothing;		/* no row can pass */
 	bool		everybody;		/* whoever it is; then no provider is named */
-	List	   *providers;		/* otherwise: to read, each once */
-	List	   *equals;			/* Datums, one of which that column equals;
-								 * NIL: any */
-	ScanKeyData ranges[2];
+	List	   *providers;		/* otherwise: to read, sorted, each once */
+	List	   *ids;			/* sorted as well, and */
+	List	   *equals;			/* Datums, one of which the id or that column
+								 * equals; NIL: any */
+	ScanKey		ranges;			/* limits, as many as "keys" at most */
 	int			nranges;
 	int			current;		/* source, and how many there are */
 	int			nused;
@@ -146,6 +157,7 @@ static void end_scan(CustomScanState *node);
 static void rescan(CustomScanState *node);
 static void explain_scan(CustomScanState *node, List *ancestors,
 						 ExplainState *es);
+static bool is_alternative(const ReadWay *way, int column);
 static TupleTableSlot *read_next(ScanState *node);
 static bool recheck(ScanState *node, TupleTableSlot *slot);
 static TupleTableSlot *next_account(Reading *reading);
@@ -156,15 +168,19 @@ static List *texts_of(Datum value, bool is_array);
 static List *each_once(List *texts);
 static int	compare_texts(const ListCell *a, const ListCell *b);
 static bool is_among(List *texts, Datum text);
+static int	compare_cells(const void *a, const void *b);
 static void open_table(Reading *reading);
 static void choose_providers(Reading *reading, List *wanted);
 static List *all_providers(Reading *reading);
 static void begin_sources(Reading *reading);
 static void begin_table(Reading *reading);
+static void make_room(Reading *reading, int n);
 static Source *use_source(Reading *reading, const char *index);
 static void begin_source(Reading *reading, Source *source, List *providers);
+static int	max_keys(const Reading *reading);
 static void equal_key(ScanKey key, int attno, Relation index, List *values);
 static bool next_of(Reading *reading, Source *source);
+static bool has_id(Reading *reading, Source *source);
 static bool next_of_ids(Reading *reading, Source *source);
 static bool is_uncounted(const Reading *reading);
 static bool next_uncounted(Reading *reading, Source *source);
@@ -202,6 +218,7 @@ make_state(CustomScan *plan)
 	reading->direction = list_nth_int(scan, READ_PLAN_DIRECTION);
 	reading->is_ordered = reading->direction != NoMovementScanDirection;
 	reading->keys = lsecond(plan->custom_private);
+	reading->ranges = palloc(list_length(reading->keys) * sizeof(ScanKeyData));
 	return (Node *) reading;
 }
 
@@ -274,6 +291,11 @@ end_scan(CustomScanState *node)
 		index_endscan(source->scan);
 		index_close(source->index, AccessShareLock);
 	}
+	for (size_t i = 0; i < lengthof(reading->locked); i++)
+	{
+		if (OidIsValid(reading->locked[i]))
+			UnlockRelationOid(reading->locked[i], AccessShareLock);
+	}
 	table_close(reading->rel, AccessShareLock);
 }
 
@@ -306,7 +328,9 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 		bool		is_equality = list_nth_int(places, READ_KEY_STRATEGY) ==
 			BTEqualStrategyNumber;
 
-		appendStringInfoString(&text, is_equality && column == before ?
+		appendStringInfoString(&text, is_equality &&
+							   (column == before ||
+								is_alternative(reading->way, before)) ?
 							   " or " : ", ");
 		before = column;
 		appendStringInfo(&text,
@@ -318,6 +342,14 @@ explain_scan(CustomScanState *node, List *ancestors, ExplainState *es)
 											false));
 	}
 	ExplainPropertyText("Read By", text.data, es);
+}
+
+/* Whether the next key is of the other column, after one of this. */
+static bool
+is_alternative(const ReadWay *way, int column)
+{
+	return way->equals[1] != 0 && column != 0 &&
+		column != Anum_account_provider;
 }
 
 static TupleTableSlot *
@@ -449,8 +481,9 @@ evaluate(Reading *reading)
 	ListCell   *state;
 
 	int			range = reading->way->has_provider +
-		(reading->way->equals != 0) + 1;
+		(reading->way->equals[0] != 0) + 1;
 
+	reading->ids = NIL;
 	reading->equals = NIL;
 	reading->nranges = 0;
 	reading->nothing = false;
@@ -472,7 +505,12 @@ evaluate(Reading *reading)
 			wanted = list_concat(wanted, texts);
 			any_wanted = true;
 		}
-		else if (column == reading->way->equals)
+		else if (column == Anum_account_account_id)
+		{
+			reading->ids = list_concat(reading->ids, texts);
+			any_equals = true;
+		}
+		else if (column != reading->way->order)
 		{
 			reading->equals = list_concat(reading->equals, texts);
 			any_equals = true;
@@ -486,8 +524,9 @@ evaluate(Reading *reading)
 								   list_nth_int(places, READ_KEY_TYPE),
 								   InvalidOid, get_opcode(operator), value);
 	}
+	reading->ids = each_once(reading->ids);
 	if ((any_wanted && wanted == NIL) ||
-		(any_equals && reading->equals == NIL))
+		(any_equals && reading->ids == NIL && reading->equals == NIL))
 		reading->nothing = true;
 	if (!reading->nothing)
 		choose_providers(reading, wanted);
@@ -514,6 +553,7 @@ texts_of(Datum value, bool is_array)
 	return texts;
 }
 
+/* In the order of their bytes. */
 static List *
 each_once(List *texts)
 {
@@ -538,23 +578,27 @@ compare_texts(const ListCell *a, const ListCell *b)
 												 PointerGetDatum(lfirst(b))));
 }
 
+/* Whether a text is among some that are sorted. */
 static bool
 is_among(List *texts, Datum text)
 {
 	ListCell	one = {.ptr_value = DatumGetPointer(text)};
-	ListCell   *cell;
 
-	foreach(cell, texts)
-	{
-		if (compare_texts(cell, &one) == 0)
-			return true;
-	}
-	return false;
+	return texts != NIL && bsearch(&one, texts->elements, list_length(texts),
+								   sizeof(ListCell), compare_cells) != NULL;
+}
+
+static int
+compare_cells(const void *a, const void *b)
+{
+	return compare_texts(a, b);
 }
 
 /*
- * Opens the table, and finds who is asking.  What is kept beyond a rescan
- * belongs into the memory of the query.
+ * Opens the table, and finds who is asking.  That is after every wait: who
+ * rebuilds an index may keep us waiting as well as who changes the table, and
+ * rights may be gone by then.  What is kept beyond a rescan belongs into the
+ * memory of the query.
  */
 static void
 open_table(Reading *reading)
@@ -564,6 +608,11 @@ open_table(Reading *reading)
 	ListCell   *cell;
 
 	reading->rel = table_open(awspool_relation("account"), AccessShareLock);
+	for (size_t i = 0; i < lengthof(reading->locked); i++)
+	{
+		if (reading->way->indexes[i] != NULL)
+			reading->locked[i] = awspool_await_index(reading->way->indexes[i]);
+	}
 	reading->open = true;
 	reading->sees_all = awspool_sees_all();
 	if (!reading->sees_all)
@@ -571,6 +620,7 @@ open_table(Reading *reading)
 		foreach(cell, awspool_visible_providers())
 			reading->visible = lappend(reading->visible,
 									   cstring_to_text(lfirst(cell)));
+		reading->visible = each_once(reading->visible);
 	}
 	MemoryContextSwitchTo(caller_context);
 }
@@ -658,6 +708,8 @@ begin_sources(Reading *reading)
 
 	reading->nused = 0;
 	reading->current = 0;
+	make_room(reading, reading->is_ordered ? list_length(reading->providers) :
+			  (int) lengthof(way->indexes));
 	if (reading->everybody && way->whole)
 		begin_table(reading);
 	else if (reading->is_ordered)
@@ -708,6 +760,25 @@ begin_table(Reading *reading)
 	MemoryContextSwitchTo(caller_context);
 }
 
+/* Has room for so many sources at least. */
+static void
+make_room(Reading *reading, int n)
+{
+	Source	   *sources;
+
+	if (n <= reading->max_sources)
+		return;
+	sources = MemoryContextAlloc(reading->css.ss.ps.state->es_query_cxt,
+								 n * sizeof(Source));
+	if (reading->max_sources > 0)
+	{
+		memcpy(sources, reading->sources, reading->nsources * sizeof(Source));
+		pfree(reading->sources);
+	}
+	reading->sources = sources;
+	reading->max_sources = n;
+}
+
 /* One more source, opened if it was not in use before. */
 static Source *
 use_source(Reading *reading, const char *index)
@@ -720,15 +791,15 @@ use_source(Reading *reading, const char *index)
 		return &reading->sources[reading->nused++];
 
 	caller_context = MemoryContextSwitchTo(estate->es_query_cxt);
-	reading->sources = reading->nsources == 0 ? palloc(sizeof(Source)) :
-		repalloc(reading->sources, (reading->nsources + 1) * sizeof(Source));
 	source = &reading->sources[reading->nsources];
 	source->slot = table_slot_create(reading->rel, NULL);
 	source->index = awspool_open_index(index, AccessShareLock);
+	source->by_id =
+		strcmp(index, awspool_read_ways[READ_BY_ID].indexes[0]) == 0;
 	source->scan = awspool_index_beginscan(reading->rel, source->index,
-										   estate->es_snapshot, MAX_KEYS);
-	source->scan->xs_want_itup = !reading->way->has_provider ||
-		is_uncounted(reading);
+										   estate->es_snapshot,
+										   max_keys(reading));
+	source->scan->xs_want_itup = source->by_id || is_uncounted(reading);
 	reading->nsources++;
 	reading->nused++;
 	MemoryContextSwitchTo(caller_context);
@@ -743,14 +814,20 @@ static void
 begin_source(Reading *reading, Source *source, List *providers)
 {
 	MemoryContext caller_context;
-	ScanKeyData keys[MAX_KEYS];
+	ScanKey		keys = palloc(max_keys(reading) * sizeof(ScanKeyData));
+	List	   *equals = source->by_id ? reading->ids : reading->equals;
 	int			n = 0;
 
-	if (reading->way->has_provider)
+	source->idle = reading->way->is_lookup && equals == NIL;
+	if (source->idle)
+		return;
+	if (!source->by_id)
 		equal_key(&keys[n++], 1, source->index, providers);
-	if (reading->equals != NIL)
-		equal_key(&keys[n++], reading->way->has_provider + 1, source->index,
-				  reading->equals);
+	if (equals != NIL)
+	{
+		equal_key(&keys[n], n + 1, source->index, equals);
+		n++;
+	}
 	for (int i = 0; i < reading->nranges; i++)
 		keys[n++] = reading->ranges[i];
 
@@ -759,6 +836,13 @@ begin_source(Reading *reading, Source *source, List *providers)
 	source->scan->numberOfKeys = n;
 	index_rescan(source->scan, keys, n, NULL, 0);
 	MemoryContextSwitchTo(caller_context);
+}
+
+/* Of an index: provider, the column that has to equal something, and ranges. */
+static int
+max_keys(const Reading *reading)
+{
+	return 2 + list_length(reading->keys);
 }
 
 /* That a column of an index equals one of some texts. */
@@ -789,13 +873,32 @@ equal_key(ScanKey key, int attno, Relation index, List *values)
 static bool
 next_of(Reading *reading, Source *source)
 {
-	if (!reading->way->has_provider)
+	if (source->idle)
+		return false;
+	if (source->by_id)
 		return next_of_ids(reading, source);
 	if (is_uncounted(reading))
 		return next_uncounted(reading, source);
-	return index_getnext_slot(source->scan,
+	while (index_getnext_slot(source->scan,
 							  reading->is_ordered ? reading->direction :
-							  ForwardScanDirection, source->slot);
+							  ForwardScanDirection, source->slot))
+	{
+		if (reading->ids == NIL || !has_id(reading, source))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a row was read by its id already. */
+static bool
+has_id(Reading *reading, Source *source)
+{
+	bool		isnull;
+	Datum		id = slot_getattr(source->slot, Anum_account_account_id,
+								  &isnull);
+
+	CHECK_FOR_INTERRUPTS();
+	return is_among(reading->ids, id);
 }
 
 /* Along the primary key: sees from its entry whose an account is. */

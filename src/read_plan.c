@@ -100,6 +100,9 @@ static bool is_our_function(Oid function);
 static bool has_indexes(const ReadWay *way);
 static void offer_way(const Offer *begun);
 static void offer_joins(const Offer *begun);
+static List *join_clauses(const Offer *begun, int column);
+static List *joined_providers(const Offer *offered, List *clauses);
+static bool has_all_equals(const Offer *offer);
 static void offer_orders(const Offer *offer);
 static void offer_order(const Offer *offer, ScanDirection direction,
 						Expr *column, Oid operator);
@@ -112,9 +115,10 @@ static double count_entries(const char *name, double accounts);
 static List *packed_keys(const Offer *offer, List **values);
 static bool demand_status(const Offer *offer);
 static bool is_offered_status(const Offer *offer, const Key *key);
-static List *demand_equal(const Offer *offer, int column);
-static List *equalled(const Offer *offer, Node *clause, int column);
-static List *equalled_by_any(const Offer *offer, List *arms, int column);
+static List *demand_equal(const Offer *offer, const int *columns);
+static List *equalled(const Offer *offer, Node *clause, const int *columns);
+static List *equalled_by_any(const Offer *offer, List *arms,
+							 const int *columns);
 static void demand_range(Offer *offer, int column);
 static bool match(const Offer *offer, Node *clause, int column, Key *key);
 static bool fits_index(Oid operator, Oid collation, Oid column_type, Key *key);
@@ -131,6 +135,10 @@ static bool describe_column(PlannerInfo *root, RangeTblEntry *rte,
 static HeapTuple statistics(AttrNumber column, float4 distinct,
 							Datum frequencies, Datum most_common);
 static HeapTuple status_statistics(void);
+
+/* Columns to be equalled, and 0. */
+static const int provider_column[] = {Anum_account_provider, 0};
+static const int status_column[] = {Anum_account_status, 0};
 
 static const CustomPathMethods path_methods =
 {
@@ -205,7 +213,7 @@ offer_ways(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	rel->pathlist = NIL;
 	begun.function = call->funcid;
 	begun.outer = rel->lateral_relids;
-	begun.keys = demand_equal(&begun, Anum_account_provider);
+	begun.keys = demand_equal(&begun, provider_column);
 	for (begun.way = 0; begun.way < READ_WAYS; begun.way++)
 	{
 		const ReadWay *way = &awspool_read_ways[begun.way];
@@ -277,7 +285,7 @@ is_our_function(Oid function)
 static bool
 has_indexes(const ReadWay *way)
 {
-	int			columns = way->has_provider + (way->equals != 0) +
+	int			columns = way->has_provider + (way->equals[0] != 0) +
 		(way->order != 0);
 
 	for (size_t i = 0; i < lengthof(way->indexes); i++)
@@ -304,19 +312,19 @@ offer_way(const Offer *begun)
 {
 	const ReadWay *way = &awspool_read_ways[begun->way];
 	Offer		offered = *begun;
-	List	   *keys = way->equals == 0 ? NIL :
-		demand_equal(begun, way->equals);
+	List	   *keys = demand_equal(begun, way->equals);
 
-	if (begun->way == READ_BY_ID || begun->way == READ_BY_ORDER)
+	offered.keys = list_concat_copy(begun->keys, keys);
+	if (way->is_lookup)
 	{
 		offer_joins(begun);
-		if (keys == NIL)
+		if (!has_all_equals(&offered))
 			return;
 	}
-	offered.keys = list_concat_copy(begun->keys, keys);
 
 	/* In the order of the index, if what comes before is one thing. */
-	if (way->order != 0 && (way->equals == 0 || list_length(keys) == 1) &&
+	if (way->order != 0 &&
+		(way->equals[0] == 0 || list_length(keys) == 1) &&
 		(keys == NIL || !((Key *) linitial(keys))->is_array))
 	{
 		demand_range(&offered, way->order);
@@ -328,20 +336,52 @@ offer_way(const Offer *begun)
 
 /*
  * Offers a way for each set of other relations whose columns say what the
- * column has to equal.
+ * column has to equal and, if they do, whose the account has to be.
  */
 static void
 offer_joins(const Offer *begun)
 {
-	PlannerInfo *root = begun->root;
 	RelOptInfo *rel = begun->rel;
-	int			column = awspool_read_ways[begun->way].equals;
-	List	   *clauses = NIL;
+	const int  *columns = awspool_read_ways[begun->way].equals;
+	List	   *owners = begun->keys == NIL ?
+		join_clauses(begun, Anum_account_provider) : NIL;
 	List	   *seen = NIL;
 	ListCell   *cell;
 
+	foreach(cell, join_clauses(begun, columns[0]))
+	{
+		RestrictInfo *condition = lfirst(cell);
+		Offer		offered = *begun;
+		List	   *keys = equalled(begun, (Node *) condition->clause,
+									columns);
+
+		offered.outer = bms_union(condition->clause_relids,
+								  rel->lateral_relids);
+		offered.outer = bms_del_member(offered.outer, rel->relid);
+		offered.keys = list_concat_copy(begun->keys, keys);
+		if (!has_all_equals(&offered) || bms_is_empty(offered.outer) ||
+			is_seen(seen, offered.outer))
+			continue;
+		seen = lappend(seen, offered.outer);
+		offered.keys = list_concat(joined_providers(&offered, owners),
+								   offered.keys);
+		offer(&offered, NoMovementScanDirection, NIL);
+	}
+}
+
+/*
+ * The conditions of joins that may say what a column has to equal.
+ */
+static List *
+join_clauses(const Offer *begun, int column)
+{
+	RelOptInfo *rel = begun->rel;
+	List	   *clauses = NIL;
+	List	   *result = NIL;
+	ListCell   *cell;
+
 	if (rel->has_eclass_joins)
-		clauses = generate_implied_equalities_for_column(root, rel,
+		clauses = generate_implied_equalities_for_column(begun->root, rel,
 														 is_our_column,
 														 &column,
 														 rel->lateral_referencers);
@@ -349,25 +389,52 @@ offer_joins(const Offer *begun)
 	foreach(cell, clauses)
 	{
 		RestrictInfo *condition = lfirst(cell);
-		Offer		offered = *begun;
-		List	   *keys;
 
-		if (!join_clause_is_movable_to(condition, rel) ||
-			!restriction_is_securely_promotable(condition, rel))
-			continue;
-		keys = equalled(begun, (Node *) condition->clause, column);
-		if (keys == NIL)
-			continue;
-
-		offered.outer = bms_union(condition->clause_relids,
-								  rel->lateral_relids);
-		offered.outer = bms_del_member(offered.outer, rel->relid);
-		if (bms_is_empty(offered.outer) || is_seen(seen, offered.outer))
-			continue;
-		seen = lappend(seen, offered.outer);
-		offered.keys = list_concat_copy(begun->keys, keys);
-		offer(&offered, NoMovementScanDirection, NIL);
+		if (join_clause_is_movable_to(condition, rel) &&
+			restriction_is_securely_promotable(condition, rel))
+			result = lappend(result, condition);
 	}
+	return result;
+}
+
+/*
+ * What the relations of an offer say of the provider, as keys; NIL if nothing.
+ */
+static List *
+joined_providers(const Offer *offered, List *clauses)
+{
+	List	   *keys = NIL;
+	ListCell   *cell;
+
+	foreach(cell, clauses)
+	{
+		RestrictInfo *condition = lfirst(cell);
+		Relids		others = bms_difference(condition->clause_relids,
+											offered->rel->relids);
+
+		if (keys == NIL && bms_is_subset(others, offered->outer))
+			keys = equalled(offered, (Node *) condition->clause,
+							provider_column);
+	}
+	return keys;
+}
+
+/* Whether there is a key for each column that a way equals. */
+static bool
+has_all_equals(const Offer *offered)
+{
+	for (const int *column = awspool_read_ways[offered->way].equals;
+		 *column != 0; column++)
+	{
+		bool		found = false;
+		ListCell   *cell;
+
+		foreach(cell, offered->keys)
+			found |= ((Key *) lfirst(cell))->column == *column;
+		if (!found)
+			return false;
+	}
+	return true;
 }
 
 /* Before server 16 a set is no node, and list_member() is for nodes. */
@@ -462,17 +529,18 @@ cost_of(const Offer *offered)
 {
 	const ReadWay *way = &awspool_read_ways[offered->way];
 	RelOptInfo *rel = offered->rel;
-	bool		is_lookup = offered->way == READ_BY_ID ||
-		offered->way == READ_BY_ORDER;
-	double		lookups = Max(count_values(offered, way->equals), 1);
-	double		rows = lookups;
-	double		pages = is_lookup ? FAR_PAGES : NEAR_PAGES;
+	double		lookups = 0;
+	double		rows;
+	double		pages = way->is_lookup ? FAR_PAGES : NEAR_PAGES;
 	Cost		per_row = cpu_tuple_cost + cpu_index_tuple_cost +
 		rel->baserestrictcost.per_tuple;
 	Cost		per_lookup = random_page_cost +
 		50 * cpu_operator_cost * ceil(log2(rel->tuples + 2));
 
-	if (!is_lookup)
+	for (const int *column = way->equals; *column != 0; column++)
+		lookups += count_values(offered, *column);
+	rows = lookups = Max(lookups, 1);
+	if (!way->is_lookup)
 		rows = rel->tuples *
 			share_of(offered, Anum_account_provider, PROVIDERS) *
 			share_of(offered, Anum_account_marketplace, MARKETPLACES) *
@@ -570,7 +638,7 @@ packed_keys(const Offer *offered, List **values)
 static bool
 demand_status(const Offer *offered)
 {
-	List	   *keys = demand_equal(offered, Anum_account_status);
+	List	   *keys = demand_equal(offered, status_column);
 	ListCell   *cell;
 
 	foreach(cell, keys)
@@ -610,11 +678,11 @@ is_offered_status(const Offer *offered, const Key *key)
 }
 
 /*
- * What the query demands that a column equals: the values of the first
- * condition that does so, as keys; NIL if there is none.
+ * What the query demands that a column equals, or one of two: the values of the
+ * first condition that does so, as keys; NIL if there is none.
  */
 static List *
-demand_equal(const Offer *offered, int column)
+demand_equal(const Offer *offered, const int *columns)
 {
 	List	   *keys = NIL;
 	ListCell   *cell;
@@ -625,50 +693,53 @@ demand_equal(const Offer *offered, int column)
 
 		if (keys == NIL && !condition->pseudoconstant &&
 			restriction_is_securely_promotable(condition, offered->rel))
-			keys = equalled(offered, (Node *) condition->clause, column);
+			keys = equalled(offered, (Node *) condition->clause, columns);
 	}
 	return keys;
 }
 
 /*
  * The values, one of which a column has to equal for a clause to be true, as
- * keys; NIL if it demands nothing of the kind.
+ * keys; NIL if it demands nothing of the kind.  Of several columns any will do.
  */
 static List *
-equalled(const Offer *offered, Node *clause, int column)
+equalled(const Offer *offered, Node *clause, const int *columns)
 {
 	Key			key;
 	ListCell   *cell;
 
 	if (is_orclause(clause))
-		return equalled_by_any(offered, ((BoolExpr *) clause)->args, column);
+		return equalled_by_any(offered, ((BoolExpr *) clause)->args, columns);
 	if (is_andclause(clause))
 	{
 		foreach(cell, ((BoolExpr *) clause)->args)
 		{
-			List	   *keys = equalled(offered, lfirst(cell), column);
+			List	   *keys = equalled(offered, lfirst(cell), columns);
 
 			if (keys != NIL)
 				return keys;
 		}
 		return NIL;
 	}
-	if (!match(offered, clause, column, &key) ||
-		key.strategy != BTEqualStrategyNumber)
-		return NIL;
-	return list_make1(memcpy(palloc(sizeof(Key)), &key, sizeof(Key)));
+	for (; *columns != 0; columns++)
+	{
+		if (match(offered, clause, *columns, &key) &&
+			key.strategy == BTEqualStrategyNumber)
+			return list_make1(memcpy(palloc(sizeof(Key)), &key, sizeof(Key)));
+	}
+	return NIL;
 }
 
 /* The same of alternatives, each of which must demand it. */
 static List *
-equalled_by_any(const Offer *offered, List *arms, int column)
+equalled_by_any(const Offer *offered, List *arms, const int *columns)
 {
 	List	   *keys = NIL;
 	ListCell   *cell;
 
 	foreach(cell, arms)
 	{
-		List	   *more = equalled(offered, lfirst(cell), column);
+		List	   *more = equalled(offered, lfirst(cell), columns);
 
 		if (more == NIL)
 			return NIL;
@@ -678,20 +749,19 @@ equalled_by_any(const Offer *offered, List *arms, int column)
 }
 
 /*
- * Adds as keys what the query says of the range of a column: one limit from
- * each side, which may both be the same.
+ * Adds as keys all that the query says of the range of a column.  Which limit
+ * is the narrowest the index finds when it knows their values: of those in a
+ * view of the application's, say, and in what is asked of that.
  */
 static void
 demand_range(Offer *offered, int column)
 {
-	bool		has_lower = false;
-	bool		has_upper = false;
 	ListCell   *cell;
 
+	offered->keys = list_copy(offered->keys);
 	foreach(cell, offered->rel->baserestrictinfo)
 	{
 		RestrictInfo *condition = lfirst(cell);
-		bool		upper;
 		Key			key;
 
 		if (condition->pseudoconstant ||
@@ -699,17 +769,10 @@ demand_range(Offer *offered, int column)
 			!match(offered, (Node *) condition->clause, column, &key) ||
 			key.is_array)
 			continue;
-		upper = key.strategy < BTEqualStrategyNumber;
-		if (upper ? has_upper : has_lower)
-			continue;
-		if (upper)
-			has_upper = true;
-		else
-			has_lower = true;
-		offered->keys = lappend(list_copy(offered->keys),
+		offered->keys = lappend(offered->keys,
 								memcpy(palloc(sizeof(Key)), &key,
 									   sizeof(Key)));
-		offered->ranges = lappend(list_copy(offered->ranges), condition);
+		offered->ranges = lappend(offered->ranges, condition);
 	}
 }
 

@@ -71,6 +71,7 @@ awspool_visible_accounts(PG_FUNCTION_ARGS)
 					 errhint("Query view awspool.accounts.")));
 	}
 	reading.rel = table_open(awspool_relation("account"), AccessShareLock);
+	(void) awspool_await_index("account_provider");
 	reading.slot = table_slot_create(reading.rel, NULL);
 	reading.per_row = AllocSetContextCreate(CurrentMemoryContext,
 											"awspool row",

@@ -36,6 +36,7 @@ my @queries = (
 	[ 1, "SELECT * FROM awspool.accounts WHERE account_id = '777777777777'" ],
 	[ 2, "SELECT * FROM awspool.accounts WHERE order_id = 'order-7'" ],
 	[ 2, "SELECT * FROM awspool.accounts WHERE order_id = 'their-order-7'" ],
+	[ 3, "SELECT * FROM awspool.accounts WHERE account_id = '800000000007' OR order_id = 'their-order-7'" ],
 	[ 2, "SELECT * FROM awspool.accounts WHERE provider = 'zzz' AND order_id = 'their-order-7'" ],
 	[ 1, "SELECT * FROM awspool.accounts WHERE status = 'ready' AND marketplace = 'MP-0001' ORDER BY position LIMIT 5" ],
 	[ 1, "SELECT * FROM awspool.accounts WHERE status = 'ready' AND marketplace = 'MP-7777' ORDER BY position LIMIT 5" ],

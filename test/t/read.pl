@@ -188,6 +188,8 @@ sub comparison
 	  if $kind < 0.92;
 	return "($a.provider, $a.order_id) = (" . value('provider') . ', ' . value('order_id') . ')'
 	  if $kind < 0.95;
+	return "($a.order_id = " . value('order_id') . " OR $a.account_id IN (" . value('account_id') . ', ' . value('account_id') . '))'
+	  if $kind < 0.97;
 	return "$a.$column = (SELECT max(o.account_id) FROM orders o)" if $column eq 'account_id';
 	return "($a.claimed_at, $a.position) " . any('<', '>=') . ' (' . value('claimed_at') . ', ' . value('position') . ')'
 	  if $column eq 'claimed_at';
