@@ -95,7 +95,7 @@ const ReadWay awspool_read_ways[READ_WAYS] =
 /* A scan of an index. */
 typedef struct Source
 {
-	Relation	index;
+	Relation	index;			/* one of the reading's */
 	IndexScanDesc scan;
 	TupleTableSlot *slot;		/* the row that it has come to */
 } Source;
@@ -118,6 +118,7 @@ typedef struct Reading
 	List	   *visible;		/* the caller's providers, or everybody's, if
 								 * they had to be found out */
 	Relation	rel;
+	Relation	indexes[2];		/* of the way; the second may be NULL */
 	Source	   *sources;
 	int			nsources;		/* opened; how many are in use: see start */
 	TableScanDesc table;		/* everybody's, as they come; or NULL */
@@ -161,7 +162,7 @@ static void choose_providers(Reading *reading, List *wanted);
 static List *all_providers(Reading *reading);
 static void begin_sources(Reading *reading);
 static void begin_table(Reading *reading);
-static Source *use_source(Reading *reading, const char *index);
+static Source *use_source(Reading *reading, Relation index);
 static void begin_source(Reading *reading, Source *source, List *providers);
 static void equal_key(ScanKey key, int attno, Relation index, List *values);
 static bool next_of(Reading *reading, Source *source);
@@ -272,7 +273,11 @@ end_scan(CustomScanState *node)
 
 		ExecDropSingleTupleTableSlot(source->slot);
 		index_endscan(source->scan);
-		index_close(source->index, AccessShareLock);
+	}
+	for (size_t i = 0; i < lengthof(reading->indexes); i++)
+	{
+		if (reading->indexes[i] != NULL)
+			index_close(reading->indexes[i], AccessShareLock);
 	}
 	table_close(reading->rel, AccessShareLock);
 }
@@ -553,8 +558,9 @@ is_among(List *texts, Datum text)
 }
 
 /*
- * Opens the table, and finds who is asking.  What is kept beyond a rescan
- * belongs into the memory of the query.
+ * Opens the table and its indexes, and then finds who is asking: it may have
+ * waited for any of them.  What is kept beyond a rescan belongs into the memory
+ * of the query.
  */
 static void
 open_table(Reading *reading)
@@ -565,6 +571,12 @@ open_table(Reading *reading)
 
 	reading->rel = table_open(awspool_relation("account"), AccessShareLock);
 	reading->open = true;
+	for (size_t i = 0; i < lengthof(reading->indexes); i++)
+	{
+		if (reading->way->indexes[i] != NULL)
+			reading->indexes[i] = awspool_open_index(reading->way->indexes[i],
+													 AccessShareLock);
+	}
 	reading->sees_all = awspool_sees_all();
 	if (!reading->sees_all)
 	{
@@ -663,15 +675,15 @@ begin_sources(Reading *reading)
 	else if (reading->is_ordered)
 	{
 		foreach(cell, reading->providers)
-			begin_source(reading, use_source(reading, way->indexes[0]),
+			begin_source(reading, use_source(reading, reading->indexes[0]),
 						 list_make1(lfirst(cell)));
 	}
 	else
 	{
-		for (size_t i = 0; i < lengthof(way->indexes); i++)
+		for (size_t i = 0; i < lengthof(reading->indexes); i++)
 		{
-			if (way->indexes[i] != NULL)
-				begin_source(reading, use_source(reading, way->indexes[i]),
+			if (reading->indexes[i] != NULL)
+				begin_source(reading, use_source(reading, reading->indexes[i]),
 							 reading->providers);
 		}
 	}
@@ -710,7 +722,7 @@ begin_table(Reading *reading)
 
 /* One more source, opened if it was not in use before. */
 static Source *
-use_source(Reading *reading, const char *index)
+use_source(Reading *reading, Relation index)
 {
 	EState	   *estate = reading->css.ss.ps.state;
 	MemoryContext caller_context;
@@ -724,7 +736,7 @@ use_source(Reading *reading, const char *index)
 		repalloc(reading->sources, (reading->nsources + 1) * sizeof(Source));
 	source = &reading->sources[reading->nsources];
 	source->slot = table_slot_create(reading->rel, NULL);
-	source->index = awspool_open_index(index, AccessShareLock);
+	source->index = index;
 	source->scan = awspool_index_beginscan(reading->rel, source->index,
 										   estate->es_snapshot, MAX_KEYS);
 	source->scan->xs_want_itup = !reading->way->has_provider ||
