@@ -607,7 +607,7 @@ unicode(const char *value, size_t len, int *width)
 	if (encoding == PG_SQL_ASCII)
 		encoding = PG_UTF8;
 	*width = pg_encoding_mblen(encoding, value);
-	if (*width > len)
+	if ((size_t) *width > len)
 		return 0;
 	if (encoding != PG_UTF8)
 	{
