@@ -648,9 +648,43 @@ AS $$
     SELECT format('%s of column %I', x.setting, a.attname)
     FROM pg_attribute a, LATERAL (SELECT unnest(a.attoptions)) x (setting)
     WHERE a.attrelid = c.oid AND NOT a.attisdropped
-      AND x.setting LIKE 'n\_distinct%') x (setting)   -- servers set options of their own
+      AND x.setting LIKE 'n\_distinct%'   -- servers set options of their own
+    UNION ALL
+    SELECT format('%s of column %I', x.setting, a.attname)
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+      LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum,
+      LATERAL (
+        SELECT 'another storage' WHERE a.attstorage <> t.typstorage
+        UNION ALL
+        SELECT 'a compression' WHERE a.attcompression <> ''
+        UNION ALL
+        SELECT 'a default' WHERE d.oid IS NOT NULL AND a.attgenerated = ''
+          AND (c.relname, a.attname) NOT IN (
+            ('account', 'status'), ('account', 'added_at'), ('account', 'added_by'), ('account', 'position'),
+            ('account_log', 'used'), ('pool_start', 'next_xid'),
+            ('provider_state', 'restored'), ('provider_state', 'since'), ('provider_state', 'set_by'),
+            ('registry', 'since'), ('registry', 'set_by'))) x (setting)
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v')
+    UNION ALL
+    SELECT format('CLUSTER ON %I', k.relname)
+    FROM pg_index i JOIN pg_class k ON k.oid = i.indexrelid
+    WHERE i.indrelid = c.oid AND i.indisclustered
+    UNION ALL
+    SELECT format('INHERIT %s', h.inhparent::regclass) FROM pg_inherits h WHERE h.inhrelid = c.oid) x (setting)
   WHERE x.setting <> 'security_barrier=true'
     AND (c.relname, x.setting) <> ('tally', 'fillfactor=50')
+  UNION ALL
+  SELECT 'warning', pg_describe_object('pg_proc'::regclass, p.oid, 0),
+         format('%s is set, and a dump does not have it', x.setting),
+         'keep a script that sets it anew after a restore'
+  FROM pg_proc p JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid,
+    unnest(p.proconfig) x (setting)
+  WHERE p.proname NOT IN ('count_anew', 'recounted', 'find_alerts', 'verify', 'lint')
+  UNION ALL
+  SELECT 'error', pg_describe_object('pg_proc'::regclass, p.oid, 0),
+         'it runs as its owner, so that whoever calls it acts for all', format('ALTER FUNCTION %s SECURITY INVOKER', p.oid::regprocedure)
+  FROM pg_proc p JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
+  WHERE p.prosecdef
   UNION ALL
   SELECT 'warning', pg_describe_object('pg_publication_rel'::regclass, p.oid, 0),
          'a dump does not have it', 'publish TABLES IN SCHEMA awspool instead'
@@ -798,7 +832,11 @@ AS $$
       WHERE w.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_all_stats',
                           'pg_read_server_files', 'pg_write_server_files',
                           'pg_execute_server_program', 'pg_maintain')
-        AND pg_has_role(r.oid, w.oid, 'USAGE')) p (power) ON true
+        AND pg_has_role(r.oid, w.oid, 'USAGE')
+        -- What it tells of others, who looks at all may know.
+        AND (w.rolname <> 'pg_read_all_stats' OR NOT EXISTS (
+               SELECT FROM given a
+               WHERE a.provider = '*' AND pg_has_role(r.oid, a.oid, 'USAGE')))) p (power) ON true
   WHERE (g.provider <> '*' OR NOT g.acts) AND NOT r.rolsuper
     AND NOT pg_has_role(r.oid, (SELECT oid FROM owner), 'USAGE')
   UNION ALL

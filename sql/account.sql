@@ -96,7 +96,7 @@ FROM name ORDER BY n;
 
 -- The spaces that are not ASCII's, and what has no width.
 SELECT to_hex(c) AS "space", string_agg(pg_temp.outcome(format(call, name)), ' ' ORDER BY n, name) AS outcomes
-FROM unnest(ARRAY[160, 5760, 6158, 8232, 8233, 8239, 8287, 8288, 12288, 65279] || ARRAY(SELECT generate_series(8192, 8205))) c,
+FROM unnest(ARRAY[160, 173, 1564, 4447, 5760, 6158, 8232, 8233, 8234, 8238, 8239, 8287, 8288, 8294, 8297, 12288, 12644, 65279, 65529] || ARRAY(SELECT generate_series(8192, 8207))) c,
   LATERAL (VALUES ('a' || chr(c)), (chr(c) || 'a'), (chr(c))) v (name),
   (VALUES (1, 'SELECT FROM awspool.add_account(%L, ''123456789012'', ''MP-0000'', ''SPAM'')'), (2, 'SELECT FROM awspool.claim_account(''acme'', ''MP-0000'', %L)')) f (n, call)
 GROUP BY c ORDER BY c;
@@ -136,8 +136,26 @@ FROM (SELECT n, call, format(call, U&'acme\00a0', U&'\200bO-1') FROM (VALUES
 ORDER BY c.n;
 -- what was granted can be granted to others, and taken back
 SELECT awspool.grant_provider(U&'acme\00a0', 'regress_awspool_stranger');
+SELECT awspool.grant_viewer(U&'acme\00a0', 'regress_awspool_stranger');
 SELECT awspool.revoke_provider(U&'acme\00a0', r) FROM unnest('{regress_awspool_acme,regress_awspool_stranger}'::text[]) r;
+SELECT awspool.revoke_viewer(U&'acme\00a0', 'regress_awspool_stranger');
+-- who acts for all needs no grant of it, as long as it has accounts, or a log;
+-- nor does who looks at all
 SELECT pg_temp.outcome($$SELECT awspool.grant_provider(U&'acme\00a0', 'regress_awspool_acme')$$) AS granted_anew;
+SELECT awspool.configure_pool(U&'acme\00a0', 'MP-0000', 3, deadline => '1 microsecond');
+SET ROLE regress_awspool_all;
+SELECT account_id FROM awspool.add_account(U&'acme\00a0', '123456789003', 'MP-0000', 'SPAM');
+SELECT account_id FROM awspool.claim_account(U&'acme\00a0', 'MP-0000', 'O-3');
+SELECT provider = U&'acme\00a0' AS odd, alert, account_id FROM awspool.alerts ORDER BY alert, account_id;
+RESET ROLE;
+SELECT outcome FROM awspool.delete_accounts(U&'acme\00a0', '{123456789001,123456789003}') ORDER BY account_id;
+SELECT count(*) FROM awspool.fail_overdue(U&'acme\00a0');
+SELECT outcome FROM awspool.delete_accounts(U&'acme\00a0', '{123456789001,123456789002,123456789003}') ORDER BY account_id;
+SELECT event FROM awspool.account_history(U&'acme\00a0', '123456789003');
+SELECT pg_temp.outcome_as('regress_awspool_stranger', $$SELECT awspool.claim_account(U&'acme\00a0', 'MP-0000')$$) AS stranger;
+DELETE FROM awspool.pool_setting;
+TRUNCATE awspool.account, awspool.account_log;
+SELECT pg_temp.outcome($$SELECT awspool.grant_provider(U&'acme\00a0', 'regress_awspool_acme')$$) AS nothing_left;
 TRUNCATE awspool.account, awspool.account_log, awspool.provider_role;
 DROP ROLE regress_awspool_acme, regress_awspool_stranger, regress_awspool_all;
 

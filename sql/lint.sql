@@ -41,6 +41,7 @@ SELECT * FROM lint;
 -- Objects that are not as the install script made them, or not of its making.
 BEGIN;
 ALTER FUNCTION awspool.my_providers() OWNER TO regress_awspool_x;
+ALTER FUNCTION awspool.claim_account SECURITY DEFINER;
 ALTER TABLE awspool.account_log DISABLE ROW LEVEL SECURITY;
 CREATE POLICY everybody ON awspool.account USING (true);
 ALTER VIEW awspool.accounts RESET (security_barrier);
@@ -90,6 +91,12 @@ ALTER INDEX awspool.account_ready SET (fillfactor = 50);
 ALTER TABLE awspool.account ALTER provider SET (n_distinct = 3);
 ALTER TABLE awspool.account REPLICA IDENTITY FULL;
 ALTER VIEW awspool.accounts SET (security_invoker);
+ALTER VIEW awspool.import ALTER provider SET DEFAULT 'acme';
+ALTER TABLE awspool.account ALTER reason SET DEFAULT 'none', ALTER reason SET STORAGE EXTERNAL, ALTER reason SET COMPRESSION pglz;
+ALTER TABLE awspool.account CLUSTER ON account_pkey;
+CREATE TABLE public.regress_awspool_parent (provider text COLLATE "C" NOT NULL);
+ALTER TABLE awspool.provider_state INHERIT public.regress_awspool_parent;
+ALTER FUNCTION awspool.claim_account SET lock_timeout = '5s';
 SET LOCAL client_min_messages = error;    -- whatever wal_level is
 CREATE PUBLICATION regress_awspool_tables FOR TABLE awspool.account;
 CREATE PUBLICATION regress_awspool_schema FOR TABLES IN SCHEMA awspool;
@@ -154,6 +161,20 @@ SELECT severity, object, problem FROM lint;
 ALTER ROLE regress_awspool_acme NOBYPASSRLS;
 REVOKE pg_read_all_data FROM regress_awspool_member;
 REVOKE pg_write_all_data FROM regress_awspool_x, regress_awspool_all;
+
+-- The role that the reference has for monitoring looks at all, and so may read
+-- all statistics; one that looks at some may not.
+SELECT awspool.grant_viewer('*', 'regress_awspool_y'), awspool.grant_viewer('acme', 'regress_awspool_y');
+GRANT pg_read_all_stats TO regress_awspool_x, regress_awspool_y;
+ALTER ROLE regress_awspool_y INHERIT;
+ALTER ROLE regress_awspool_x INHERIT;
+SELECT * FROM lint;
+SELECT awspool.grant_viewer('acme', 'regress_awspool_x');
+SELECT severity, object, problem FROM lint;
+SELECT awspool.revoke_viewer('*', 'regress_awspool_y'), awspool.revoke_viewer('acme', 'regress_awspool_y'), awspool.revoke_viewer('acme', 'regress_awspool_x');
+REVOKE pg_read_all_stats FROM regress_awspool_x, regress_awspool_y;
+ALTER ROLE regress_awspool_x NOINHERIT;
+ALTER ROLE regress_awspool_y NOINHERIT;
 
 -- A viewer is held to the same, also where it looks at all: a role that is gone,
 -- a provider that only viewers have, one that may let itself in, one that sees

@@ -35,7 +35,8 @@
  * does so before whoever changed it is told that they did, and we listen on
  * every call.  So a revocation works at once, also in transactions that began
  * before it.  Who has waited for somebody asks again afterwards (row.c,
- * stock.c).
+ * stock.c), for an index as for a table; and who reads the rows of all whom the
+ * caller may see, reads them again if those are others by then (Sight).
  *
  * Which of the grants a caller has is found for all of them at once, and kept
  * until grants or roles have changed.  So a call does the same work whatever
@@ -49,6 +50,7 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -156,9 +158,13 @@ static bool may_look_at_any(void);
 static void note_yes(LastYes *yes, uint64 before, const char *provider);
 static bool still_yes(const LastYes *yes, const char *provider);
 static bool granted(const GrantTable *table, const char *provider);
-static bool is_granted(const char *provider);
+static bool is_granted(GrantTable *table, const char *provider);
+static bool is_known(const char *provider);
+static bool has_rows(const char *table, const char *index,
+					 const char *provider);
 static List *append_named(List *providers, const GrantTable *table);
 static int	compare_names(const ListCell *a, const ListCell *b);
+static bool equal_names(const List *a, const List *b);
 static void refresh_grants(GrantTable *table);
 static void read_grants(GrantTable *table);
 static int	compare_roles(const void *a, const void *b);
@@ -430,9 +436,9 @@ awspool_check_visible_again(const char *provider)
 }
 
 /*
- * Raises 22023 unless the name has the form of a provider's.  One that was
- * granted under version 1.0 may not have it (account.c): it is no news to
- * those who see it, and malformed to everybody else.
+ * Raises 22023 unless the name has the form of a provider's.  One that is here
+ * since version 1.0 may not have it (account.c): it is no news to those who
+ * see it, and malformed to everybody else.
  */
 void
 awspool_check_provider_name(const char *provider)
@@ -440,7 +446,7 @@ awspool_check_provider_name(const char *provider)
 	if (awspool_has_form(FIELD_PROVIDER, provider))
 		return;
 	if (provider == NULL || strcmp(provider, every_provider) == 0 ||
-		!awspool_sees(provider) || !is_granted(provider))
+		!awspool_sees(provider) || !is_known(provider))
 		awspool_check_field(FIELD_PROVIDER, provider);
 }
 
@@ -542,6 +548,35 @@ awspool_visible_providers(void)
 }
 
 /*
+ * Finds whom the caller may see, for who is about to read what is of them.
+ */
+void
+awspool_begin_sight(Sight *sight)
+{
+	AcceptInvalidationMessages();
+	sight->heard = heard();		/* what changes meanwhile counts again */
+	sight->all = awspool_sees_all();
+	sight->providers = awspool_visible_providers();
+}
+
+/*
+ * Whether that has changed since: whoever read may have waited for a table or
+ * an index, and has to read again what the caller may see by now.
+ */
+bool
+awspool_sight_changed(Sight *sight)
+{
+	Sight		before = *sight;
+
+	AcceptInvalidationMessages();
+	if (before.heard == heard())
+		return false;
+	awspool_begin_sight(sight);
+	return sight->all != before.all ||
+		!equal_names(sight->providers, before.providers);
+}
+
+/*
  * A list of names as an array of SQL's.
  */
 Datum
@@ -627,18 +662,51 @@ granted(const GrantTable *table, const char *provider)
 }
 
 /*
- * Whether the provider was granted to anybody who acts for it.
+ * Whether the provider was granted to anybody.
  */
 static bool
-is_granted(const char *provider)
+is_granted(GrantTable *table, const char *provider)
 {
-	refresh_grants(&acting);
-	for (int i = 0; i < acting.ngrants; i++)
+	refresh_grants(table);
+	for (int i = 0; i < table->ngrants; i++)
 	{
-		if (strcmp(acting.grants[i].provider, provider) == 0)
+		if (strcmp(table->grants[i].provider, provider) == 0)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Whether there is such a provider: it was granted to anybody, or has accounts
+ * or a log.  Who may act for all needs no grant to have stored them.
+ */
+static bool
+is_known(const char *provider)
+{
+	return is_granted(&acting, provider) || is_granted(&looking, provider) ||
+		has_rows("account", "account_provider", provider) ||
+		has_rows("account_log", "account_log_account", provider);
+}
+
+/* Whether a table has rows of the provider, by an index that begins with it. */
+static bool
+has_rows(const char *table, const char *index, const char *provider)
+{
+	Datum		key = CStringGetTextDatum(provider);
+	Relation	rel = table_open(awspool_relation(table), AccessShareLock);
+	Relation	index_rel = awspool_open_index(index, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	IndexScanDesc scan = awspool_begin_index_scan(rel, index_rel, snapshot, 1,
+												  &key, false);
+	bool		found = index_getnext_slot(scan, ForwardScanDirection, slot);
+
+	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index_rel, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return found;
 }
 
 /* Appends what was granted to the caller by name, as last refreshed. */
@@ -657,6 +725,23 @@ static int
 compare_names(const ListCell *a, const ListCell *b)
 {
 	return strcmp(lfirst(a), lfirst(b));
+}
+
+/* Whether two lists of names are the same. */
+static bool
+equal_names(const List *a, const List *b)
+{
+	const ListCell *x;
+	const ListCell *y;
+
+	if (list_length(a) != list_length(b))
+		return false;
+	forboth(x, a, y, b)
+	{
+		if (compare_names(x, y) != 0)
+			return false;
+	}
+	return true;
 }
 
 /*

@@ -81,6 +81,7 @@ static size_t digits(const char *value, size_t len);
 static size_t characters(const char *value, size_t len);
 static int	control_character(const char *value, size_t len);
 static int	foreign_space(const char *value, size_t len);
+static pg_wchar unicode(const char *value, size_t len, int *width);
 static void refuse_value(AccountField field, const char *value);
 static void append_problem(StringInfo problems, AccountField field,
 						   const char *value);
@@ -494,6 +495,11 @@ is_tidy(const char *value, size_t len)
 {
 	size_t		last = pg_mbcliplen(value, len, len - 1);
 
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)	/* see unicode() */
+	{
+		while (last > 0 && (value[last] & 0xc0) == 0x80)
+			last--;
+	}
 	return foreign_space(value, len) == 0 &&
 		foreign_space(value + last, len - last) == 0;
 }
@@ -556,34 +562,66 @@ control_character(const char *value, size_t len)
 
 /*
  * The length of the space, other than ASCII's, that the value begins with: of
- * Unicode category Z, or of no width; 0 if it begins with something else.
+ * Unicode category Z, or one of the characters that show nothing at all (Cf,
+ * and the fillers of Hangul); 0 if it begins with something else.
  */
 static int
 foreign_space(const char *value, size_t len)
 {
-	unsigned char first = value[0];
-	int			encoding = GetDatabaseEncoding();
-	pg_wchar	c;
+	static const struct
+	{
+		pg_wchar	first;
+		pg_wchar	last;
+	}			spaces[] = {
+		{0xa0, 0xa0}, {0xad, 0xad}, {0x61c, 0x61c}, {0x115f, 0x1160},
+		{0x1680, 0x1680}, {0x180e, 0x180e}, {0x2000, 0x200f},
+		{0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000},
+		{0x3164, 0x3164}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0},
+		{0xfff9, 0xfffb}
+	};
+	int			width = 0;
+	pg_wchar	c = unicode(value, len, &width);
 
-	if (first < 0x80 || encoding == PG_SQL_ASCII)
-		return 0;
-	if (encoding == PG_KOI8R || encoding == PG_KOI8U)
-		return first == 0x9a;
-	if (encoding == PG_WIN866)
-		return first == 0xff;
-	if (encoding != PG_UTF8 && pg_database_encoding_max_length() == 1)
-		return first == 0xa0;
-	if (encoding != PG_UTF8)	/* East Asia's is as wide as a letter */
-		return len > 1 && first == 0xa1 && (unsigned char) value[1] == 0xa1 ?
-			2 : 0;
-
-	c = utf8_to_unicode((const unsigned char *) value);
-	if (c == 0xa0 || c == 0x1680 || c == 0x180e ||
-		(c >= 0x2000 && c <= 0x200d) || c == 0x2028 || c == 0x2029 ||
-		c == 0x202f || c == 0x205f || c == 0x2060 || c == 0x3000 ||
-		c == 0xfeff)
-		return pg_encoding_mblen(encoding, value);
+	for (size_t i = 0; i < lengthof(spaces); i++)
+	{
+		if (c >= spaces[i].first && c <= spaces[i].last)
+			return width;
+	}
 	return 0;
+}
+
+/*
+ * The character that the value begins with, in Unicode, and how many bytes it
+ * has; 0 if that is ASCII's, or not known.  In a database in SQL_ASCII it is
+ * read as UTF-8, as where characters are counted.
+ */
+static pg_wchar
+unicode(const char *value, size_t len, int *width)
+{
+	unsigned char converted[MAX_CONVERSION_GROWTH * MAX_MULTIBYTE_CHAR_LEN + 1];
+	const unsigned char *c = (const unsigned char *) value;
+	int			encoding = GetDatabaseEncoding();
+
+	if (*c < 0x80)
+		return 0;
+	if (encoding == PG_SQL_ASCII)
+		encoding = PG_UTF8;
+	*width = pg_encoding_mblen(encoding, value);
+	if ((size_t) *width > len)
+		return 0;
+	if (encoding != PG_UTF8)
+	{
+		Oid			conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+
+		if (!OidIsValid(conversion) ||
+			pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8,
+										  unconstify(unsigned char *, c),
+										  *width, converted,
+										  sizeof(converted), true) < *width)
+			return 0;
+		c = converted;
+	}
+	return pg_utf8_islegal(c, pg_utf_mblen(c)) ? utf8_to_unicode(c) : 0;
 }
 
 /*

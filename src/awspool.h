@@ -364,6 +364,16 @@ typedef struct Batch
 } Batch;
 
 /*
+ * Whom the caller may see: everybody, or providers that were granted by name.
+ */
+typedef struct Sight
+{
+	bool		all;
+	List	   *providers;
+	uint64		heard;			/* how much we had heard then (access.c) */
+} Sight;
+
+/*
  * A way to read view accounts, along an index or more (read.c): by id, or by
  * provider, then a column that has to equal something, then an order.
  */
@@ -467,7 +477,6 @@ extern uint64 awspool_relation_changes(void);
 extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
 extern Relation awspool_open_index(const char *name, LOCKMODE lock);
-extern Oid	awspool_await_index(const char *name);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  Snapshot snapshot, int nkeys,
 											  const Datum *values,
@@ -571,6 +580,8 @@ extern const char *awspool_named_provider(const char *given);
 extern char *awspool_default_provider(void);
 extern List *awspool_granted_providers(void);
 extern List *awspool_visible_providers(void);
+extern void awspool_begin_sight(Sight *sight);
+extern bool awspool_sight_changed(Sight *sight);
 extern Datum awspool_name_array(List *names);
 
 /* tally_row.c */

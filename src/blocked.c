@@ -76,11 +76,13 @@ awspool_blocked_accounts(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 
 	look.rel = table_open(awspool_relation("account"), AccessShareLock);
-	awspool_check_visible_again(provider);
 	look.slot = table_slot_create(look.rel, NULL);
 	look_at_pools(&look);
 	ExecDropSingleTupleTableSlot(look.slot);
 	table_close(look.rel, AccessShareLock);
+
+	/* We may have waited for the table or its index. */
+	awspool_check_visible_again(provider);
 	return (Datum) 0;
 }
 

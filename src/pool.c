@@ -189,20 +189,23 @@ awspool_visible_settings(PG_FUNCTION_ARGS)
 		.argtypes = {BOOLOID, TEXTARRAYOID}
 	};
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
-	/* Who has to wait for the table is asked who they are after that. */
-	Relation	rel = table_open(awspool_relation("pool_setting"),
-								 AccessShareLock);
-	Datum		values[] = {BoolGetDatum(awspool_sees_all()),
-	awspool_name_array(awspool_visible_providers())};
-	Caller		caller;
-	uint64		settings;
+	Sight		sight;
 
-	awspool_begin_queries(&caller);
-	settings = awspool_query(&of_some, values, NULL);
-	for (uint64 i = 0; i < settings; i++)
-		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
-	awspool_end_queries(&caller);
-	table_close(rel, AccessShareLock);
+	awspool_begin_sight(&sight);
+	do
+	{
+		Datum		values[] = {BoolGetDatum(sight.all),
+		awspool_name_array(sight.providers)};
+		Caller		caller;
+		uint64		settings;
+
+		tuplestore_clear(rsinfo->setResult);
+		awspool_begin_queries(&caller);
+		settings = awspool_query(&of_some, values, NULL);
+		for (uint64 i = 0; i < settings; i++)
+			tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
+		awspool_end_queries(&caller);
+	} while (awspool_sight_changed(&sight));
 	return (Datum) 0;
 }
 

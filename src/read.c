@@ -47,7 +47,6 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "storage/bufmgr.h"
-#include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -101,7 +100,7 @@ const ReadWay awspool_read_ways[READ_WAYS] =
 /* A scan of an index. */
 typedef struct Source
 {
-	Relation	index;
+	Relation	index;			/* one of the reading's */
 	bool		by_id;			/* it is the primary key */
 	bool		idle;			/* nothing is asked of it */
 	IndexScanDesc scan;
@@ -122,11 +121,11 @@ typedef struct Reading
 
 	/* Found when the first row is read. */
 	bool		open;
-	Oid			locked[lengthof(((ReadWay *) 0)->indexes)];	/* indexes */
 	bool		sees_all;
 	List	   *visible;		/* the caller's providers, or everybody's, if
 								 * they had to be found out */
 	Relation	rel;
+	Relation	indexes[3];		/* of the way; all but the first may be NULL */
 	Source	   *sources;
 	int			nsources;		/* opened; how many are in use: see start */
 	int			max_sources;	/* that there is room for */
@@ -175,7 +174,7 @@ static List *all_providers(Reading *reading);
 static void begin_sources(Reading *reading);
 static void begin_table(Reading *reading);
 static void make_room(Reading *reading, int n);
-static Source *use_source(Reading *reading, const char *index);
+static Source *use_source(Reading *reading, int number);
 static void begin_source(Reading *reading, Source *source, List *providers);
 static int	max_keys(const Reading *reading);
 static void equal_key(ScanKey key, int attno, Relation index, List *values);
@@ -289,12 +288,11 @@ end_scan(CustomScanState *node)
 
 		ExecDropSingleTupleTableSlot(source->slot);
 		index_endscan(source->scan);
-		index_close(source->index, AccessShareLock);
 	}
-	for (size_t i = 0; i < lengthof(reading->locked); i++)
+	for (size_t i = 0; i < lengthof(reading->indexes); i++)
 	{
-		if (OidIsValid(reading->locked[i]))
-			UnlockRelationOid(reading->locked[i], AccessShareLock);
+		if (reading->indexes[i] != NULL)
+			index_close(reading->indexes[i], AccessShareLock);
 	}
 	table_close(reading->rel, AccessShareLock);
 }
@@ -595,10 +593,9 @@ compare_cells(const void *a, const void *b)
 }
 
 /*
- * Opens the table, and finds who is asking.  That is after every wait: who
- * rebuilds an index may keep us waiting as well as who changes the table, and
- * rights may be gone by then.  What is kept beyond a rescan belongs into the
- * memory of the query.
+ * Opens the table and its indexes, and then finds who is asking: it may have
+ * waited for any of them.  What is kept beyond a rescan belongs into the memory
+ * of the query.
  */
 static void
 open_table(Reading *reading)
@@ -608,12 +605,13 @@ open_table(Reading *reading)
 	ListCell   *cell;
 
 	reading->rel = table_open(awspool_relation("account"), AccessShareLock);
-	for (size_t i = 0; i < lengthof(reading->locked); i++)
+	reading->open = true;
+	for (size_t i = 0; i < lengthof(reading->indexes); i++)
 	{
 		if (reading->way->indexes[i] != NULL)
-			reading->locked[i] = awspool_await_index(reading->way->indexes[i]);
+			reading->indexes[i] = awspool_open_index(reading->way->indexes[i],
+													 AccessShareLock);
 	}
-	reading->open = true;
 	reading->sees_all = awspool_sees_all();
 	if (!reading->sees_all)
 	{
@@ -715,15 +713,15 @@ begin_sources(Reading *reading)
 	else if (reading->is_ordered)
 	{
 		foreach(cell, reading->providers)
-			begin_source(reading, use_source(reading, way->indexes[0]),
+			begin_source(reading, use_source(reading, 0),
 						 list_make1(lfirst(cell)));
 	}
 	else
 	{
-		for (size_t i = 0; i < lengthof(way->indexes); i++)
+		for (size_t i = 0; i < lengthof(reading->indexes); i++)
 		{
-			if (way->indexes[i] != NULL)
-				begin_source(reading, use_source(reading, way->indexes[i]),
+			if (reading->indexes[i] != NULL)
+				begin_source(reading, use_source(reading, i),
 							 reading->providers);
 		}
 	}
@@ -781,7 +779,7 @@ make_room(Reading *reading, int n)
 
 /* One more source, opened if it was not in use before. */
 static Source *
-use_source(Reading *reading, const char *index)
+use_source(Reading *reading, int number)
 {
 	EState	   *estate = reading->css.ss.ps.state;
 	MemoryContext caller_context;
@@ -793,9 +791,9 @@ use_source(Reading *reading, const char *index)
 	caller_context = MemoryContextSwitchTo(estate->es_query_cxt);
 	source = &reading->sources[reading->nsources];
 	source->slot = table_slot_create(reading->rel, NULL);
-	source->index = awspool_open_index(index, AccessShareLock);
-	source->by_id =
-		strcmp(index, awspool_read_ways[READ_BY_ID].indexes[0]) == 0;
+	source->index = reading->indexes[number];
+	source->by_id = strcmp(reading->way->indexes[number],
+						   awspool_read_ways[READ_BY_ID].indexes[0]) == 0;
 	source->scan = awspool_index_beginscan(reading->rel, source->index,
 										   estate->es_snapshot,
 										   max_keys(reading));

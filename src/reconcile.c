@@ -311,6 +311,11 @@ reconcile(FunctionCallInfo fcinfo, bool change)
 	read_list(&r, csv, NULL);
 	read_list(&r, csv, rsinfo);
 
+	/* We may have waited for the log, or for an index. */
+	if (change)
+		awspool_check_provider_again(r.provider);
+	else
+		awspool_check_visible_again(r.provider);
 	if (r.taken > 0)
 		awspool_log_taken(r.provider, r.first_taken, r.taken);
 	return (Datum) 0;

@@ -45,7 +45,6 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "storage/sinval.h"
 #include "utils/builtins.h"
@@ -190,21 +189,6 @@ awspool_open_index(const char *name, LOCKMODE lock)
 					 errmsg("index awspool.%s is not valid", name),
 					 errhint("Run REINDEX INDEX awspool.%s.", name)));
 	}
-}
-
-/*
- * Locks an index, if it is there, and so waits for whoever rebuilds it: who
- * asks whether the caller may read asks after that.  Whoever wants to give the
- * lock back before the transaction ends is told which it is.
- */
-Oid
-awspool_await_index(const char *name)
-{
-	Oid			index = awspool_find_relation(name);
-
-	if (OidIsValid(index))
-		LockRelationOid(index, AccessShareLock);
-	return index;
 }
 
 /*

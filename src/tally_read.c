@@ -162,21 +162,26 @@ for_each_provider(FunctionCallInfo fcinfo, int natts, const Oid *types,
 {
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, natts, types);
 	Snapshot	snapshot = GetActiveSnapshot();
-	/* Who has to wait for a table is asked who they are after that. */
 	Relation	account = table_open(awspool_relation("account"),
 									 AccessShareLock);
 	Relation	tally = awspool_open_tally(AccessShareLock);
+	Sight		sight;
 	ListCell   *cell;
 
 	if (tally == NULL)
 		(void) awspool_relation("tally");	/* raises the error */
-	if (awspool_sees_all())
-		read(rsinfo, tally, NULL, snapshot);
-	else
+	awspool_begin_sight(&sight);
+	do
 	{
-		foreach(cell, awspool_visible_providers())
-			read(rsinfo, tally, lfirst(cell), snapshot);
-	}
+		tuplestore_clear(rsinfo->setResult);
+		if (sight.all)
+			read(rsinfo, tally, NULL, snapshot);
+		else
+		{
+			foreach(cell, sight.providers)
+				read(rsinfo, tally, lfirst(cell), snapshot);
+		}
+	} while (awspool_sight_changed(&sight));
 	table_close(tally, AccessShareLock);
 	table_close(account, AccessShareLock);
 }

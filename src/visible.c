@@ -60,6 +60,7 @@ awspool_visible_accounts(PG_FUNCTION_ARGS)
 									 awspool_account_types),
 		.snapshot = GetActiveSnapshot()
 	};
+	Sight		sight;
 	ListCell   *cell;
 
 	for (int i = 0; i < PG_NARGS(); i++)
@@ -71,19 +72,23 @@ awspool_visible_accounts(PG_FUNCTION_ARGS)
 					 errhint("Query view awspool.accounts.")));
 	}
 	reading.rel = table_open(awspool_relation("account"), AccessShareLock);
-	(void) awspool_await_index("account_provider");
 	reading.slot = table_slot_create(reading.rel, NULL);
 	reading.per_row = AllocSetContextCreate(CurrentMemoryContext,
 											"awspool row",
 											ALLOCSET_DEFAULT_SIZES);
 
-	if (awspool_sees_all())
-		read_all(&reading);
-	else
+	awspool_begin_sight(&sight);
+	do
 	{
-		foreach(cell, awspool_visible_providers())
-			read_provider(&reading, lfirst(cell));
-	}
+		tuplestore_clear(reading.rsinfo->setResult);
+		if (sight.all)
+			read_all(&reading);
+		else
+		{
+			foreach(cell, sight.providers)
+				read_provider(&reading, lfirst(cell));
+		}
+	} while (awspool_sight_changed(&sight));
 
 	MemoryContextDelete(reading.per_row);
 	ExecDropSingleTupleTableSlot(reading.slot);
@@ -169,18 +174,21 @@ awspool_count_pools(PG_FUNCTION_ARGS)
 		.argtypes = {TEXTARRAYOID}
 	};
 	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
-	/* Who has to wait for the table is asked who they are after that. */
-	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
-	bool		all = awspool_sees_all();
-	Datum		providers = awspool_name_array(awspool_visible_providers());
-	Caller		caller;
-	uint64		pools;
+	Sight		sight;
 
-	awspool_begin_queries(&caller);
-	pools = awspool_query(all ? &of_all : &of_some, &providers, NULL);
-	for (uint64 i = 0; i < pools; i++)
-		tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
-	awspool_end_queries(&caller);
-	table_close(rel, AccessShareLock);
+	awspool_begin_sight(&sight);
+	do
+	{
+		Datum		providers = awspool_name_array(sight.providers);
+		Caller		caller;
+		uint64		pools;
+
+		tuplestore_clear(rsinfo->setResult);
+		awspool_begin_queries(&caller);
+		pools = awspool_query(sight.all ? &of_all : &of_some, &providers, NULL);
+		for (uint64 i = 0; i < pools; i++)
+			tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
+		awspool_end_queries(&caller);
+	} while (awspool_sight_changed(&sight));
 	return (Datum) 0;
 }
