@@ -96,7 +96,7 @@ FROM name ORDER BY n;
 
 -- The spaces that are not ASCII's, and what has no width.
 SELECT to_hex(c) AS "space", string_agg(pg_temp.outcome(format(call, name)), ' ' ORDER BY n, name) AS outcomes
-FROM unnest(ARRAY[160, 173, 4447, 5760, 6158, 8232, 8233, 8239, 8287, 8288, 12288, 12644, 65279] || ARRAY(SELECT generate_series(8192, 8205))) c,
+FROM unnest(ARRAY[160, 4447, 5760, 6158, 8232, 8233, 8239, 8287, 8288, 12288, 12644, 65279] || ARRAY(SELECT generate_series(8192, 8205))) c,
   LATERAL (VALUES ('a' || chr(c)), (chr(c) || 'a'), (chr(c))) v (name),
   (VALUES (1, 'SELECT FROM awspool.add_account(%L, ''123456789012'', ''MP-0000'', ''SPAM'')'), (2, 'SELECT FROM awspool.claim_account(''acme'', ''MP-0000'', %L)')) f (n, call)
 GROUP BY c ORDER BY c;

@@ -165,9 +165,9 @@ REVOKE pg_write_all_data FROM regress_awspool_x, regress_awspool_all;
 -- The role that the reference has for monitoring looks at all, and so may read
 -- all statistics; one that looks at some may not.
 SELECT awspool.grant_viewer('*', 'regress_awspool_y'), awspool.grant_viewer('acme', 'regress_awspool_y');
-GRANT pg_read_all_stats TO regress_awspool_x, regress_awspool_y;
 ALTER ROLE regress_awspool_y INHERIT;
 ALTER ROLE regress_awspool_x INHERIT;
+GRANT pg_read_all_stats TO regress_awspool_x, regress_awspool_y;
 SELECT * FROM lint;
 SELECT awspool.grant_viewer('acme', 'regress_awspool_x');
 SELECT severity, object, problem FROM lint;

@@ -562,9 +562,8 @@ control_character(const char *value, size_t len)
 
 /*
  * The length of the space, other than ASCII's, that the value begins with: of
- * Unicode category Z, or another character that shows nothing at all; 0 if it
- * begins with something else.  Marks of direction do show, by what is beside
- * them: names that are written from right to left may have them.
+ * Unicode category Z, or of no width, or a filler of Hangul; 0 if it begins with
+ * something else.
  */
 static int
 foreign_space(const char *value, size_t len)
@@ -574,9 +573,9 @@ foreign_space(const char *value, size_t len)
 		pg_wchar	first;
 		pg_wchar	last;
 	}			spaces[] = {
-		{0xa0, 0xa0}, {0xad, 0xad}, {0x115f, 0x1160}, {0x1680, 0x1680},
+		{0xa0, 0xa0}, {0x115f, 0x1160}, {0x1680, 0x1680},
 		{0x180e, 0x180e}, {0x2000, 0x200d}, {0x2028, 0x2029},
-		{0x202f, 0x202f}, {0x205f, 0x2064}, {0x3000, 0x3000},
+		{0x202f, 0x202f}, {0x205f, 0x2060}, {0x3000, 0x3000},
 		{0x3164, 0x3164}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}
 	};
 	int			width = 0;
