@@ -762,18 +762,13 @@ begin_table(Reading *reading)
 static void
 make_room(Reading *reading, int n)
 {
-	Source	   *sources;
+	Size		size = n * sizeof(Source);
 
 	if (n <= reading->max_sources)
 		return;
-	sources = MemoryContextAlloc(reading->css.ss.ps.state->es_query_cxt,
-								 n * sizeof(Source));
-	if (reading->max_sources > 0)
-	{
-		memcpy(sources, reading->sources, reading->nsources * sizeof(Source));
-		pfree(reading->sources);
-	}
-	reading->sources = sources;
+	reading->sources = reading->sources != NULL ?
+		repalloc(reading->sources, size) :
+		MemoryContextAlloc(reading->css.ss.ps.state->es_query_cxt, size);
 	reading->max_sources = n;
 }
 
