@@ -28,6 +28,9 @@ use Work::Stock qw(import_file);
 
 use constant PATIENCE => 120;    # seconds for an answer
 
+# How many providers they act for, and how much they store at first.
+use constant { PROVIDERS => 2, STOCK => 5 };
+
 # clients: how many; seed, dir, unsafe: see Client.pm.
 sub new
 {
@@ -44,9 +47,6 @@ sub numbers
 
 	return 0 .. $self->{clients} - 1;
 }
-
-# How many providers they act for, and how much they store at first.
-use constant { PROVIDERS => 2, STOCK => 5 };
 
 # A client, of which what is the same for all is known; and a piece of its work.
 sub new_client
