@@ -32,8 +32,8 @@ held_seconds=${HELD_SECONDS:-300}
 import_seconds=${IMPORT_SECONDS:-60}
 max_tps=${MAX_TPS:-30000}	# more than the machine can do; decides the stock
 million=${million:-1000000}
-complete=(hot before bare pools history held crowd roll_back add import connect exhausted
-	allocate close batch cost reads file)
+complete=(hot limit before bare pools history held crowd roll_back add import connect exhausted
+	allocate close batch cost instructions reads counts file)
 scenarios=${SCENARIOS:-${complete[*]}}
 
 say()

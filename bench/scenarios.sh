@@ -23,13 +23,25 @@ scenario_hot()
 	for_1_8_32 "$sides" claim_for_order ", with an order id" "0.85 0.85 0.85"
 }
 
+# The first two of these more exactly.
+scenario_limit()
+{
+	scenario "One hot pool, in turns" \
+		"As the hot pool, but both sides keep their database and stay connected; each claims for a quarter of a second while the other one is stopped, then it is the other's turn."
+	stock "limit awspool" $((6 * rounds * $(most_in_turns)))
+	orders=0
+	for_1_8_32 "limit awspool" claim "" "1 1 0.95" take_turns
+	for_1_8_32 "limit awspool" claim_for_order ", with an order id" "1 1 0.95" take_turns
+	stocked=()
+}
+
 # Both libraries in one server, which each database chooses from.
 scenario_before()
 {
 	scenario "The release before" \
 		"As the hot pool, side by side with version 1.0, which is the limit here. Both sides keep their database and stay connected; each claims for a quarter of a second while the other one is stopped, then it is the other's turn."
 	make_before
-	stock "before awspool" $((6 * rounds * duration * max_tps))
+	stock "before awspool" $((6 * rounds * $(most_in_turns)))
 	orders=0
 	for_1_8_32 "before awspool" claim "" "0.92 0.92 0.92" take_turns
 	for_1_8_32 "before awspool" claim_for_order ", with an order id" "0.92 0.92 0.92" take_turns
@@ -43,7 +55,7 @@ scenario_bare()
 	scenario "The release before, without the counts and the index of those in progress" \
 		"The same, but where 1.1 is, table awspool.tally and index account_in_progress were dropped."
 	make_before
-	stock "before awspool-bare" $((3 * rounds * duration * max_tps))
+	stock "before awspool-bare" $((3 * rounds * $(most_in_turns)))
 	sql -d awspool-bare -c 'DROP INDEX awspool.account_in_progress' \
 		-c 'ALTER EXTENSION awspool DROP TABLE awspool.tally' -c 'DROP TABLE awspool.tally'
 	orders=0
@@ -60,7 +72,7 @@ take_turns()
 
 	for ((round = 1; round <= rounds; round++)); do
 		sql -d postgres -c CHECKPOINT
-		orders=$((orders + $3 * duration * max_tps))
+		orders=$((orders + $(most_in_turns)))
 		rm -f "$work"/pid.*
 		for side in "${sides[@]}"; do
 			claim_all_the_time "$side" "$2" "$3" &
@@ -83,7 +95,13 @@ claim_all_the_time()
 	local database=$1
 
 	run "${1%-*}" "$2" "$3" -T $((2 * duration + 5)) \
-		-D claimed=$orders -D stride=$((duration * max_tps))
+		-D claimed=$((orders - $(most_in_turns))) -D stride=$(($(most_in_turns) / $3))
+}
+
+# How many can be claimed meanwhile, and as many again: clients are not alike.
+most_in_turns()
+{
+	echo $((2 * max_tps * (duration + 5)))
 }
 
 # wait_for_clients ONE OTHER N
@@ -456,6 +474,38 @@ hold_batches()
 	done
 }
 
+# Looks at all pools.
+scenario_counts()
+{
+	local n
+
+	scenario "The counts" \
+		"One client looks at view pool_status, or at that and at alerts, which is what contrib/monitoring reads of pools: 200 of them, with 50 thousand ready accounts, behind 0 and 5 million allocated. Then again, when 8 clients have claimed from them for $held_seconds s while another session held a snapshot."
+	for n in 0 5; do
+		stock "awspool-$n" 50000 $((n * million)) 200
+		time_look pool_status "awspool-$n" "behind $n million" 5
+		time_look scrape "awspool-$n" "behind $n million" 50
+	done
+	stock awspool $((max_tps * held_seconds)) 0 200
+	copy awspool
+	hold_snapshot
+	run awspool claim 8 -T "$held_seconds"
+	time_look pool_status copy "under the snapshot" 50
+	time_look scrape copy "under the snapshot" 50
+}
+
+# time_look NAME DATABASE WHEN MILLISECONDS
+time_look()
+{
+	local round
+
+	line "$1 $3, ms" "" "<= $4"
+	for ((round = 1; round <= rounds; round++)); do
+		send_read "$1" awspool "$2" -T "$duration"
+		record $round awspool "$(said "$1" 'latency average =')"
+	done
+}
+
 # Reads by the provider's role through the view; the limit is the same by the
 # owner on the base table, with its indexes.  Provider 1 has a half of all.
 scenario_reads()
@@ -578,6 +628,64 @@ work_so_far()
 {
 	sql -d copy -F ' ' -c "SELECT pg_current_wal_insert_lsn() - '0/0', blks_hit + blks_read
 		FROM pg_stat_database WHERE datname = 'copy'"
+}
+
+# Neither the machine's speed nor its other work is in it.
+scenario_instructions()
+{
+	local side kind
+
+	scenario "Instructions" \
+		"Beside version 1.0, which is the limit: what callgrind counts in a server in single-user mode, for a claim and its commit, 1,000 of them in a loop, and for an account of a file of 20,000, in a pool that has half a million."
+	install_missing valgrind
+	make_before
+	for kind in random ascending; do
+		write_file $kind 20000 >"$work/$kind.csv"
+	done
+	stock "before awspool" 500000
+	in_private pg_ctl -s -D "$work/data" stop
+	for side in before awspool; do
+		count_instructions $side
+	done
+	quietly in_private pg_ctl -D "$work/data" -l "$work/server.log" start
+}
+
+# count_instructions DATABASE
+count_instructions()
+{
+	local to_begin=$(instructions_of "$1" "SELECT")
+
+	instructions_of "$1" "$(loop_of_claims 100 NULL)" >"$work/warmed"
+	record_instructions "$1" "a claim" 1000 "$(instructions_of "$1" "$(loop_of_claims 1000 NULL)")"
+	record_instructions "$1" "a claim with an order id" 1000 \
+		"$(instructions_of "$1" "$(loop_of_claims 1000 "'order-' || i")")"
+	record_instructions "$1" "an account, COPY" 20000 "$(instructions_of "$1" "SET awspool.provider = '1'
+COPY awspool.import (account_id, marketplace_id, account_model) FROM '$work/random.csv' WITH (FORMAT csv, DELIMITER ';', HEADER)")"
+	record_instructions "$1" "an account, import_csv" 20000 "$(instructions_of "$1" \
+		"SELECT count(*) FROM awspool.import_csv('1', pg_read_file('$work/ascending.csv'))")"
+}
+
+# instructions_of DATABASE STATEMENTS: a statement in each line.
+instructions_of()
+{
+	in_private bash -c 'valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+		"$(pg_config --bindir)/postgres" --single -D "$0" "$1" 2>&1 <<<"$2"' "$work/data" "$1" "$2" |
+		tee "$work/callgrind" | sed -n 's/^==[0-9]*== Collected : //p'
+	if grep -q ERROR "$work/callgrind"; then
+		give_up "$(grep -A 3 ERROR "$work/callgrind")"
+	fi
+}
+
+loop_of_claims()
+{
+	echo "DO \$\$ BEGIN FOR i IN 1 .. $1 LOOP PERFORM awspool.claim_account('1', 'MP-0000', $2); COMMIT; END LOOP; END \$\$"
+}
+
+# record_instructions SIDE TEXT NUMBER INSTRUCTIONS
+record_instructions()
+{
+	line "$2" instructions "<= 1.03"
+	record 1 "$1" $((($4 - to_begin) / $3))
 }
 
 # The file's rows a second.  The twin and the extension's table are in the same

@@ -281,3 +281,14 @@ read_count()
 {
 	echo "SELECT count(*) FROM $(accounts_of "$1") true;"
 }
+
+read_pool_status()
+{
+	echo "SELECT * FROM awspool.pool_status;"
+}
+
+read_scrape()
+{
+	read_pool_status
+	echo "SELECT * FROM awspool.alerts;"
+}

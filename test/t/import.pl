@@ -128,7 +128,7 @@ is( query(
 
 # What is wrong is found wherever it is, and nothing of the file is stored.
 empty_pool();
-for my $bad (1, 4095, 4096, 4097, 4098, 8192, 8193, ROWS)
+for my $bad (sample(4, 1, 4095, 4096, 4097, 4098, 8192, 8193, ROWS))
 {
 	my @lines = map { "$_;MP-0001;SPAM" } @ids;
 	my $id = $ids[ $bad - 1 ];
@@ -309,7 +309,7 @@ my %long = (
 	'a quoted field' => "'\"' || repeat(E'x\\n', 50000000)",
 	'blank lines' => "repeat(E'\\n', 100000000)",
 	'many rows' => 'file(3000000)');
-for my $what (sort keys %long)
+for my $what (sample(4, sort keys %long))
 {
 	for my $function ('check_csv', 'import_csv')
 	{
