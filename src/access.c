@@ -36,7 +36,9 @@
  * every call.  So a revocation works at once, also in transactions that began
  * before it.  Who has waited for somebody asks again afterwards (row.c,
  * stock.c), for an index as for a table; and who reads the rows of all whom the
- * caller may see, reads them again if those are others by then (Sight).
+ * caller may see, reads them again if those are others by then (Sight).  Each
+ * reading asks for itself: a statement that reads two things, and waits for the
+ * second, keeps of the first what could be seen before.
  *
  * Which of the grants a caller has is found for all of them at once, and kept
  * until grants or roles have changed.  So a call does the same work whatever
