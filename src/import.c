@@ -247,6 +247,11 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 	awspool_close_csv(file);
 	seen_destroy(seen_ids);
 
+	/* We may have waited in a batch without a row to ask for. */
+	if (store)
+		awspool_check_provider_again(provider);
+	else
+		awspool_check_visible_again(provider);
 	if (tally.taken > 0)
 		awspool_log_taken(provider, tally.first_taken, tally.taken);
 	if (!skip_rejected && tally.rejected > 0)

@@ -236,12 +236,15 @@ awspool_check_open(const char *provider, const char *marketplace)
 	bool		is_sure = look_at_pool(provider, marketplace, &setting);
 
 	if (setting.paused)
+	{
+		awspool_check_provider_again(provider); /* the look may have waited */
 		ereport(ERROR,
 				(errcode(ERRCODE_AWSPOOL_PAUSED),
 				 errmsg("pool of provider \"%s\" and marketplace \"%s\" is paused",
 						provider, marketplace),
 				 errdetail_internal("%s.", describe_pause(&setting)),
 				 errhint("Try again later. awspool.resume_pool() opens the pool.")));
+	}
 	return is_sure;
 }
 

@@ -218,7 +218,10 @@ awspool_add(TupleDesc accounts, NewAccount *account)
 	if (account->outcome == STORE_PENDING)
 		row = awspool_store(account);
 	if (row == NULL)
+	{
+		awspool_check_provider_again(account->provider);
 		awspool_refuse_stored(account);
+	}
 	return awspool_fit_row(accounts, row);
 }
 
