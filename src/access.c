@@ -579,6 +579,32 @@ awspool_sight_changed(Sight *sight)
 }
 
 /*
+ * Puts the rows of a query into a result: of "all" if the caller may see
+ * everybody, otherwise of "some", whose argument is the names of those whom it
+ * may see.
+ */
+void
+awspool_put_visible(ReturnSetInfo *rsinfo, OwnerQuery *all, OwnerQuery *some)
+{
+	Sight		sight;
+
+	awspool_begin_sight(&sight);
+	do
+	{
+		Datum		providers = awspool_name_array(sight.providers);
+		Caller		caller;
+		uint64		n;
+
+		tuplestore_clear(rsinfo->setResult);
+		awspool_begin_queries(&caller);
+		n = awspool_query(sight.all ? all : some, &providers, NULL);
+		for (uint64 i = 0; i < n; i++)
+			tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
+		awspool_end_queries(&caller);
+	} while (awspool_sight_changed(&sight));
+}
+
+/*
  * A list of names as an array of SQL's.
  */
 Datum

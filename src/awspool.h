@@ -582,6 +582,8 @@ extern List *awspool_granted_providers(void);
 extern List *awspool_visible_providers(void);
 extern void awspool_begin_sight(Sight *sight);
 extern bool awspool_sight_changed(Sight *sight);
+extern void awspool_put_visible(ReturnSetInfo *rsinfo, OwnerQuery *all,
+								OwnerQuery *some);
 extern Datum awspool_name_array(List *names);
 
 /* tally_row.c */
