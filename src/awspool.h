@@ -499,6 +499,8 @@ extern bool awspool_find_present(Relation rel, Relation index, int nkeys,
 								 const Datum *values, const char *not_of,
 								 TupleTableSlot *slot,
 								 TransactionId *inserter);
+extern bool awspool_has_row(const char *table, const char *index, int nkeys,
+							const Datum *values, const char *not_of);
 extern int64 awspool_last_drawn(Oid sequence);
 extern void awspool_raise_sequence(Oid sequence, int64 value);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,

@@ -36,6 +36,7 @@
 #include "access/generic_xlog.h"
 #include "access/itup.h"
 #include "access/relation.h"
+#include "access/table.h"
 #include "access/tableam.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
@@ -443,6 +444,25 @@ awspool_find_present(Relation rel, Relation index, int nkeys,
 	latest->curcid = InvalidCommandId;
 	found = look(&wanted, latest);
 	UnregisterSnapshot(latest);
+	return found;
+}
+
+/*
+ * Whether a table has such a row, found along that index.
+ */
+bool
+awspool_has_row(const char *table, const char *index, int nkeys,
+				const Datum *values, const char *not_of)
+{
+	Relation	rel = table_open(awspool_relation(table), AccessShareLock);
+	Relation	index_rel = awspool_open_index(index, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	bool		found = awspool_find_present(rel, index_rel, nkeys, values,
+											 not_of, slot, NULL);
+
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index_rel, AccessShareLock);
+	table_close(rel, AccessShareLock);
 	return found;
 }
 

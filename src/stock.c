@@ -336,16 +336,9 @@ static bool
 is_anothers(const NewAccount *account)
 {
 	Datum		key = CStringGetTextDatum(account->account_id);
-	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
-	Relation	index = awspool_open_index("account_pkey", AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	bool		found = awspool_find_present(rel, index, 1, &key,
-											 account->provider, slot, NULL);
 
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
-	table_close(rel, AccessShareLock);
-	return found;
+	return awspool_has_row("account", "account_pkey", 1, &key,
+						   account->provider);
 }
 
 /*
