@@ -175,6 +175,19 @@ typedef struct WatchedTable
 	struct WatchedTable *next;
 } WatchedTable;
 
+/* A small table, all of which is kept for the session (relation.c). */
+typedef struct KeptTable
+{
+	const char *name;
+	void	   *(*read) (Relation rel, MemoryContext context);
+	void	   *kept;			/* what "read" has put there; or NULL */
+	MemoryContext context;		/* NULL: never read, or no such table */
+	WatchedTable watched;
+	uint64		changes;		/* of the table, before it was read */
+	bool		is_known;		/* that this is so; having heard so much */
+	uint64		known_since;
+} KeptTable;
+
 /* A visit of all versions of some rows, along an index (relation.c). */
 typedef struct VersionScan
 {
@@ -474,6 +487,7 @@ extern void awspool_confirm_change(void);
 extern void awspool_init_relations(void);
 extern void awspool_watch_table(WatchedTable *watched, Oid table);
 extern uint64 awspool_relation_changes(void);
+extern void *awspool_keep(KeptTable *table, bool again);
 extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
 extern Relation awspool_open_index(const char *name, LOCKMODE lock);
