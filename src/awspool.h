@@ -531,7 +531,7 @@ extern const Oid awspool_account_types[];
 extern const char *awspool_printable(const char *value);
 extern bool awspool_has_form(AccountField field, const char *value);
 extern void awspool_check_field(AccountField field, const char *value);
-extern char *awspool_problems(const NewAccount *account);
+extern char *awspool_problems(const NewAccount *account, bool old_order);
 extern size_t awspool_byte_order_mark(const char *value, size_t len);
 extern char *awspool_text_argument(FunctionCallInfo fcinfo, int n);
 extern char *awspool_field_argument(FunctionCallInfo fcinfo, int n,

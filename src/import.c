@@ -283,7 +283,7 @@ read_row(CsvFile *file, const char *provider, Batch *batch)
 	account->model = row.fields[FILE_MODEL];
 	account->problem = awspool_csv_problem(file, &row);
 	if (account->problem == NULL)
-		account->problem = awspool_problems(account);
+		account->problem = awspool_problems(account, false);
 	if (account->problem != NULL)
 		account->outcome = STORE_MALFORMED;
 	MemoryContextSwitchTo(caller_context);
@@ -533,7 +533,7 @@ awspool_import_row(PG_FUNCTION_ARGS)
 	account.model = fields[3];
 	MemoryContextSwitchTo(caller_context);
 
-	account.problem = awspool_problems(&account);
+	account.problem = awspool_problems(&account, false);
 	if (account.problem != NULL)
 	{
 		store_import(import, true);	/* an earlier row may be wrong, too */

@@ -204,7 +204,7 @@ awspool_delete_accounts(PG_FUNCTION_ARGS)
 HeapTuple
 awspool_add(TupleDesc accounts, NewAccount *account)
 {
-	char	   *problem = awspool_problems(account);
+	char	   *problem = awspool_problems(account, false);
 	HeapTuple	row = NULL;
 
 	if (problem != NULL)
