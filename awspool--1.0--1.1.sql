@@ -472,6 +472,16 @@ AS $$
        '{provider,marketplace,low_water,min_days,deadline,paused_at,paused_by,pause_reason}',
        '{pool_setting_pkey}',
        '{pool_setting_is_well_formed,pool_setting_makes_sense}')
+  ), made_view (relation, columns) AS (
+    VALUES
+      ('accounts',
+       '{provider,account_id,marketplace,model,status,order_id,order_model,reason,added_at,added_by,claimed_at,claimed_by,closed_at,closed_by,position}'::text[]),
+      ('pool_status',
+       '{provider,marketplace,ready,provisioning_in_progress,allocated,provisioning_failed,invalid,oldest_ready_at,claims_24h,claims_7d,oldest_in_progress_at,added_ever,claimed_ever,days_left,paused_at}'),
+      ('pool_activity', '{provider,marketplace,hour,added,claimed,allocated,provisioning_failed,invalid,deleted}'),
+      ('pool_settings', '{provider,marketplace,low_water,min_days,deadline,paused_at,paused_by,pause_reason}'),
+      ('alerts', '{severity,alert,provider,marketplace,account_id,order_id,since,detail,action}'),
+      ('import', '{provider,account_id,marketplace_id,account_model}')
   ), base AS (
     SELECT c.*, m.columns, m.indexes, m.checks
     FROM relation c JOIN made m ON m.relation = c.relname
@@ -628,6 +638,11 @@ AS $$
     SELECT 'pg_statistic_ext'::regclass, s.oid, 0
     FROM pg_statistic_ext s
     WHERE s.stxrelid = c.oid) x (classid, objid, objsubid)
+  UNION ALL
+  SELECT 'warning', pg_describe_object('pg_class'::regclass, c.oid, a.attnum),
+         'a dump does not have it', 'keep a script that makes it anew after a restore'
+  FROM relation c JOIN made_view v ON v.relation = c.relname JOIN pg_attribute a ON a.attrelid = c.oid
+  WHERE a.attnum > 0 AND a.attname <> ALL (v.columns)
   UNION ALL
   SELECT 'warning', pg_describe_object('pg_class'::regclass, c.oid, 0),
          format('%s is set, and a dump does not have it', x.setting),

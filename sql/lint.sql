@@ -92,6 +92,7 @@ ALTER TABLE awspool.account ALTER provider SET (n_distinct = 3);
 ALTER TABLE awspool.account REPLICA IDENTITY FULL;
 ALTER VIEW awspool.accounts SET (security_invoker);
 ALTER VIEW awspool.import ALTER provider SET DEFAULT 'acme';
+CREATE OR REPLACE VIEW awspool.pool_settings WITH (security_barrier) AS SELECT s.*, 1 AS mine FROM awspool.visible_settings() s;
 ALTER TABLE awspool.account ALTER reason SET DEFAULT 'none', ALTER reason SET STORAGE EXTERNAL, ALTER reason SET COMPRESSION pglz;
 ALTER TABLE awspool.account CLUSTER ON account_pkey;
 CREATE TABLE public.regress_awspool_parent (provider text COLLATE "C" NOT NULL);

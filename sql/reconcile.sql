@@ -213,6 +213,26 @@ SELECT event, count(*) FROM awspool.account_log GROUP BY event ORDER BY event;
 TRUNCATE awspool.account, awspool.account_log;
 
 --
+-- What version 1.0 let an order be called is no malformed name, in the row of the
+-- account that the order has.
+--
+INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_id, order_model, claimed_at, claimed_by, closed_at, closed_by)
+VALUES ('acme', '100000000001', 'MP-0001', 'SPAM', 'provisioning_in_progress', U&'o-1\00a0', 'SPAM', now(), 'me', NULL, NULL),
+       ('acme', '100000000002', 'MP-0001', 'SPAM', 'allocated', U&'o-2\00a0', 'SPAM', now(), 'me', now(), 'me'),
+       ('acme', '100000000003', 'MP-0001', 'SPAM', 'provisioning_in_progress', 'o-3', 'SPAM', now(), 'me', NULL, NULL),
+       ('acme', '100000000004', 'MP-0001', 'SPAM', 'ready', NULL, NULL, NULL, NULL, NULL, NULL);
+SELECT list, replace(concat_ws(' ', line, order_id, outcome, '(' || left(detail, 40) || ')'), U&'\00a0', '~') AS report
+FROM (VALUES
+  (1, '1;o-1~;provisioning_in_progress'), (2, '1;o-1~'), (3, '1;o-2~'), (4, '2;o-2~;provisioning_in_progress'),
+  (5, '2;o-2~;provisioning_failed'), (6, '3;o-3~'), (7, '4;o-1~'), (8, '4;o-4~'), (9, '5;o-5~;allocated;MP-0001;SPAM'),
+  (10, '5;o-5~'), (11, E'2;o-2~\n100000000002;o-2~'), (12, '1;o-1~;sold')) v (list, rows),
+  awspool.check_reconcile_csv('acme', '10000000000' || replace(rows, '~', U&'\00a0'))
+ORDER BY list, line;
+SELECT replace(pg_temp.report(replace(E'100000000001;o-1~\n100000000002;o-2~\n100000000004;o-4~', '~', U&'\00a0')), U&'\00a0', '~');
+SELECT account_id, status FROM awspool.accounts ORDER BY account_id;
+TRUNCATE awspool.account, awspool.account_log;
+
+--
 -- Passed over.
 --
 SELECT FROM awspool.import_csv('acme', (SELECT string_agg((100000000000 + i)::text || ';MP-000' || i % 2 || ';SPAM', E'\n' ORDER BY i) FROM generate_series(1, 20) i));

@@ -36,7 +36,9 @@
  * every call.  So a revocation works at once, also in transactions that began
  * before it.  Who has waited for somebody asks again afterwards (row.c,
  * stock.c), for an index as for a table; and who reads the rows of all whom the
- * caller may see, reads them again if those are others by then (Sight).
+ * caller may see, reads them again if those are others by then (Sight).  Each
+ * reading asks for itself: a statement that reads two things, and waits for the
+ * second, keeps of the first what could be seen before.
  *
  * Which of the grants a caller has is found for all of them at once, and kept
  * until grants or roles have changed.  So a call does the same work whatever
@@ -50,7 +52,6 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -160,8 +161,6 @@ static bool still_yes(const LastYes *yes, const char *provider);
 static bool granted(const GrantTable *table, const char *provider);
 static bool is_granted(GrantTable *table, const char *provider);
 static bool is_known(const char *provider);
-static bool has_rows(const char *table, const char *index,
-					 const char *provider);
 static List *append_named(List *providers, const GrantTable *table);
 static int	compare_names(const ListCell *a, const ListCell *b);
 static bool equal_names(const List *a, const List *b);
@@ -577,6 +576,32 @@ awspool_sight_changed(Sight *sight)
 }
 
 /*
+ * Puts the rows of a query into a result: of "all" if the caller may see
+ * everybody, otherwise of "some", whose argument is the names of those whom it
+ * may see.
+ */
+void
+awspool_put_visible(ReturnSetInfo *rsinfo, OwnerQuery *all, OwnerQuery *some)
+{
+	Sight		sight;
+
+	awspool_begin_sight(&sight);
+	do
+	{
+		Datum		providers = awspool_name_array(sight.providers);
+		Caller		caller;
+		uint64		n;
+
+		tuplestore_clear(rsinfo->setResult);
+		awspool_begin_queries(&caller);
+		n = awspool_query(sight.all ? all : some, &providers, NULL);
+		for (uint64 i = 0; i < n; i++)
+			tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
+		awspool_end_queries(&caller);
+	} while (awspool_sight_changed(&sight));
+}
+
+/*
  * A list of names as an array of SQL's.
  */
 Datum
@@ -683,30 +708,11 @@ is_granted(GrantTable *table, const char *provider)
 static bool
 is_known(const char *provider)
 {
-	return is_granted(&acting, provider) || is_granted(&looking, provider) ||
-		has_rows("account", "account_provider", provider) ||
-		has_rows("account_log", "account_log_account", provider);
-}
-
-/* Whether a table has rows of the provider, by an index that begins with it. */
-static bool
-has_rows(const char *table, const char *index, const char *provider)
-{
 	Datum		key = CStringGetTextDatum(provider);
-	Relation	rel = table_open(awspool_relation(table), AccessShareLock);
-	Relation	index_rel = awspool_open_index(index, AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	IndexScanDesc scan = awspool_begin_index_scan(rel, index_rel, snapshot, 1,
-												  &key, false);
-	bool		found = index_getnext_slot(scan, ForwardScanDirection, slot);
 
-	index_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index_rel, AccessShareLock);
-	table_close(rel, AccessShareLock);
-	return found;
+	return is_granted(&acting, provider) || is_granted(&looking, provider) ||
+		awspool_has_row("account", "account_provider", 1, &key, NULL) ||
+		awspool_has_row("account_log", "account_log_account", 1, &key, NULL);
 }
 
 /* Appends what was granted to the caller by name, as last refreshed. */

@@ -158,18 +158,20 @@ refuse_value(AccountField field, const char *value)
 /*
  * All that is wrong with the values of an account somebody wants to store, as
  * one text; NULL if nothing is.  Of one that was used they need not tell the
- * marketplace and model, but the order, unless it is invalid.
+ * marketplace and model, but the order, unless it is invalid.  "old_order": its
+ * order may be called as those of version 1.0.
  */
 char *
-awspool_problems(const NewAccount *account)
+awspool_problems(const NewAccount *account, bool old_order)
 {
 	StringInfoData problems = {0};
-
 	const PastUse *use = account->use;
 
 	append_problem(&problems, FIELD_ACCOUNT_ID, account->account_id);
 	if (use != NULL &&
-		(use->order_id != NULL || use->status != STATUS_INVALID))
+		(use->order_id != NULL || use->status != STATUS_INVALID) &&
+		!(old_order && use->order_id != NULL &&
+		  is_name(use->order_id, strlen(use->order_id))))
 		append_problem(&problems, FIELD_ORDER_ID, use->order_id);
 	if (use == NULL || account->marketplace != NULL)
 		append_problem(&problems, FIELD_MARKETPLACE, account->marketplace);

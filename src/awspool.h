@@ -175,6 +175,19 @@ typedef struct WatchedTable
 	struct WatchedTable *next;
 } WatchedTable;
 
+/* A small table, all of which is kept for the session (relation.c). */
+typedef struct KeptTable
+{
+	const char *name;
+	void	   *(*read) (Relation rel, MemoryContext context);
+	void	   *kept;			/* what "read" has put there; or NULL */
+	MemoryContext context;		/* NULL: never read, or no such table */
+	WatchedTable watched;
+	uint64		changes;		/* of the table, before it was read */
+	bool		is_known;		/* that this is so; having heard so much */
+	uint64		known_since;
+} KeptTable;
+
 /* A visit of all versions of some rows, along an index (relation.c). */
 typedef struct VersionScan
 {
@@ -474,6 +487,7 @@ extern void awspool_confirm_change(void);
 extern void awspool_init_relations(void);
 extern void awspool_watch_table(WatchedTable *watched, Oid table);
 extern uint64 awspool_relation_changes(void);
+extern void *awspool_keep(KeptTable *table, bool again);
 extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
 extern Relation awspool_open_index(const char *name, LOCKMODE lock);
@@ -499,6 +513,8 @@ extern bool awspool_find_present(Relation rel, Relation index, int nkeys,
 								 const Datum *values, const char *not_of,
 								 TupleTableSlot *slot,
 								 TransactionId *inserter);
+extern bool awspool_has_row(const char *table, const char *index, int nkeys,
+							const Datum *values, const char *not_of);
 extern int64 awspool_last_drawn(Oid sequence);
 extern void awspool_raise_sequence(Oid sequence, int64 value);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
@@ -515,7 +531,7 @@ extern const Oid awspool_account_types[];
 extern const char *awspool_printable(const char *value);
 extern bool awspool_has_form(AccountField field, const char *value);
 extern void awspool_check_field(AccountField field, const char *value);
-extern char *awspool_problems(const NewAccount *account);
+extern char *awspool_problems(const NewAccount *account, bool old_order);
 extern size_t awspool_byte_order_mark(const char *value, size_t len);
 extern char *awspool_text_argument(FunctionCallInfo fcinfo, int n);
 extern char *awspool_field_argument(FunctionCallInfo fcinfo, int n,
@@ -582,6 +598,8 @@ extern List *awspool_granted_providers(void);
 extern List *awspool_visible_providers(void);
 extern void awspool_begin_sight(Sight *sight);
 extern bool awspool_sight_changed(Sight *sight);
+extern void awspool_put_visible(ReturnSetInfo *rsinfo, OwnerQuery *all,
+								OwnerQuery *some);
 extern Datum awspool_name_array(List *names);
 
 /* tally_row.c */

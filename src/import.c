@@ -247,6 +247,11 @@ import(FunctionCallInfo fcinfo, bool store, bool skip_rejected)
 	awspool_close_csv(file);
 	seen_destroy(seen_ids);
 
+	/* We may have waited in a batch without a row to ask for. */
+	if (store)
+		awspool_check_provider_again(provider);
+	else
+		awspool_check_visible_again(provider);
 	if (tally.taken > 0)
 		awspool_log_taken(provider, tally.first_taken, tally.taken);
 	if (!skip_rejected && tally.rejected > 0)
@@ -278,7 +283,7 @@ read_row(CsvFile *file, const char *provider, Batch *batch)
 	account->model = row.fields[FILE_MODEL];
 	account->problem = awspool_csv_problem(file, &row);
 	if (account->problem == NULL)
-		account->problem = awspool_problems(account);
+		account->problem = awspool_problems(account, false);
 	if (account->problem != NULL)
 		account->outcome = STORE_MALFORMED;
 	MemoryContextSwitchTo(caller_context);
@@ -528,7 +533,7 @@ awspool_import_row(PG_FUNCTION_ARGS)
 	account.model = fields[3];
 	MemoryContextSwitchTo(caller_context);
 
-	account.problem = awspool_problems(&account);
+	account.problem = awspool_problems(&account, false);
 	if (account.problem != NULL)
 	{
 		store_import(import, true);	/* an earlier row may be wrong, too */

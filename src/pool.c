@@ -168,6 +168,12 @@ awspool_configure_pool(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* The query behind view pool_settings, for some rows of its table. */
+#define READ_SETTINGS(where) \
+	"SELECT provider, marketplace, low_water, min_days, deadline," \
+	" paused_at, paused_by, pause_reason" \
+	" FROM ONLY awspool.pool_setting" where
+
 /*
  * awspool.visible_settings()
  *
@@ -180,32 +186,19 @@ awspool_visible_settings(PG_FUNCTION_ARGS)
 		TEXTOID, TEXTOID, INT8OID, NUMERICOID, INTERVALOID, TIMESTAMPTZOID,
 		TEXTOID, TEXTOID
 	};
-	static OwnerQuery of_some = {
-		.sql = "SELECT provider, marketplace, low_water, min_days, deadline,"
-		" paused_at, paused_by, pause_reason FROM ONLY awspool.pool_setting"
-		" WHERE $1 OR provider = ANY ($2)",
-		.reads_only = true,
-		.nargs = 2,
-		.argtypes = {BOOLOID, TEXTARRAYOID}
+	static OwnerQuery all = {
+		.sql = READ_SETTINGS(""),
+		.reads_only = true
 	};
-	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
-	Sight		sight;
+	static OwnerQuery some = {
+		.sql = READ_SETTINGS(" WHERE provider = ANY ($1)"),
+		.reads_only = true,
+		.nargs = 1,
+		.argtypes = {TEXTARRAYOID}
+	};
 
-	awspool_begin_sight(&sight);
-	do
-	{
-		Datum		values[] = {BoolGetDatum(sight.all),
-		awspool_name_array(sight.providers)};
-		Caller		caller;
-		uint64		settings;
-
-		tuplestore_clear(rsinfo->setResult);
-		awspool_begin_queries(&caller);
-		settings = awspool_query(&of_some, values, NULL);
-		for (uint64 i = 0; i < settings; i++)
-			tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
-		awspool_end_queries(&caller);
-	} while (awspool_sight_changed(&sight));
+	awspool_put_visible(awspool_begin_rows(fcinfo, lengthof(types), types),
+						&all, &some);
 	return (Datum) 0;
 }
 
@@ -236,12 +229,15 @@ awspool_check_open(const char *provider, const char *marketplace)
 	bool		is_sure = look_at_pool(provider, marketplace, &setting);
 
 	if (setting.paused)
+	{
+		awspool_check_provider_again(provider); /* the look may have waited */
 		ereport(ERROR,
 				(errcode(ERRCODE_AWSPOOL_PAUSED),
 				 errmsg("pool of provider \"%s\" and marketplace \"%s\" is paused",
 						provider, marketplace),
 				 errdetail_internal("%s.", describe_pause(&setting)),
 				 errhint("Try again later. awspool.resume_pool() opens the pool.")));
+	}
 	return is_sure;
 }
 

@@ -126,6 +126,7 @@ typedef struct Reading
 								 * they had to be found out */
 	Relation	rel;
 	Relation	indexes[3];		/* of the way; all but the first may be NULL */
+	Relation	by_provider;	/* to find out everybody's; or NULL */
 	Source	   *sources;
 	int			nsources;		/* opened; how many are in use: see start */
 	int			max_sources;	/* that there is room for */
@@ -169,6 +170,7 @@ static int	compare_texts(const ListCell *a, const ListCell *b);
 static bool is_among(List *texts, Datum text);
 static int	compare_cells(const void *a, const void *b);
 static void open_table(Reading *reading);
+static bool wants_everybody(const Reading *reading);
 static void choose_providers(Reading *reading, List *wanted);
 static List *all_providers(Reading *reading);
 static void begin_sources(Reading *reading);
@@ -294,6 +296,8 @@ end_scan(CustomScanState *node)
 		if (reading->indexes[i] != NULL)
 			index_close(reading->indexes[i], AccessShareLock);
 	}
+	if (reading->by_provider != NULL)
+		index_close(reading->by_provider, AccessShareLock);
 	table_close(reading->rel, AccessShareLock);
 }
 
@@ -593,15 +597,17 @@ compare_cells(const void *a, const void *b)
 }
 
 /*
- * Opens the table and its indexes, and then finds who is asking: it may have
- * waited for any of them.  What is kept beyond a rescan belongs into the memory
- * of the query.
+ * Opens the table and its indexes, and finds who is asking, again until that is
+ * so still: it may have waited for any of them.  Who sees all may need an index
+ * more than others.  What is kept beyond a rescan belongs into the memory of
+ * the query.
  */
 static void
 open_table(Reading *reading)
 {
 	MemoryContext caller_context =
 		MemoryContextSwitchTo(reading->css.ss.ps.state->es_query_cxt);
+	Sight		sight;
 	ListCell   *cell;
 
 	reading->rel = table_open(awspool_relation("account"), AccessShareLock);
@@ -612,15 +618,42 @@ open_table(Reading *reading)
 			reading->indexes[i] = awspool_open_index(reading->way->indexes[i],
 													 AccessShareLock);
 	}
-	reading->sees_all = awspool_sees_all();
-	if (!reading->sees_all)
+	awspool_begin_sight(&sight);
+	do
 	{
-		foreach(cell, awspool_visible_providers())
+		if (sight.all && reading->by_provider == NULL &&
+			wants_everybody(reading))
+			reading->by_provider = awspool_open_index("account_provider",
+													  AccessShareLock);
+	} while (awspool_sight_changed(&sight));
+
+	reading->sees_all = sight.all;
+	if (!sight.all)
+	{
+		foreach(cell, sight.providers)
 			reading->visible = lappend(reading->visible,
 									   cstring_to_text(lfirst(cell)));
 		reading->visible = each_once(reading->visible);
 	}
 	MemoryContextSwitchTo(caller_context);
+}
+
+/*
+ * Whether it has to be found out, for who sees all, which providers there are:
+ * none is named, and the indexes begin with them.
+ */
+static bool
+wants_everybody(const Reading *reading)
+{
+	ListCell   *cell;
+
+	foreach(cell, reading->keys)
+	{
+		if (list_nth_int(lfirst(cell), READ_KEY_COLUMN) ==
+			Anum_account_provider)
+			return false;
+	}
+	return reading->way->has_provider && !reading->way->whole;
 }
 
 /*
@@ -667,8 +700,7 @@ all_providers(Reading *reading)
 {
 	EState	   *estate = reading->css.ss.ps.state;
 	MemoryContext caller_context = MemoryContextSwitchTo(estate->es_query_cxt);
-	Relation	index = awspool_open_index("account_provider",
-										   AccessShareLock);
+	Relation	index = reading->by_provider;
 	IndexScanDesc scan = awspool_index_beginscan(reading->rel, index,
 												 estate->es_snapshot, 1);
 	List	   *providers = NIL;
@@ -693,7 +725,6 @@ all_providers(Reading *reading)
 		index_rescan(scan, &key, 1, NULL, 0);
 	}
 	index_endscan(scan);
-	index_close(index, AccessShareLock);
 	MemoryContextSwitchTo(caller_context);
 	return providers;
 }

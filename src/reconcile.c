@@ -43,7 +43,8 @@
  * Few as they are as a rule, what became of them is kept until the second
  * time comes to them.
  *
- * Rejected is what cannot be true, or cannot be read: a malformed id, order,
+ * Rejected is what cannot be true, or cannot be read: a malformed id, order
+ * (but for the name that an order of version 1.0 has, with its own account),
  * marketplace, model or time; no order, unless the status is "invalid"; the
  * status "ready", as nothing makes an account ready, or one that there is not;
  * an id that is in the list twice; a time to come; an account closed before it
@@ -145,6 +146,8 @@ typedef struct ListRow
 	NewAccount *account;
 	PastUse		use;
 	bool		reason_lost;	/* it has one that its status cannot have */
+	const char *order_problem;	/* what is wrong with its order's name, unless
+								 * the order has the account; or NULL */
 	const char *holder;			/* the order's other account; or NULL */
 	RowOutcome	outcome;
 	const char *detail;			/* may be NULL */
@@ -214,6 +217,8 @@ static bool comes_first(const CsvRow *row);
 static bool read_row(Reconciliation *r, CsvFile *file, bool first_time);
 static void parse_row(Reconciliation *r, const CsvFile *file, CsvRow *csv,
 					  ListRow *row);
+static void find_problem(const CsvFile *file, const CsvRow *csv, ListRow *row,
+						 const char *others);
 static void parse_use(Reconciliation *r, const CsvRow *csv, ListRow *row,
 					  StringInfo problems);
 static void parse_status(const char *name, PastUse *use, StringInfo problems);
@@ -228,6 +233,7 @@ static void append_problem(StringInfo problems, const char *problem);
 static void work(Reconciliation *r);
 static void judge_undecided(Reconciliation *r);
 static void judge(Reconciliation *r, ListRow *row);
+static bool is_refused_by_name(ListRow *row);
 static void judge_missing(Reconciliation *r, ListRow *row);
 static void judge_taken(Reconciliation *r, ListRow *row);
 static void judge_present(Reconciliation *r, ListRow *row);
@@ -429,16 +435,36 @@ parse_row(Reconciliation *r, const CsvFile *file, CsvRow *csv, ListRow *row)
 	row->use.order_id = csv->fields[LIST_ORDER_ID];
 	parse_use(r, csv, row, &problems);
 
-	account->problem = awspool_csv_problem(file, csv);
-	if (account->problem == NULL)
-		account->problem = awspool_problems(account);
-	if (account->problem == NULL)
-		account->problem = problems.data;
-	else if (problems.data != NULL)
-		account->problem = psprintf("%s; %s", account->problem, problems.data);
-	if (account->problem != NULL)
-		account->outcome = STORE_MALFORMED;
+	find_problem(file, csv, row, problems.data);
 	MemoryContextSwitchTo(caller_context);
+}
+
+/*
+ * Finds what is wrong with a row by itself; "others" are problems that were
+ * met before, or NULL.  That no new order may be called so is one only if the
+ * order does not have the account, which shows later.
+ */
+static void
+find_problem(const CsvFile *file, const CsvRow *csv, ListRow *row,
+			 const char *others)
+{
+	NewAccount *account = row->account;
+	const char *problem = awspool_csv_problem(file, csv);
+
+	if (problem == NULL && others == NULL &&
+		awspool_problems(account, true) == NULL)
+	{
+		row->order_problem = awspool_problems(account, false);
+		return;
+	}
+	if (problem == NULL)
+		problem = awspool_problems(account, false);
+	if (problem == NULL)
+		problem = others;
+	else if (others != NULL)
+		problem = psprintf("%s; %s", problem, others);
+	account->problem = problem;
+	account->outcome = STORE_MALFORMED;
 }
 
 /* What a row says of the use of its account, but for the order. */
@@ -641,6 +667,8 @@ judge(Reconciliation *r, ListRow *row)
 {
 	NewAccount *account = row->account;
 
+	if (is_refused_by_name(row))
+		return;
 	switch (account->outcome)
 	{
 		case STORE_MALFORMED:
@@ -667,6 +695,23 @@ judge(Reconciliation *r, ListRow *row)
 			judge_present(r, row);
 			break;
 	}
+}
+
+/*
+ * Whether the row's order is called as none may be but one of version 1.0 that
+ * has the account.  If so, that decides on the row.
+ */
+static bool
+is_refused_by_name(ListRow *row)
+{
+	StoreOutcome found = row->account->outcome;
+
+	if (row->order_problem == NULL || found == STORE_TWICE ||
+		((found == STORE_PRESENT || found == STORE_DIFFERENT) &&
+		 is_same_order(row)))
+		return false;
+	decide(row, ROW_REJECTED, row->order_problem);
+	return true;
 }
 
 /* Decides on an account that is not there. */
@@ -954,7 +999,7 @@ mark(Reconciliation *r, AccountTable *table, ListRow *row)
 	{
 		MemoryContextSwitchTo(r->batch->context);
 		look_at(row, table->found);
-		judge_present(r, row);
+		judge(r, row);
 		if (row->outcome == ROW_MARKED)
 			change(table, row);
 	}

@@ -28,6 +28,8 @@
 PG_FUNCTION_INFO_V1(awspool_recount);
 PG_FUNCTION_INFO_V1(awspool_recount_truncated);
 
+static const char *const owners_right = "make the counts anew";
+
 static void recount(void);
 static void write_counts(void);
 static void merge_all(Relation tally);
@@ -38,8 +40,9 @@ static void merge_all(Relation tally);
 Datum
 awspool_recount(PG_FUNCTION_ARGS)
 {
-	awspool_check_owner("make the counts anew");
+	awspool_check_owner(owners_right);
 	recount();
+	awspool_check_owner(owners_right);	/* we may have waited long */
 	PG_RETURN_VOID();
 }
 

@@ -40,7 +40,6 @@
 #include "awspool.h"
 
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
@@ -93,19 +92,9 @@ typedef struct FunctionName
 
 static const char *const owners_right = "choose the registry of account ids";
 
-/* The names as they were read last, after so many changes of the table. */
-static WatchedTable registry_table = {0};
-static MemoryContext kept_context = NULL;
-static FunctionName kept_names[PURPOSES];
-static uint64 kept_changes = 0;
-
-/* How often any relation had changed when we last saw that this is so. */
-static bool known = false;
-static uint64 known_since = 0;
-
 static void name_function(Purpose purpose, Oid function, const char *actor);
-static void refresh_names(void);
-static void read_names(Oid table);
+static void *read_names(Relation rel, MemoryContext context);
+static const FunctionName *named(Purpose purpose);
 static void ask(NewAccount **accounts, int n, Purpose purpose);
 static int	compare(const void *a, const void *b);
 static void ask_for_provider(NewAccount **accounts, int n, Purpose purpose);
@@ -118,6 +107,12 @@ static Tuplestorestate *evaluate(EState *estate, Oid function,
 static ArrayType *array_of_ids(NewAccount **accounts, int n);
 static void take_answer(NewAccount **accounts, int n, const char *id);
 static void refuse(bool is_owner);
+
+/* The FunctionName of each purpose. */
+static KeptTable registry_table = {
+	.name = "registry",
+	.read = read_names
+};
 
 /*
  * awspool.use_registry(reserve, look)
@@ -171,8 +166,8 @@ bool
 awspool_begin_reserving(void)
 {
 	LockRelationOid(awspool_relation("account"), RowExclusiveLock);
-	refresh_names();
-	return kept_names[RESERVE].function != NULL;
+	(void) awspool_keep(&registry_table, false);
+	return named(RESERVE) != NULL;
 }
 
 /*
@@ -193,8 +188,8 @@ awspool_reserve_ids(NewAccount **accounts, int n)
 void
 awspool_look_at_ids(NewAccount **accounts, int n)
 {
-	refresh_names();
-	if (kept_names[LOOK].function != NULL)
+	(void) awspool_keep(&registry_table, false);
+	if (named(LOOK) != NULL)
 		ask(accounts, n, LOOK);
 }
 
@@ -239,55 +234,12 @@ name_function(Purpose purpose, Oid function, const char *actor)
 	(void) awspool_query(&enter, values, NULL);
 }
 
-/*
- * Makes sure that the names are kept as they were when this was called, or are
- * later.  As long as no relation has changed there is nothing to look up.
- * Under the script of version 1.0 there is no table, and no registry.
- */
-static void
-refresh_names(void)
+static void *
+read_names(Relation rel, MemoryContext context)
 {
-	uint64		before;
-	Oid			table;
-
-	AcceptInvalidationMessages();
-	before = awspool_relation_changes();
-	if (known && known_since == before)
-		return;
-
-	table = awspool_find_relation("registry");
-	if (OidIsValid(table))
-	{
-		uint64		changes;
-
-		/* What changes while we read makes us read again next time. */
-		awspool_watch_table(&registry_table, table);
-		changes = registry_table.changes;
-		if (kept_context == NULL || kept_changes != changes)
-		{
-			read_names(table);
-			kept_changes = changes;
-		}
-	}
-	else if (kept_context != NULL)
-	{
-		memset(kept_names, 0, sizeof(kept_names));
-		MemoryContextDelete(kept_context);
-		kept_context = NULL;
-	}
-	known = true;
-	known_since = before;
-}
-
-static void
-read_names(Oid table)
-{
-	Relation	rel = table_open(table, AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "awspool registry",
-												  ALLOCSET_SMALL_SIZES);
-	FunctionName names[PURPOSES] = {0};
+	FunctionName *names = MemoryContextAllocZero(context,
+												 PURPOSES * sizeof(FunctionName));
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0,
 										  NULL);
 	HeapTuple	tuple;
@@ -312,13 +264,17 @@ read_names(Oid table)
 	}
 	systable_endscan(scan);
 	UnregisterSnapshot(snapshot);
-	table_close(rel, AccessShareLock);
+	return names;
+}
 
-	MemoryContextSetParent(context, TopMemoryContext);
-	if (kept_context != NULL)
-		MemoryContextDelete(kept_context);
-	kept_context = context;
-	memcpy(kept_names, names, sizeof(kept_names));
+/* The function for a purpose, as kept; NULL if there is none. */
+static const FunctionName *
+named(Purpose purpose)
+{
+	const FunctionName *names = registry_table.kept;
+
+	return names == NULL || names[purpose].function == NULL ? NULL :
+		&names[purpose];
 }
 
 /*
@@ -397,7 +353,7 @@ call(NewAccount **accounts, int n, Purpose purpose)
 	TupleTableSlot *slot;
 
 	awspool_begin_queries(&caller);
-	function = find_function(&kept_names[purpose]);
+	function = find_function(named(purpose));
 	estate = CreateExecutorState();
 	TupleDescInitEntry(desc, 1, NULL, TEXTOID, -1, 0);
 	awspool_finish_desc(desc);

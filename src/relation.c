@@ -36,6 +36,7 @@
 #include "access/generic_xlog.h"
 #include "access/itup.h"
 #include "access/relation.h"
+#include "access/table.h"
 #include "access/tableam.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
@@ -51,6 +52,7 @@
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 /* A row that is looked for, and where to put it and what is told of it. */
@@ -80,6 +82,7 @@ static WatchedTable *watched_tables = NULL;
 static uint64 relation_changes = 0;
 
 static void on_relation_change(Datum arg, Oid relid);
+static void read_table(KeptTable *table, Oid oid);
 static Form_pg_sequence_data sequence_data(Page page);
 static int64 last_drawn(Form_pg_sequence_data data);
 static LOCKTAG name_tag(LockClass class, const char *a, const char *b);
@@ -132,6 +135,66 @@ on_relation_change(Datum arg, Oid relid)
 		if (relid == watched->oid || relid == InvalidOid)
 			watched->changes++;
 	}
+}
+
+/*
+ * What is kept of a table: as it was when this was called, or is later; with
+ * "again", as it was read since.  NULL if there is nothing, or no such table,
+ * as by the script of version 1.0.  As long as no relation has changed there is
+ * nothing to look up.
+ */
+void *
+awspool_keep(KeptTable *table, bool again)
+{
+	uint64		before;
+	Oid			oid;
+
+	AcceptInvalidationMessages();
+	before = relation_changes;
+	if (!again && table->is_known && table->known_since == before)
+		return table->kept;
+
+	oid = awspool_find_relation(table->name);
+	if (OidIsValid(oid))
+	{
+		uint64		changes;
+
+		/* What changes while we read makes us read again next time. */
+		awspool_watch_table(&table->watched, oid);
+		changes = table->watched.changes;
+		if (again || table->context == NULL || table->changes != changes)
+		{
+			read_table(table, oid);
+			table->changes = changes;
+		}
+	}
+	else if (table->context != NULL)
+	{
+		MemoryContextDelete(table->context);
+		table->context = NULL;
+		table->kept = NULL;
+	}
+	table->is_known = true;
+	table->known_since = before;
+	return table->kept;
+}
+
+/* If that fails, what was kept stays. */
+static void
+read_table(KeptTable *table, Oid oid)
+{
+	Relation	rel = table_open(oid, AccessShareLock);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "awspool kept table",
+												  ALLOCSET_SMALL_SIZES);
+	void	   *kept = table->read(rel, context);
+
+	table_close(rel, AccessShareLock);
+	MemoryContextSetParent(context, TopMemoryContext);
+	if (table->context != NULL)
+		MemoryContextDelete(table->context);
+	table->context = context;
+	table->kept = kept;
 }
 
 /*
@@ -443,6 +506,25 @@ awspool_find_present(Relation rel, Relation index, int nkeys,
 	latest->curcid = InvalidCommandId;
 	found = look(&wanted, latest);
 	UnregisterSnapshot(latest);
+	return found;
+}
+
+/*
+ * Whether a table has such a row, found along that index.
+ */
+bool
+awspool_has_row(const char *table, const char *index, int nkeys,
+				const Datum *values, const char *not_of)
+{
+	Relation	rel = table_open(awspool_relation(table), AccessShareLock);
+	Relation	index_rel = awspool_open_index(index, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	bool		found = awspool_find_present(rel, index_rel, nkeys, values,
+											 not_of, slot, NULL);
+
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index_rel, AccessShareLock);
+	table_close(rel, AccessShareLock);
 	return found;
 }
 

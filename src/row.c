@@ -68,7 +68,6 @@ awspool_open_account_table(const char *provider)
 
 	table->provider = provider;
 	table->rel = table_open(awspool_relation("account"), RowExclusiveLock);
-	ask_again(table);
 	table->estate = CreateExecutorState();
 
 	rte->rtekind = RTE_RELATION;
@@ -88,6 +87,7 @@ awspool_open_account_table(const char *provider)
 
 	begin_command(table);
 	ExecOpenIndices(table->result, false);
+	ask_again(table);
 	awspool_lend_constraints(table->result);
 	awspool_eval_plan_qual_init(&table->epq, table->estate);
 	table->found = table_slot_create(table->rel,

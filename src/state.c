@@ -34,13 +34,11 @@
 #include "awspool.h"
 
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 /* Columns of awspool.provider_state that are read here */
@@ -62,25 +60,20 @@ typedef struct State
 	bool		restored;
 } State;
 
-/* The rows as they were read last, after so many changes of the table. */
-static WatchedTable states_table = {0};
-static MemoryContext kept_context = NULL;
-static List *kept_states = NIL;
-static uint64 kept_changes = 0;
-
-/* How often any relation had changed when we last saw that this is so. */
-static bool known = false;
-static uint64 known_since = 0;
-
 /* Whose rows are being erased, or NULL. */
 static const char *forgotten = NULL;
 
-static const State *find_state(const char *provider);
+static const State *find_state(const List *states, const char *provider);
 static const State *find_state_now(const char *provider);
-static void refresh_states(bool again);
-static void read_states(Oid table);
+static void *read_states(Relation rel, MemoryContext context);
 static List *scan_states(Relation rel, Snapshot snapshot,
 						 MemoryContext context, List *states);
+
+/* Its rows, as a list of States. */
+static KeptTable states_table = {
+	.name = "provider_state",
+	.read = read_states
+};
 
 /*
  * Raises WS008 if the provider is frozen or away.  "by_hand": a row is being
@@ -127,8 +120,7 @@ awspool_state_of(const char *provider)
 void
 awspool_check_row_not_frozen(Datum provider, bool isnull, bool by_hand)
 {
-	refresh_states(false);
-	if (kept_states != NIL && !isnull)
+	if (awspool_keep(&states_table, false) != NULL && !isnull)
 		awspool_check_not_frozen(TextDatumGetCString(provider), by_hand);
 }
 
@@ -200,11 +192,11 @@ awspool_is_forgotten(Datum provider)
 static const State *
 find_state_now(const char *provider)
 {
-	refresh_states(false);
-	if (find_state(provider) == NULL)
+	if (find_state(awspool_keep(&states_table, false), provider) == NULL)
 		return NULL;
-	refresh_states(true);		/* what we read may have been rolled back */
-	return find_state(provider);
+
+	/* What we read may have been rolled back. */
+	return find_state(awspool_keep(&states_table, true), provider);
 }
 
 /*
@@ -212,12 +204,12 @@ find_state_now(const char *provider)
  * strictest: one that a backup did not bring, or that is away.
  */
 static const State *
-find_state(const char *provider)
+find_state(const List *states, const char *provider)
 {
 	const State *found = NULL;
 	ListCell   *cell;
 
-	foreach(cell, kept_states)
+	foreach(cell, states)
 	{
 		const State *state = lfirst(cell);
 
@@ -228,54 +220,9 @@ find_state(const char *provider)
 	return found;
 }
 
-/*
- * Makes sure that the rows are kept as they were when this was called, or are
- * later; with "again", that they were read since.  As long as no relation has
- * changed there is nothing to look up.  Under the script of version 1.0 there
- * is no table, and every provider is here.
- */
-static void
-refresh_states(bool again)
+static void *
+read_states(Relation rel, MemoryContext context)
 {
-	uint64		before;
-	Oid			table;
-
-	AcceptInvalidationMessages();
-	before = awspool_relation_changes();
-	if (!again && known && known_since == before)
-		return;
-
-	table = awspool_find_relation("provider_state");
-	if (OidIsValid(table))
-	{
-		uint64		changes;
-
-		/* What changes while we read makes us read again next time. */
-		awspool_watch_table(&states_table, table);
-		changes = states_table.changes;
-		if (again || kept_context == NULL || kept_changes != changes)
-		{
-			read_states(table);
-			kept_changes = changes;
-		}
-	}
-	else if (kept_context != NULL)
-	{
-		MemoryContextDelete(kept_context);
-		kept_context = NULL;
-		kept_states = NIL;
-	}
-	known = true;
-	known_since = before;
-}
-
-static void
-read_states(Oid table)
-{
-	Relation	rel = table_open(table, AccessShareLock);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "awspool states",
-												  ALLOCSET_SMALL_SIZES);
 	Snapshot	latest = RegisterSnapshot(GetLatestSnapshot());
 	SnapshotData dirty;
 	List	   *states;
@@ -284,13 +231,7 @@ read_states(Oid table)
 	states = scan_states(rel, latest, context, NIL);
 	states = scan_states(rel, &dirty, context, states);
 	UnregisterSnapshot(latest);
-	table_close(rel, AccessShareLock);
-
-	MemoryContextSetParent(context, TopMemoryContext);
-	if (kept_context != NULL)
-		MemoryContextDelete(kept_context);
-	kept_context = context;
-	kept_states = states;
+	return states;
 }
 
 /*

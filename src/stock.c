@@ -204,7 +204,7 @@ awspool_delete_accounts(PG_FUNCTION_ARGS)
 HeapTuple
 awspool_add(TupleDesc accounts, NewAccount *account)
 {
-	char	   *problem = awspool_problems(account);
+	char	   *problem = awspool_problems(account, false);
 	HeapTuple	row = NULL;
 
 	if (problem != NULL)
@@ -218,7 +218,10 @@ awspool_add(TupleDesc accounts, NewAccount *account)
 	if (account->outcome == STORE_PENDING)
 		row = awspool_store(account);
 	if (row == NULL)
+	{
+		awspool_check_provider_again(account->provider);
 		awspool_refuse_stored(account);
+	}
 	return awspool_fit_row(accounts, row);
 }
 
@@ -333,16 +336,9 @@ static bool
 is_anothers(const NewAccount *account)
 {
 	Datum		key = CStringGetTextDatum(account->account_id);
-	Relation	rel = table_open(awspool_relation("account"), AccessShareLock);
-	Relation	index = awspool_open_index("account_pkey", AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	bool		found = awspool_find_present(rel, index, 1, &key,
-											 account->provider, slot, NULL);
 
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
-	table_close(rel, AccessShareLock);
-	return found;
+	return awspool_has_row("account", "account_pkey", 1, &key,
+						   account->provider);
 }
 
 /*

@@ -104,6 +104,8 @@ typedef struct VerifiedIndex
 	Fault		lost;
 } VerifiedIndex;
 
+static const char *const owners_right = "verify the pool";
+
 PG_FUNCTION_INFO_V1(awspool_verify_indexes);
 PG_FUNCTION_INFO_V1(awspool_verify_pool_starts);
 
@@ -168,6 +170,7 @@ awspool_verify_indexes(PG_FUNCTION_ARGS)
 	verify_table(rsinfo, "account_log", Anum_log_log_id);
 	AtEOXact_GUC(false, guc_level);
 	SetUserIdAndSecContext(userid, sec_context);
+	awspool_check_owner(owners_right);	/* we may have waited for a table */
 	return (Datum) 0;
 }
 
@@ -210,6 +213,7 @@ awspool_verify_pool_starts(PG_FUNCTION_ARGS)
 	awspool_close_arrivals(&counts);
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, AccessShareLock);
+	awspool_check_owner(owners_right);
 	return (Datum) 0;
 }
 
@@ -221,7 +225,7 @@ begin_report(FunctionCallInfo fcinfo)
 {
 	static const Oid types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID};
 
-	awspool_check_owner("verify the pool");
+	awspool_check_owner(owners_right);
 	return awspool_begin_rows(fcinfo, lengthof(types), types);
 }
 

@@ -163,32 +163,18 @@ awspool_count_pools(PG_FUNCTION_ARGS)
 		TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
 		TIMESTAMPTZOID, INT8OID, INT8OID
 	};
-	static OwnerQuery of_all = {
+	static OwnerQuery all = {
 		.sql = COUNT_POOLS(""),
 		.reads_only = true
 	};
-	static OwnerQuery of_some = {
+	static OwnerQuery some = {
 		.sql = COUNT_POOLS(" WHERE provider = ANY ($1)"),
 		.reads_only = true,
 		.nargs = 1,
 		.argtypes = {TEXTARRAYOID}
 	};
-	ReturnSetInfo *rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types);
-	Sight		sight;
 
-	awspool_begin_sight(&sight);
-	do
-	{
-		Datum		providers = awspool_name_array(sight.providers);
-		Caller		caller;
-		uint64		pools;
-
-		tuplestore_clear(rsinfo->setResult);
-		awspool_begin_queries(&caller);
-		pools = awspool_query(sight.all ? &of_all : &of_some, &providers, NULL);
-		for (uint64 i = 0; i < pools; i++)
-			tuplestore_puttuple(rsinfo->setResult, SPI_tuptable->vals[i]);
-		awspool_end_queries(&caller);
-	} while (awspool_sight_changed(&sight));
+	awspool_put_visible(awspool_begin_rows(fcinfo, lengthof(types), types),
+						&all, &some);
 	return (Datum) 0;
 }

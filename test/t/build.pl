@@ -54,6 +54,19 @@ is(version_in('debian/changelog', qr/^awspool \((\d+\.\d+)-/m), $version, 'debia
 ok(-e "$project/awspool--$version.sql", 'and there is its script');
 
 #
+# The bugs that make torture-bugs puts into the code, one at a time, fit it.
+#
+
+SKIP:
+{
+	skip 'no git here', 1 unless (run_there($project, 'git', '--version'))[0];
+	my @unfit =
+	  grep { !(run_there($project, 'git', 'apply', '--check', $_))[0] }
+	  glob "$project/test/torture/bugs/*.patch";
+	is("@unfit", '', 'test/torture/bugs');
+}
+
+#
 # PG_CONFIG from the environment
 #
 

@@ -29,6 +29,7 @@ my %QUERIES = (
 	ended => q(WHERE status IN ('provisioning_failed', 'invalid')),
 	order => 'WHERE order_id = ?',
 	ids => 'WHERE account_id = ANY (?)',
+	either => 'WHERE account_id = ANY (?) OR order_id = ?',
 	page => 'WHERE position < ? ORDER BY position DESC',);
 
 # The counts of a provider's pools, as pool_status tells them, and as they are
@@ -68,7 +69,9 @@ sub send_call
 	delete $args{expect};
 	return send_file($dbh, $name, %args) if exists $args{first};
 	return send_to_view($dbh, $name, %args) if $via;
-	return send_query($dbh, $args{what}, $args{value} // $ids, $args{limit})
+	return send_query($dbh, @args{qw(what limit)},
+		defined $ids ? [ split /,/, $ids ] : (),
+		$args{value} // ())
 	  if $name eq 'read';
 	return rows($dbh, $SUMS, @args{qw(provider provider)}) if $name eq 'sums';
 	return rows($dbh,
@@ -136,14 +139,13 @@ sub send_to_view
 
 sub send_query
 {
-	my ($dbh, $what, $value, $limit) = @_;
+	my ($dbh, $what, $limit, @values) = @_;
 
-	$value = [ split /,/, $value ] if $what eq 'ids';
 	return rows(
 		$dbh,
 		"SELECT $COLUMNS, position FROM awspool.accounts $QUERIES{$what}"
 		  . (defined $limit ? " LIMIT $limit" : ''),
-		defined $value ? $value : ());
+		@values);
 }
 
 # Imports "count" accounts, with ids from "first" on, and a malformed line if

@@ -32,12 +32,29 @@ my %FITS = (
 	  sub { return $_[0]{status} eq 'provisioning_in_progress'; },
 	ended =>
 	  sub { return $_[0]{status} =~ /^(?:provisioning_failed|invalid)$/; },
-	order => sub { return ($_[0]{order_id} // '') eq $_[1]{value}; },
-	ids => sub {
+	order => \&is_of_order,
+	ids => sub { return has_id($_[0]{account_id}, $_[1]); },
+	either => sub {
 		my ($row, $args) = @_;
-		return grep { $_ eq $row->{account_id} } split /,/, $args->{ids};
+		return has_id($row->{account_id}, $args) || is_of_order($row, $args);
 	},
 	page => sub { return $_[0]{position} < $_[1]{value}; },);
+
+# Whether an account, as a query shows it or as it was at some time, is of the
+# order that was asked for.
+sub is_of_order
+{
+	my ($account, $args) = @_;
+
+	return ($account->{order_id} // '') eq $args->{value};
+}
+
+sub has_id
+{
+	my ($id, $args) = @_;
+
+	return grep { $_ eq $id } split /,/, $args->{ids};
+}
 
 # In which order the rows come, by position.
 my %ORDER = (ready => 1, page => -1);
@@ -144,11 +161,10 @@ sub must_show
 	return $life->{claimed} < $asked && $life->{ended_from} > $told
 	  if $args->{what} eq 'in_progress';
 	return $life->{ended} < $asked if $args->{what} eq 'ended';
-	return $life->{claimed} < $asked
-	  && ($life->{order_id} // '') eq $args->{value}
-	  if $args->{what} eq 'order';
-	return grep { $_ eq $life->{id} } split /,/, $args->{ids}
-	  if $args->{what} eq 'ids';
+	return has_id($life->{id}, $args) if $args->{what} eq 'ids';
+	return 1 if $args->{what} eq 'either' && has_id($life->{id}, $args);
+	return $life->{claimed} < $asked && is_of_order($life, $args)
+	  if $args->{what} =~ /^(?:order|either)$/;
 	return $life->{position} < $args->{value};
 }
 

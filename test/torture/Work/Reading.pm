@@ -17,6 +17,8 @@ sub some_query
 	my %order = some_order($client);
 	my %pool = some_marketplace($client);
 	my %ids = map { some_id($client) => 1 } 0 .. rand 5;
+	my $ids = join ',', sort keys %ids;
+	my ($held) = grep { defined $_->{order_id} } reverse @{ $client->{held} };
 	my @queries = (
 		{
 			what => 'ready',
@@ -26,7 +28,8 @@ sub some_query
 		{ what => 'in_progress' },
 		{ what => 'ended' },
 		{ what => 'order', value => $order{order_id} },
-		{ what => 'ids', ids => join ',', sort keys %ids },
+		{ what => 'ids', ids => $ids },
+		{ what => 'either', ids => $ids, value => $order{order_id} },
 		{
 			what => 'page',
 			value => $client->{last_position} // 1_000_000,
@@ -36,6 +39,13 @@ sub some_query
 
 	push @queries, { what => 'order', value => $served->[ rand @$served ] }
 	  if @$served;
+	push @queries,
+	  {
+		what => 'either',
+		ids => $held->{account_id},
+		value => $held->{order_id}
+	  }
+	  if $held;
 	return (%here, %{ $queries[ rand @queries ] });
 }
 
