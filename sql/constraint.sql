@@ -7,8 +7,8 @@
 \set VERBOSITY sqlstate
 CREATE EXTENSION amcheck;
 
--- One account for each way through the life of an order, and whether all indexes
--- have them where their predicates say so.
+-- One account for each way through the life of an order, and a file; and whether
+-- all indexes have them where their predicates say so.
 CREATE FUNCTION pg_temp.live(n int) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   ids text[] := ARRAY(SELECT (900000000000 + n * 10 + i)::text FROM generate_series(0, 5) i);
@@ -24,6 +24,9 @@ BEGIN
   PERFORM awspool.invalidate_account('acme', ids[3]);
   PERFORM awspool.invalidate_account('acme', ids[5]);
   PERFORM awspool.edit_account('acme', ids[6], 'MP-0002', 'ECAM');
+  PERFORM awspool.import_csv('acme', (
+    SELECT string_agg(format('%s;MP-000%s;%s', 800000000000 + n * 100 + i, 3 + i % 2, CASE WHEN i > 10 THEN 'ECAM' ELSE 'SPAM' END), E'\n')
+    FROM generate_series(1, 20) i));
   PERFORM bt_index_check(indexrelid, true) FROM pg_index WHERE indrelid = 'awspool.account'::regclass;
   RETURN (SELECT string_agg(status, ' ' ORDER BY position) FROM awspool.account WHERE account_id = ANY (ids));
 END $$;
@@ -45,9 +48,11 @@ SELECT pg_temp.live(5);
 CREATE FUNCTION public.regress_awspool_open(status text) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN status IN ('ready', 'allocated');
 CREATE INDEX regress_awspool_open ON awspool.account (account_id) WHERE public.regress_awspool_open(status);
 CREATE INDEX regress_awspool_whole ON awspool.account (account_id) WHERE account.* IS NOT NULL;
+CREATE INDEX regress_awspool_some ON awspool.account (account_id) WHERE marketplace OPERATOR(pg_catalog.=) 'MP-0003' AND model OPERATOR(pg_catalog.=) 'ECAM';
+CREATE INDEX regress_awspool_even ON awspool.account (account_id) WHERE position OPERATOR(pg_catalog.%) 2 OPERATOR(pg_catalog.=) 0;
 SELECT pg_temp.live(6);
 SELECT pg_temp.live(7);
-DROP INDEX awspool.regress_awspool_open, awspool.regress_awspool_whole;
+DROP INDEX awspool.regress_awspool_open, awspool.regress_awspool_whole, awspool.regress_awspool_some, awspool.regress_awspool_even;
 DROP FUNCTION public.regress_awspool_open;
 
 -- Another table, and another extension

@@ -517,6 +517,7 @@ extern bool awspool_has_row(const char *table, const char *index, int nkeys,
 							const Datum *values, const char *not_of);
 extern int64 awspool_last_drawn(Oid sequence);
 extern void awspool_raise_sequence(Oid sequence, int64 value);
+extern int64 awspool_draw(Oid sequence, int most, int *drawn);
 extern bool awspool_lock_names(LockClass class, const char *a, const char *b,
 							   bool wait);
 extern void awspool_unlock_names(LockClass class, const char *a,

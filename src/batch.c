@@ -34,8 +34,8 @@
  *
  * An account need not be ready: reconcile.c stores what orders have used.
  *
- * Each batch draws positions as it is stored, so a file is stored in its
- * order, and what is rolled back leaves a gap.
+ * Each batch draws positions as it is stored, many at a time, so a file is
+ * stored in its order, and what is rolled back leaves a gap.
  *
  * The entries of the primary key are inserted last, in the order of the ids.
  * In a large table the ids of a file are all over the index, and most of the
@@ -65,6 +65,7 @@
 #include "catalog/pg_trigger.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -104,6 +105,8 @@ static bool insert(Batch *batch, NewAccount **accounts, int n, bool wait);
 static void insert_rows(Batch *batch, AccountTable *table,
 						TupleTableSlot **slots, StoredRow *rows, int n,
 						BulkInsertState bulk, Datum actor);
+static RelationPtr indexes_of(AccountTable *table, const StoredRow *rows,
+							  TupleTableSlot **slots, int n);
 static bool insert_ids(Batch *batch, AccountTable *table,
 					   TupleTableSlot *slot, StoredRow *rows, int n,
 					   Oid primary_key, bool wait);
@@ -536,20 +539,24 @@ insert_rows(Batch *batch, AccountTable *table, TupleTableSlot **slots,
 	Oid			sequence = awspool_relation("account_position");
 	Datum		status = CStringGetTextDatum(awspool_status_name(STATUS_READY));
 	Datum		added_at = TimestampTzGetDatum(GetCurrentTimestamp());
+	RelationPtr indexes = table->result->ri_IndexRelationDescs;
+	int64		position = 0;
+	int			drawn = 0;
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++, position++, drawn--)
 	{
 		const NewAccount *account = rows[i].account;
-		int64		position = nextval_internal(sequence, false);
 
+		if (drawn == 0)
+			position = awspool_draw(sequence, n - i, &drawn);
 		batch->storing = account;
 		fill(slots[i], account, position, status, added_at, actor);
 		awspool_note_arrival(account->provider, account->marketplace,
 							 position);
 		ExecConstraints(table->result, slots[i], estate);
 	}
-
 	batch->storing = NULL;
+	table->result->ri_IndexRelationDescs = indexes_of(table, rows, slots, n);
 	table_multi_insert(table->rel, slots, n, estate->es_output_cid, 0, bulk);
 
 	for (int i = 0; i < n; i++)
@@ -565,8 +572,52 @@ insert_rows(Batch *batch, AccountTable *table, TupleTableSlot **slots,
 											  false, NULL, NIL));
 		ExecClearTuple(slots[i]);
 	}
+	table->result->ri_IndexRelationDescs = indexes;
 	MemoryContextSwitchTo(caller_context);
 	ResetPerTupleExprContext(estate);
+}
+
+/*
+ * The indexes, as they are, without those that have none of these new rows.
+ * All that were not used are alike in most columns, so a predicate that needs
+ * no others is asked for one of them.
+ */
+static RelationPtr
+indexes_of(AccountTable *table, const StoredRow *rows, TupleTableSlot **slots,
+		   int n)
+{
+	static const int differing[] = {
+		0,						/* the row as a whole */
+		Anum_account_provider, Anum_account_account_id,
+		Anum_account_marketplace, Anum_account_model, Anum_account_position
+	};
+	const ResultRelInfo *result = table->result;
+	ExprContext *context = GetPerTupleExprContext(table->estate);
+	Bitmapset  *columns = NULL;
+	RelationPtr indexes;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (rows[i].account->use != NULL)
+			return result->ri_IndexRelationDescs;
+	}
+	for (size_t i = 0; i < lengthof(differing); i++)
+		columns = bms_add_member(columns, differing[i] -
+								 FirstLowInvalidHeapAttributeNumber);
+	indexes = palloc(result->ri_NumIndices * sizeof(Relation));
+	context->ecxt_scantuple = slots[0];
+	for (int i = 0; i < result->ri_NumIndices; i++)
+	{
+		const IndexInfo *info = result->ri_IndexRelationInfo[i];
+		Bitmapset  *needed = NULL;
+
+		pull_varattnos((Node *) info->ii_Predicate, 1, &needed);
+		indexes[i] = info->ii_PredicateState == NULL ||
+			bms_overlap(needed, columns) ||
+			ExecQual(info->ii_PredicateState, context) ?
+			result->ri_IndexRelationDescs[i] : NULL;
+	}
+	return indexes;
 }
 
 /*

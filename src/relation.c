@@ -83,6 +83,7 @@ static uint64 relation_changes = 0;
 
 static void on_relation_change(Datum arg, Oid relid);
 static void read_table(KeptTable *table, Oid oid);
+static bool move_sequence(Oid sequence, int64 value, const int64 *from);
 static Form_pg_sequence_data sequence_data(Page page);
 static int64 last_drawn(Form_pg_sequence_data data);
 static LOCKTAG name_tag(LockClass class, const char *a, const char *b);
@@ -601,6 +602,38 @@ awspool_last_drawn(Oid sequence)
  * so far yet.  What it leaves out is a gap, also if the transaction is rolled
  * back.
  *
+ * A value that is out of all proportion is not followed.  It would leave too
+ * little to draw from, and then nothing could be added any more.
+ */
+void
+awspool_raise_sequence(Oid sequence, int64 value)
+{
+	if (value > awspool_last_drawn(sequence))
+		(void) move_sequence(sequence, value, NULL);
+}
+
+/*
+ * Draws at most so many values of a sequence, one after the other: returns the
+ * first, and in "drawn" how many they are.
+ *
+ * nextval() draws the first, and takes the lock.  If nobody else has drawn
+ * since, the others are drawn by moving the sequence on; else there is but one,
+ * and likewise if the sequence was given a CACHE.
+ */
+int64
+awspool_draw(Oid sequence, int most, int *drawn)
+{
+	int64		first = nextval_internal(sequence, false);
+
+	*drawn = most > 1 && first < PG_INT64_MAX / 2 &&
+		move_sequence(sequence, first + most - 1, &first) ? most : 1;
+	return first;
+}
+
+/*
+ * Moves a sequence on to a value, if it has not come so far; with "from", only
+ * if that is what was drawn last.
+ *
  * setval() would do no matter how far the sequence has come meanwhile, and so
  * set it back under others who draw.  No lock can prevent that: who has drawn
  * keeps theirs to the end of the transaction, and may be waiting for us.  So
@@ -609,23 +642,24 @@ awspool_last_drawn(Oid sequence)
  *
  * The record has the whole page: what nextval() has logged is ahead of what is
  * in memory, so that no difference would fit both.
- *
- * A value that is out of all proportion is not followed.  It would leave too
- * little to draw from, and then nothing could be added any more.
  */
-void
-awspool_raise_sequence(Oid sequence, int64 value)
+static bool
+move_sequence(Oid sequence, int64 value, const int64 *from)
 {
 	Relation	rel;
 	Buffer		buffer;
+	int64		last;
+	bool		moves;
 
-	if (value <= awspool_last_drawn(sequence) || value > PG_INT64_MAX / 2)
-		return;
+	if (value > PG_INT64_MAX / 2)
+		return false;
 
 	rel = relation_open(sequence, RowExclusiveLock);
 	buffer = ReadBuffer(rel, 0);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	if (value > last_drawn(sequence_data(BufferGetPage(buffer))))
+	last = last_drawn(sequence_data(BufferGetPage(buffer)));
+	moves = value > last && (from == NULL || *from == last);
+	if (moves)
 	{
 		GenericXLogState *record = GenericXLogStart(rel);
 		Form_pg_sequence_data data =
@@ -639,6 +673,7 @@ awspool_raise_sequence(Oid sequence, int64 value)
 	}
 	UnlockReleaseBuffer(buffer);
 	relation_close(rel, NoLock);
+	return moves;
 }
 
 /* The one row of a sequence; whoever asks has the page locked. */

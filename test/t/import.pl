@@ -202,6 +202,30 @@ SQL
 		'and one that is claimed in between');
 }
 
+# Positions are drawn many at a time, while others draw: no two are alike, those
+# of a file are in its order, and a crash takes none back.
+empty_pool();
+query('CREATE SEQUENCE file');
+my $imports = write_file('imports',
+	"WITH file AS MATERIALIZED (SELECT nextval('file') AS n)",
+	"SELECT count(*) FROM awspool.import_csv('p:client_id', (SELECT string_agg(200000000000 + n * 10000 + i || ';MP-0001;SPAM', E'\n' ORDER BY i) FROM file, generate_series(1, 3000) i));");
+my $adds = write_file('adds',
+	"SELECT awspool.add_account('q:client_id', (300000000000 + nextval('file'))::text, 'MP-0001', 'SPAM');");
+$node->command_ok(
+	[ 'pgbench', '-n', '-c', 4, '-t', 30, '-f', "$imports\@1", '-f', "$adds\@9",
+		'-h', $node->host, '-p', $node->port, 'postgres' ],
+	'files are stored and accounts are added at once');
+is(query('SELECT count(DISTINCT position) = count(*) AND count(*) > 3000 FROM awspool.account'), 't',
+	'each has a position of its own');
+is( query('SELECT bool_and(position > before) FROM (
+		SELECT position, lag(position) OVER (PARTITION BY account_id::bigint / 10000 ORDER BY account_id) AS before
+		FROM awspool.account WHERE account_id < \'300000000000\') a'),
+	't', 'in the order of the file');
+$node->stop('immediate');
+$node->start;
+is(query("SELECT nextval('awspool.account_position') > max(position) FROM awspool.account"), 't',
+	'the next one is behind them, also after a crash');
+
 # An import that fails or is rolled back leaves nothing but a gap.
 empty_pool();
 query("BEGIN; SELECT count(*) FROM awspool.import_csv('acme', file(9000)); ROLLBACK");
