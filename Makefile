@@ -114,7 +114,7 @@ DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
 	$(addprefix test/clients/,psycopg3.py sqlalchemy_orm.py django_orm.py \
 		node_postgres.js drizzle.js typeorm.js Jdbc.java) \
 	$(addprefix contrib/monitoring/,README.md queries.yaml rules.yaml rules-test.yaml psqlrc) \
-	$(addprefix contrib/portal/,index.php form.php changes.php portal.js adminer.css) \
+	$(addprefix contrib/portal/,index.php request.php form.php changes.php portal.js adminer.css) \
 	$(addprefix contrib/scale/,reader.sql aliases move registry.sql registry-shard.sql)
 PGFILEDESC = "awspool - pools of AWS accounts, each sold once"
 

@@ -31,4 +31,4 @@ RESET ROLE;
 -- Who may only look, and what calls for a person.
 CREATE ROLE viewer_app LOGIN PASSWORD 'viewer';
 SELECT awspool.grant_viewer('acme', 'viewer_app'), awspool.grant_viewer('globex', 'viewer_app');
-SELECT awspool.configure_pool('globex', 'MP-0000', low_water => 20);
+SELECT awspool.configure_pool('globex', 'MP-0000', low_water => 20), awspool.configure_pool('acme', 'MP-0001', low_water => 50);

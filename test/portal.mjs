@@ -3,12 +3,15 @@
 // on the pool of contrib/portal.sql; ends with "N passed, N failed".
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
+import net from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 
 const { chromium } = createRequire(process.env.NODE_PATH + '/')('playwright-core');
-const address = process.env.ADDRESS;
+let address = process.env.ADDRESS;
 const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
 	'--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const home = process.env.HOME;
@@ -66,6 +69,7 @@ async function follow(page, link) {
 	await Promise.all([page.waitForEvent('load'), page.getByRole('link', { name: link, exact: true }).click()]);
 }
 
+const wholeResult = page => page.locator('.footer label', { has: page.locator('[name=all]') });
 const row = (page, id) => page.locator('#table tbody tr', { hasText: id });
 const said = page => page.locator('.message, .error').first().innerText();
 
@@ -76,6 +80,19 @@ async function search(page, what) {
 		await (label == 'Status' ? field.selectOption(value) : field.fill(value));
 	}
 	await press(page, 'Search');
+}
+
+// The address of a role's page.
+const at = (role, what = 'select=accounts') => `${address}?pgsql=&username=${encodeURIComponent(role)}&db=pool&ns=awspool&${what}`;
+
+// What a program sends that has the visitor's session and token; where it leads to, and what is said there.
+async function forge(page, url, fields) {
+	const token = await page.locator('[name=token]').first().inputValue();
+	const answer = await page.request.post(url, { multipart: { token, ...fields }, maxRedirects: 0 });
+	const leadsTo = answer.headers().location;
+	const text = await (leadsTo === undefined ? answer : await page.request.get(new URL(leadsTo, url).href)).text();
+	const cookies = answer.headersArray().filter(({ name }) => name.toLowerCase() == 'set-cookie').map(({ value }) => value);
+	return { leadsTo, cookies, said: text.match(/<div class='(?:message|error)'>([^]*?)<\/div>/)?.[1] ?? '' };
 }
 
 async function add(page, id, marketplace, model) {
@@ -128,14 +145,15 @@ await test('a role logs in and sees its accounts, oldest first', async () => {
 	await page.screenshot({ path: `${home}/portal.png` });
 });
 
-await test('every field, button and box has a name', async () => {
-	for (const link of ['Accounts', 'New Account']) {
-		await follow(page, link);
-		const nameless = await page.locator('input:not([type=hidden]), select, button, a.edit').evaluateAll(all => all.filter(element =>
-			!(element.ariaLabel || element.labels?.length || element.value && element.type == 'submit' && element.tagName == 'INPUT'
-				|| element.closest('#lang'))).map(element => element.outerHTML));
-		assert.deepEqual(nameless, []);
+await test('every field, button and link has a name', async () => {
+	for (const what of ['select=accounts', 'select=pool_status', 'select=alerts', 'edit=accounts', 'edit=accounts&where[account_id]=104729205894']) {
+		await page.goto(at('acme_app', what));
+		const nameless = await page.locator('input:not([type=hidden]), select, button, a, summary').evaluateAll(all => all.filter(element =>
+			element.checkVisibility() && !(element.ariaLabel || element.labels?.length || element.type == 'submit' && element.value
+				|| element.innerText?.trim())).map(element => element.outerHTML));
+		assert.deepEqual(nameless, [], what);
 	}
+	assert.equal(await page.locator('#form label').count(), 7);
 });
 
 await test('the keyboard alone logs in and reaches a new account', async () => {
@@ -269,7 +287,7 @@ await test('the trash can asks, and deletes', async () => {
 await test('the trash can of an account in use', async () => {
 	await search(page, { 'Account ID': '400000000001' });
 	await press(page, 'Delete 400000000001');
-	assert.match(await said(page), /^Nothing was changed\. 0 of 1 account deleted\. 1 in use by an order: 400000000001\./);
+	assert.match(await said(page), /^Nothing was changed\. 0 of 1 account deleted\. 1 in use: 400000000001 \(order "order-stale" is using it\)\./);
 	assert.equal(status('400000000001'), 'provisioning_in_progress');
 });
 
@@ -301,7 +319,7 @@ await test("the heading's box selects the page, and deletes what it can", async 
 	await page.getByLabel('Select all on this page').check();
 	assert.equal(await page.locator('tbody :checked').count(), 2);
 	await press(page, 'Delete Selected');
-	assert.match(await said(page), /^1 of 2 accounts deleted\. 1 in use by an order: 410000000010\.$/);
+	assert.match(await said(page), /^1 of 2 accounts deleted\. 1 in use: 410000000010 \(order "order-box" is using it\)\.$/);
 	assert.equal(count("marketplace = 'MP-0006'"), 1);
 });
 
@@ -336,6 +354,12 @@ await test('the same, and the good row is wanted', async () => {
 	assert.equal(count("account_id LIKE '50000000%'"), 1);
 });
 
+await test('a file with many bad rows: the first 200 are told', async () => {
+	await importFile(page, 'account_id;marketplace_id,account_model\n' + Array.from({ length: 300 }, (_, i) => `${i};MP-0000;SPAM\n`).join(''));
+	assert.match(await said(page), /^300 of 300 rows rejected, nothing imported[^]*… and 100 more\.$/);
+	assert.match(await page.locator('.report tbody tr').last().innerText(), /^201\t199\taccount id "199" must be exactly 12 digits/);
+});
+
 for (const [name, content, why] of [['no file', null, /Choose a file first/], ['broken quoting', '"500000000010;MP-0000;SPAM\n', /quot/],
 	['a NUL byte', '500000000010;MP-0000;SPAM\0\n', /no text in UTF-8/], ['no UTF-8', Buffer.from([0xff, 0x41, 0x3b, 0x41]), /no text in UTF-8/]]) {
 	await test(`a file that is none: ${name}`, async () => {
@@ -354,10 +378,16 @@ await test('200,000 accounts are imported', async () => {
 	const file = `${home}/many.csv`;
 	fs.writeFileSync(file, 'account_id;marketplace_id,account_model\n' + Array.from({ length: 200000 },
 		(_, i) => `${600000000000 + i};MP-${i < 100000 ? 1000 + i % 20 : 2000};${i % 3 ? 'SPAM' : 'ECAM'}\n`).join(''));
-	await importFile(page, file);
+	const tab = await page.context().newPage();    // of the same session
+	let done = false;
+	const importing = importFile(page, file).then(() => done = true);
+	await page.waitForRequest(request => request.method() == 'POST');
+	await tab.goto(at('acme_app', 'select=pool_status'));
+	assert.ok(!done, 'nobody waits for who imports');
+	await tab.close();
+	await importing;
 	assert.equal(await said(page), '200,000 imported, 0 were there already, 0 rejected.');
 	assert.equal(count("account_id >= '600000000000'"), 200000);
-	sql('ANALYZE awspool.account');    // as autovacuum will in a minute: until then a page may count by guess, with a "~"
 });
 
 await test('they are paged, sorted and searched without a wait', async () => {
@@ -385,7 +415,7 @@ await test('they are paged, sorted and searched without a wait', async () => {
 	assert.equal(await page.locator('[id$="[account_id]"]').last().innerText(),
 		sql("SELECT account_id FROM awspool.accounts WHERE provider = 'acme' ORDER BY position LIMIT 1"));
 	await quickly(() => search(page, { Marketplace: 'MP-1007', Status: 'ready' }));
-	assert.match(await page.locator('.footer').innerText(), /5,000 rows/);
+	assert.match(await wholeResult(page).innerText(), /^5,000 rows/);
 	console.log(`# ${waits.join(', ')} ms`);
 	assert.ok(Math.max(...waits) < SECOND, `${waits}`);
 });
@@ -393,7 +423,7 @@ await test('they are paged, sorted and searched without a wait', async () => {
 await test('pages do not overlap, whatever they are sorted by', async () => {
 	const seen = new Set();
 	for (let i = 0; i < 3; i++) {
-		await page.goto(`${address}?username=acme_app&pgsql=&db=pool&ns=awspool&select=accounts&order[0]=model&page=${i}`);
+		await page.goto(at('acme_app', `select=accounts&order[0]=model&page=${i}`));
 		(await page.locator('tbody [id$="[account_id]"]').allInnerTexts()).forEach(id => seen.add(id));
 	}
 	assert.equal(seen.size, 150);
@@ -403,15 +433,38 @@ await test('all of a result is deleted, but not what an order is using, or what 
 	await search(page, { Marketplace: 'MP-1007' });
 	sql("SELECT count(*) FROM generate_series(1, 3) i, awspool.claim_account('acme', 'MP-1007', 'order-all-' || i)");
 	sql("SELECT awspool.add_account('acme', '600000200000', 'MP-1007', 'SPAM')");
-	await page.locator('.footer').getByLabel(/rows/).check();
+	await wholeResult(page).locator('input').check();
+	assert.match(await page.locator('.footer').innerText(), /Selected \(5,000\)/);
 	await press(page, 'Delete Selected');
-	assert.equal(await said(page), '4,997 of 5,000 accounts deleted. 3 in use by an order: 600000000007, 600000000027, 600000000047.');
+	assert.equal(await said(page), '4,997 of 5,000 accounts deleted. 3 in use: 600000000007 (order "order-all-1" is using it),'
+		+ ' 600000000027 (order "order-all-2" is using it), 600000000047 (order "order-all-3" is using it).');
 	assert.equal(count("marketplace = 'MP-1007'"), 4);
+});
+
+await test('two browsers delete the same at once: each account is counted once', async () => {
+	await logIn(other, 'acme_app', 'acme');
+	for (const browser of [page, other]) {
+		await search(browser, { Marketplace: 'MP-1008' });
+		await wholeResult(browser).locator('input').check();
+	}
+	await Promise.all([page, other].map(browser => press(browser, 'Delete Selected')));
+	const deleted = await Promise.all([page, other].map(async browser =>
+		+(await said(browser)).match(/^(?:Nothing was changed\. )?([\d,]+) of [\d,]+ accounts? deleted/)[1].replace(',', '')));
+	assert.equal(deleted[0] + deleted[1], 5000);
+	assert.equal(count("marketplace = 'MP-1008'"), 0);
+});
+
+await test('an error before the first deletion is told', async () => {
+	await search(page, { Marketplace: 'MP-1009' });
+	assert.match((await forge(page, page.url(), { delete: '1', all: '1', upto: 'x' })).said, /invalid input syntax for type bigint/);
+	assert.equal(count("marketplace = 'MP-1009'"), 5000);
 });
 
 await test('all of a result of 100,000 is deleted', async () => {
 	await search(page, { Marketplace: 'MP-2000' });
-	await page.locator('.footer').getByLabel(/rows/).check();
+	assert.match(await wholeResult(page).innerText(), /^100,000 rows/);
+	await wholeResult(page).locator('input').check();
+	assert.match(await page.locator('.footer').innerText(), /Selected \(100,000\)/);
 	await press(page, 'Delete Selected');
 	assert.equal(await said(page), '100,000 of 100,000 accounts deleted.');
 	assert.equal(count("marketplace = 'MP-2000'"), 0);
@@ -432,7 +485,7 @@ await test('a role of two providers chooses', async () => {
 	assert.equal(account('700000000001'), 'globex|MP-0000|SPAM');
 	await follow(page, 'Accounts');
 	await page.getByText('Import Accounts').click();
-	await page.getByLabel('Provider').selectOption('globex');
+	await page.locator('details').getByLabel('Provider').selectOption('globex');
 	await page.getByLabel('File').setInputFiles({ name: 'a.csv', mimeType: 'text/csv', buffer: Buffer.from('700000000002;MP-0000;SPAM\n') });
 	await press(page, 'Import');
 	assert.equal(account('700000000002'), 'globex|MP-0000|SPAM');
@@ -447,25 +500,42 @@ await test('another provider sees and takes nothing', async () => {
 	assert.equal(await other.locator('tbody tr').count(), 12);
 	await search(other, { 'Account ID': '123456789012' });
 	assert.equal(await said(other), 'No rows.');
-	await other.goto(`${address}?username=globex_app&pgsql=&db=pool&ns=awspool&edit=accounts&where[provider]=acme&where[account_id]=123456789012`);
+	await other.goto(at('globex_app', 'edit=accounts&where[account_id]=123456789012'));
 	assert.match(await said(other), /There is no such account/);
 });
 
-await test('who may only look finds no buttons, and a forged form changes nothing', async () => {
+await test('who may only look sees, and finds no buttons', async () => {
 	await logIn(other, 'viewer_app', 'viewer');
 	assert.ok(!await other.getByRole('link', { name: 'New Account' }).count());
 	assert.ok(!await other.getByText('Import Accounts').count());
 	assert.ok(!await other.getByRole('button', { name: 'Delete Selected' }).count());
 	assert.match(await other.locator('.actions').innerText(), /You may look/);
 	assert.equal(await other.locator('tbody tr').count(), 50);
-	const before = count('true');
-	await other.goto(`${address}?username=viewer_app&pgsql=&db=pool&ns=awspool&edit=accounts`);
-	await other.locator('[name="fields[provider]"]').evaluate(select => select.innerHTML = '<option>acme');
-	await other.getByLabel('Account ID').fill('700000000009');
-	await other.getByLabel('Marketplace').fill('MP-0000');
-	await press(other, 'Save');
-	assert.match(await said(other), /permission denied/);
-	assert.equal(count('true'), before);
+	assert.equal(await other.locator(':is(#table, .footer) :is(input, button, a.edit):visible').count(), 0);
+	await search(other, { Status: 'provisioning_failed' });
+	await follow(other, '104729411788');
+	assert.match(await other.locator('#form').innerText(), /no root login/);
+	assert.equal(await other.locator('#form :is(input, select, button):visible').count(), 0);
+});
+
+await test('who may only look changes nothing, whatever is sent', async () => {
+	const [id, ...was] = sql("SELECT account_id, position, status FROM awspool.accounts WHERE provider = 'acme' AND status = 'ready' LIMIT 1").split('|');
+	const check = new URLSearchParams({ 'where[account_id]': id, 'where[position]': was[0], 'where[status]': was[1] }).toString();
+	const csv = { name: 'a.csv', mimeType: 'text/csv', buffer: Buffer.from('700000000009;MP-0000;SPAM\n') };
+	const list = at('viewer_app'), one = at('viewer_app', `edit=accounts&where[account_id]=${id}`);
+	const before = sql('SELECT count(*), md5(string_agg(a::text, E\'\\n\' ORDER BY position)) FROM awspool.accounts a');
+	for (const [url, fields] of [
+		[at('viewer_app', 'edit=accounts'), { save: '1', 'fields[provider]': 'acme', 'fields[account_id]': '700000000009', 'fields[marketplace]': 'MP-0000', 'fields[model]': 'SPAM' }],
+		[one, { save: '1', 'fields[marketplace]': 'MP-0099', 'fields[model]': 'SPAM' }],
+		[one, { delete: '1' }],
+		[list, { trash: check }],
+		[list, { delete: '1', 'check[]': check }],
+		[list, { delete: '1', all: '1', upto: '999999999' }],
+		[list, { import: '1', provider: 'acme', csv_file: csv }],
+	]) {
+		assert.match((await forge(other, url, fields)).said, /permission denied/, JSON.stringify(fields));
+	}
+	assert.equal(sql('SELECT count(*), md5(string_agg(a::text, E\'\\n\' ORDER BY position)) FROM awspool.accounts a'), before);
 });
 
 await test('pool status', async () => {
@@ -487,9 +557,168 @@ await test('alerts are the first thing seen', async () => {
 	assert.ok(await page.locator('tbody tr', { hasText: 'MP-0003' }).count() > 0);
 });
 
+//
+// Whoever means harm
+//
+
+const quote = text => `'${text.replaceAll("'", "''")}'`;
+const hostile = 'o\'hara "<b>\\';                  // a role
+const html = '<i onclick="x">\'&amp;';             // its provider
+const long = 'п'.repeat(64);                       // another
+
+await test('names that look like HTML or like addresses are text', async () => {
+	const orders = ['"><script>document.title = 1</script>', 'https://evil.example/?a=b'];
+	sql(`CREATE ROLE "${hostile.replaceAll('"', '""')}" LOGIN PASSWORD 'it''s'`);
+	for (const name of [html, long]) {
+		sql(`SELECT awspool.grant_provider(${quote(name)}, ${quote(hostile)})`);
+	}
+	sql(`INSERT INTO awspool.accounts (provider, account_id, marketplace, model)
+		SELECT ${quote(html)}, 800000000000 + i, 'MP-0000', 'SPAM' FROM generate_series(1, 2) i ORDER BY i`);
+	sql(`INSERT INTO awspool.accounts (provider, account_id, marketplace, model)
+		SELECT ${quote(long)}, 800000000100 + i, 'MP-30' || i, 'SPAM' FROM generate_series(10, 69) i`);
+	sql(`SELECT awspool.configure_pool(${quote(long)}, 'MP-3010', low_water => 20)`);
+	orders.forEach(order => sql(`SELECT awspool.claim_account(${quote(html)}, 'MP-0000', ${quote(order)})`));
+	sql(`SELECT awspool.fail_account(${quote(html)}, '800000000001', '<img src=x onerror="x">', ${quote(orders[0])})`);
+
+	await logIn(page, hostile, "it's");
+	assert.equal(await page.locator('.role').innerText(), hostile);
+	await search(page, { 'Account ID': '80000000000' });
+	assert.deepEqual(await page.locator('tbody [id$="[provider]"]').allInnerTexts(), [html, html]);
+	assert.deepEqual(await page.locator('tbody [id$="[order_id]"]').allInnerTexts(), orders);
+	assert.equal(await page.locator(':is(tbody, .alert) :is(a:not(.edit), i, b, img)').count(), 0);
+	await follow(page, 'Edit 800000000001');
+	assert.match(await page.locator('#form').innerText(), /<img src=x onerror="x">/);
+	await follow(page, 'Alerts');
+	assert.deepEqual((await page.locator('tbody [id$="[action]"]').allInnerTexts()).sort(), sql(`SELECT action FROM awspool.alerts
+		WHERE provider IN (${quote(html)}, ${quote(long)})`).split('\n').sort(), 'none is cut');
+});
+
+await test('accounts of a provider with a long name are edited and deleted', async () => {
+	await edit(page, '800000000110');
+	await page.getByLabel('Model').selectOption('ECAM');
+	await press(page, 'Save');
+	assert.equal(await said(page), 'Account 800000000110 was saved.');
+	assert.equal(account('800000000110'), `${long}|MP-3010|ECAM`);
+	await page.getByLabel('Select 800000000110').check();
+	await press(page, 'Delete Selected');
+	assert.equal(await said(page), '1 of 1 account deleted.');
+});
+
+await test('more pools than fit on a page are on the next', async () => {
+	const pools = +sql(`SELECT count(*) FROM awspool.pool_status WHERE provider IN (${quote(html)}, ${quote(long)})`);
+	await follow(page, 'Pool status');
+	assert.equal(await page.locator('tbody tr').count(), 50);
+	await follow(page, '2');
+	assert.equal(await page.locator('tbody tr').count(), pools - 50);
+	await follow(page, 'MP-3069');
+	assert.equal(await page.locator('tbody tr').count(), 1);
+	assert.equal(await page.locator('#form').getByLabel('Provider').inputValue(), long);
+});
+
+await test('who searches for SQL finds nothing, and nothing happens', async () => {
+	await logIn(page, 'acme_app', 'acme');
+	await search(page, { 'Account ID': "'", Marketplace: "' OR true --", Order: '\\' });
+	assert.equal(await said(page), 'No rows.');
+	for (const text of ["'", "' OR true --", "'; DELETE FROM awspool.accounts; --", '\\', "\\' OR true --", '%', '"', ') OR (true']) {
+		for (const field of ['account_id', 'marketplace', 'order_id', 'status', 'provider']) {
+			const answer = await page.request.get(at('acme_app', `select=accounts&find[${field}]=${encodeURIComponent(text)}`));
+			assert.match(await answer.text(), /<p class='message'>No rows\./, `${field}: ${text}`);
+		}
+	}
+});
+
+await test('an address that was tampered with is answered by a page', async () => {
+	for (const what of ['select=accounts&page=x', 'select=accounts&page[]=1', 'select=accounts&find=x', 'select=accounts&find[account_id][]=x',
+		'select=accounts&order=x', 'select=accounts&order[0][]=x', 'select=accounts&order[0]=nothing', 'select=pool_status&find[status]=x',
+		'edit=accounts&where=x', 'edit=accounts&where[account_id][]=x', 'edit=accounts&where[account_id]=x&where[md5("x")]=1', 'edit=accounts&null[]=order_id']) {
+		const answer = await page.request.get(at('acme_app', what));
+		assert.equal(answer.status(), 200, what);
+		assert.match(await answer.text(), /id='tables'/, what);
+	}
+	assert.equal((await page.request.get(at('acme_app', 'select=accounts&find[order_id]=%ff'))).status(), 400);
+	assert.match(await (await page.request.get(`${address}?username[]=acme_app`)).text(), /Password/);
+});
+
+const accounts = () => sql("SELECT count(*), md5(string_agg(a::text, E'\\n' ORDER BY position)) FROM awspool.accounts a");
+
+await test('the address of an account without its id is no form for them all', async () => {
+	const before = accounts();
+	for (const where of ['where[provider]=acme', 'where[position]=1', 'where[status]=ready', 'where[]=x']) {
+		for (const fields of [{ delete: '1' }, { save: '1', 'fields[marketplace]': 'MP-0000', 'fields[model]': 'SPAM' }]) {
+			await forge(page, at('acme_app', `edit=accounts&${where}`), fields);
+			assert.equal(accounts(), before, where);
+		}
+		await page.goto(at('acme_app', `edit=accounts&${where}`));
+		assert.match(page.url(), /select=accounts$/, where);
+	}
+});
+
+await test('a form changes no other column, and no other table', async () => {
+	const row = id => sql(`SELECT a::text FROM awspool.accounts a WHERE account_id = '${id}'`);
+	const others = { 'fields[status]': 'allocated', 'fields[order_id]': 'o', 'fields[order_model]': 'ECAM', 'fields[reason]': 'r', 'fields[added_at]': '2020-01-01',
+		'fields[added_by]': 'x', 'fields[position]': '1', 'fields[provider]': 'globex', 'function[marketplace]': 'NULL' };
+	await follow(page, 'Accounts');
+	await add(page, '820000000001', 'MP-0020', 'SPAM');
+	const before = row('820000000001');
+	const saved = await forge(page, at('acme_app', 'edit=accounts&where[account_id]=820000000001'),
+		{ ...others, save: '1', 'fields[marketplace]': 'MP-0020', 'fields[model]': 'ECAM', 'fields[account_id]': '820000000009' });
+	assert.equal(saved.said, 'Account 820000000001 was saved.');
+	assert.equal(row('820000000001'), before.replace('SPAM', 'ECAM'));
+	await forge(page, at('acme_app', 'edit=accounts'),
+		{ ...others, save: '1', 'fields[marketplace]': 'MP-0020', 'fields[model]': 'SPAM', 'fields[account_id]': '820000000002' });
+	assert.match(row('820000000002'), /^\(acme,820000000002,MP-0020,SPAM,ready,,,,[^,]*,acme_app,,,,,\d+\)$/);
+
+	const tables = () => ['account', 'provider_role', 'pool_setting'].map(table => sql(`SELECT count(*), md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM awspool.${table} t`));
+	const all = tables();
+	for (const what of ['edit=account', 'edit=provider_role', 'edit=pool_setting', 'select=account', 'select=provider_role', 'select=accounts&edit=account', 'sql=', 'import=']) {
+		const { leadsTo } = await forge(page, at('acme_app', what), { save: '1', delete: '1', all: '1', upto: '999999999', query: 'DELETE FROM accounts', 'fields[provider]': 'x' });
+		assert.match(leadsTo, /select=accounts$/, what);
+	}
+	assert.deepEqual(tables(), all);
+});
+
+await test('a form leads back to our list, whoever linked to it', async () => {
+	await page.goto(at('acme_app', 'edit=accounts&where[account_id]=820000000001'), { referer: 'http://evil.example/?a&select=accounts' });
+	assert.match(await page.locator('[name=referer]').inputValue(), /evil/);
+	await press(page, 'Save');
+	assert.equal(new URL(page.url()).host, new URL(address).host);
+	assert.equal(await said(page), 'Account 820000000001 was saved.');
+	assert.ok(await page.locator('tbody tr').count() > 0);
+	const next = await forge(page, at('acme_app', 'edit=accounts'),
+		{ save: '1', insert: '1', 'fields[account_id]': '820000000003', 'fields[marketplace]': 'MP-0020', 'fields[model]': 'SPAM' });
+	assert.equal(account('820000000003'), 'acme|MP-0020|SPAM');
+	assert.match(next.leadsTo, /^\?/, 'of //evil.example/?... as well');
+});
+
+await test('a form that comes without a session is forgotten, also when its visitor then logs in', async () => {
+	await search(page, { Marketplace: 'MP-0020' });
+	await page.getByLabel('Select all on this page').check();
+	await page.context().clearCookies();
+	await press(page, 'Delete Selected');
+	assert.match(await page.locator('#content').innerText(), /Nothing was changed\./);
+	await page.getByLabel('Role').fill('acme_app');
+	await page.getByLabel('Password').fill('acme');
+	await press(page, 'Log in');
+	await follow(page, 'Accounts');
+	assert.equal(count("marketplace = 'MP-0020'"), 3);
+	await forge(page, at('acme_app'), { 'auth[username]': 'acme_app', 'auth[password]': 'acme', 'auth[driver]': 'pgsql', 'auth[server]': '', 'auth[db]': 'pool',
+		delete: '1', all: '1', upto: '999999999' });
+	assert.equal(count("marketplace = 'MP-0020'"), 3);
+});
+
+await test('nobody logs in to another server or database, or for longer than a session', async () => {
+	const { leadsTo, cookies } = await forge(page, address, { 'auth[username]': 'acme_app', 'auth[password]': 'acme', 'auth[server]': '127.0.0.1:22',
+		'auth[driver]': 'sqlite', 'auth[db]': 'postgres', 'auth[permanent]': '1' });
+	assert.match(leadsTo, /\?pgsql=&username=acme_app&db=pool$/);
+	assert.deepEqual(cookies.map(cookie => cookie.split('=')[0]).sort(), ['adminer_lang', 'adminer_sid']);
+	cookies.forEach(cookie => assert.match(cookie, /; HttpOnly; SameSite=Lax$/i));
+	await logIn(page, 'acme_app', 'acme');
+});
+
 await test('nothing else of Adminer is there', async () => {
-	for (const what of ['sql=', 'dump=', 'table=accounts', 'select=account', 'edit=account', 'database=', 'processlist=', 'import=', 'variables=', 'script=kill', 'select=accounts&edit=account', 'select[]=accounts']) {
-		await page.goto(`${address}?pgsql=&username=acme_app&db=pool&ns=awspool&${what}`);
+	for (const what of ['sql=', 'dump=', 'table=accounts', 'select=account', 'edit=account', 'database=', 'processlist=', 'import=', 'variables=',
+		'script=kill', 'select=accounts&edit=account', 'select[]=accounts', 'select=account_log', 'edit=pool_status', 'privileges=', 'schema=']) {
+		await page.goto(at('acme_app', what));
 		assert.match(page.url(), /select=accounts$/, what);
 	}
 	await page.goto(`${address}?pgsql=127.0.0.1:22&username=acme_app&db=postgres&ns=pg_catalog&select=accounts`);
@@ -499,7 +728,7 @@ await test('nothing else of Adminer is there', async () => {
 });
 
 await test('a forged form without its token changes nothing', async () => {
-	await page.goto(`${address}?pgsql=&username=acme_app&db=pool&ns=awspool&edit=accounts`);
+	await page.goto(at('acme_app', 'edit=accounts'));
 	await page.locator('#form [name=token]').evaluate(field => field.value = '1:2');
 	await page.getByLabel('Account ID').fill('700000000003');
 	await page.getByLabel('Marketplace').fill('MP-0000');
@@ -516,7 +745,7 @@ for (const [width, height, desk] of [[1280, 800, 'of a desk'], [390, 844, 'of a 
 	await test(`on the width ${desk} nothing is cut off`, async () => {
 		await page.setViewportSize({ width, height });
 		for (const link of ['Accounts', 'Pool status', 'Alerts', 'New Account', 'a pencil', 'Import']) {
-			await page.goto(`${address}?pgsql=&username=acme_app&db=pool&ns=awspool&select=accounts`);
+			await page.goto(at('acme_app'));
 			if (link == 'a pencil') {
 				await Promise.all([page.waitForEvent('load'), page.locator('a.edit').first().click()]);
 			} else if (link == 'Import') {
@@ -534,8 +763,42 @@ for (const [width, height, desk] of [[1280, 800, 'of a desk'], [390, 844, 'of a 
 await test('logging out', async () => {
 	await press(page, 'Logout');
 	assert.ok(await page.getByLabel('Password').isVisible());
-	await page.goto(`${address}?pgsql=&username=acme_app&db=pool&ns=awspool&select=accounts`);
+	await page.goto(at('acme_app'));
 	assert.ok(await page.getByLabel('Password').isVisible());
+});
+
+// The server is the same, and hears of it on a port of its own.
+await test("make portal, on a pool of one's own", async () => {
+	const port = net.createServer(client => {
+		const server = net.connect(`${process.env.PGHOST}/.s.PGSQL.5432`);
+		client.pipe(server).pipe(client);
+		[client, server].forEach(end => end.on('error', () => { client.destroy(); server.destroy(); }));
+	}).listen(0, '127.0.0.1');
+	await once(port, 'listening');
+	const made = spawn('make', ['-s', 'portal'], { detached: true, stdio: ['ignore', 'pipe', 'ignore'],
+		env: { ...process.env, PGHOST: '127.0.0.1', PGPORT: port.address().port, PGDATABASE: 'pool' } });
+	const ours = address;
+	try {
+		const [said] = await once(made.stdout, 'data');
+		address = `${said}`.match(/^(http:\S+) is the portal on the server at 127\.0\.0\.1; \^C ends it\./)[1];
+		while (!await fetch(address).catch(() => null)) {
+			await wait(200);
+		}
+		await logIn(other, 'acme_app', 'acme');
+		assert.equal(await other.locator('tbody tr').count(), 50);
+	} finally {
+		process.kill(-made.pid, 'SIGINT');    // as ^C does
+		await once(made, 'close');
+		address = ours;
+		port.close();
+	}
+	assert.deepEqual(fs.readdirSync(home).filter(name => /^awspool\./.test(name)), [], 'nothing is left of it');
+});
+
+await test('a PHP that filters what is sent, which Adminer would undo, is refused', async () => {
+	for (const setting of ['filter.default=special_chars', 'filter.default_flags=4']) {
+		assert.match(execFileSync('php', ['-d', setting, 'contrib/portal/index.php']).toString(), /^This portal needs filter\.default/);
+	}
 });
 
 // Adminer itself warns of a row that it did not find.

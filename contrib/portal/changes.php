@@ -7,6 +7,7 @@
 
 const AT_ONCE = 1000;    // accounts deleted in one transaction
 const REPORTED = 200;    // rejected lines shown
+const NAMED = 5;         // accounts in use that are named
 
 trait AccountChanges {
 	private $report = '';    // rejected lines of a file, as HTML
@@ -26,16 +27,15 @@ trait AccountChanges {
 			$this->import($back);
 		} elseif (isset($_POST['delete'], $_POST['all'])) {
 			$where[] = 'position <= ' . q($_POST['upto']);    // what came since the page was shown is not meant
-			$where = implode(' AND ', $where);
-			$this->deleteAccounts($back, get_vals("SELECT account_id FROM awspool.accounts WHERE $where ORDER BY position"), $where);
+			$this->deleteAccounts($back, implode(' AND ', $where));
 		} elseif (isset($_POST['delete']) || isset($_POST['trash'])) {
-			$ids = $seen = array();
-			foreach (isset($_POST['trash']) ? array($_POST['trash']) : (array) $_POST['check'] as $check) {
+			$seen = array();
+			foreach (isset($_POST['trash']) ? array($_POST['trash']) : $_POST['check'] ?? array() as $check) {
 				parse_str($check, $row);
-				$ids[] = $row['where']['account_id'];
-				$seen[] = '(' . q($row['where']['provider']) . ', ' . q($row['where']['account_id']) . ', ' . q($row['where']['status']) . ')';
+				$row = $row['where'];
+				$seen[] = '(' . q($row['account_id']) . ', ' . q($row['position']) . ', ' . q($row['status']) . ')';
 			}
-			$this->deleteAccounts($back, $ids, '(provider, account_id, status) IN (' . ($seen ? implode(', ', $seen) : "('', '', '')") . ')');
+			$this->deleteAccounts($back, '(account_id, position, status) IN (' . implode(', ', $seen ?: array("('', 0, '')")) . ')', count($seen));
 		}
 		return true;
 	}
@@ -50,10 +50,10 @@ trait AccountChanges {
 			return $this->refuse($back, 'The file is no text in UTF-8: nothing was imported. Save it as "CSV UTF-8".');
 		}
 		$providers = $this->providers();
-		$call = '(' . q(count($providers) == 1 ? $providers[0] : $_POST['provider']) . ', ' . q($csv);
-		$row = $this->summary("awspool.import_csv$call, " . (isset($_POST['skip']) ? 'true' : 'false') . ')');
+		$arguments = q(count($providers) == 1 ? $providers[0] : $_POST['provider']) . ', ' . q($csv);
+		$row = $this->summary("import_csv($arguments, " . (isset($_POST['skip']) ? 'true' : 'false') . ')');
 		$error = connection()->error;
-		$this->report = $this->rejected($row ?: $this->summary("awspool.check_csv$call)"));
+		$this->report = $this->rejected($row ?: $this->summary("check_csv($arguments)"));
 		if (!$row) {
 			return $this->refuse($back, $this->report ? strtok($error, "\n") : $error);
 		}
@@ -63,9 +63,10 @@ trait AccountChanges {
 
 	// Of a file's report: how many lines came to what, and the first that were rejected.  Null if the call failed.
 	private function summary($call) {
-		$result = connection()->query("SELECT count(*) FILTER (WHERE outcome = 'added') AS added, count(*) FILTER (WHERE outcome = 'present') AS present,"
-			. " count(*) FILTER (WHERE outcome = 'rejected') AS rejected, (array_agg(line || E'\\t' || coalesce(account_id, '') || E'\\t' || detail ORDER BY line)"
-			. " FILTER (WHERE outcome = 'rejected'))[:" . REPORTED . "] AS lines FROM $call");
+		$result = connection()->query("WITH report AS (SELECT * FROM awspool.$call)"
+			. " SELECT count(*) FILTER (WHERE outcome = 'added') AS added, count(*) FILTER (WHERE outcome = 'present') AS present,"
+			. " count(*) FILTER (WHERE outcome = 'rejected') AS rejected, (SELECT json_agg(r) FROM (SELECT line, account_id, detail"
+			. " FROM report WHERE outcome = 'rejected' ORDER BY line LIMIT " . REPORTED . ') r) AS lines FROM report');
 		return $result ? $result->fetch_assoc() : null;
 	}
 
@@ -74,17 +75,20 @@ trait AccountChanges {
 			return '';
 		}
 		$report = "<table class='report'><thead><tr><th>Line<th>Account ID<th>Why it was rejected</thead>";
-		foreach (get_vals('SELECT unnest(' . q($row['lines']) . '::text[])') as $line) {
-			$report .= '<tr><td>' . implode('<td>', array_map('h', explode("\t", $line, 3)));
+		foreach (json_decode($row['lines'], true) as $line) {
+			$report .= '<tr><td>' . implode('<td>', array_map('h', $line));
 		}
 		$more = $row['rejected'] - REPORTED;
 		return "$report</table>" . ($more > 0 ? '<p>… and ' . format_number($more) . ' more.' : '');
 	}
 
-	// Deletes those of the accounts for which the condition still holds, and tells of the others.
-	private function deleteAccounts($back, $ids, $condition) {
+	// Deletes the accounts for which the condition holds, and holds still, and tells of the others.
+	private function deleteAccounts($back, $condition, $meant = null) {
+		$ids = get_vals("SELECT account_id FROM awspool.accounts WHERE $condition ORDER BY position");
+		$error = connection()->error;
+		$meant = $meant ?? count($ids);
 		$deleted = $inUse = 0;
-		$users = $error = '';
+		$users = '';
 		foreach (array_chunk($ids, AT_ONCE) as $some) {
 			$row = $this->deleteSome(implode(', ', array_map('q', $some)), $condition);
 			if (!$row) {
@@ -95,23 +99,25 @@ trait AccountChanges {
 			$inUse += $row['in_use'];
 			$users = $users ?: $row['users'];
 		}
-		$message = format_number($deleted) . ' of ' . format_number(count($ids)) . ' account' . (count($ids) == 1 ? '' : 's') . ' deleted.'
-			. ($inUse ? ' ' . format_number($inUse) . ' in use by an order: ' . h($users) . ($inUse > 10 ? ', …' : '') . '.' : '');
+		$message = format_number($deleted) . ' of ' . format_number($meant) . ' account' . ($meant == 1 ? '' : 's') . ' deleted.'
+			. ($inUse ? ' ' . format_number($inUse) . ' in use: ' . $users . ($inUse > NAMED ? ', …' : '') . '.' : '');
 		if ($error != '') {
 			return $this->refuse($back, "$error\n$message");
 		}
-		$gone = count($ids) - $deleted - $inUse;
+		$gone = $meant - $deleted - $inUse;
 		$message .= $gone ? ' ' . format_number($gone) . ' changed or gone since this page was shown.' : '';
-		redirect($back, $deleted ? $message : "<strong class='error'>Nothing was changed.</strong> $message");
+		redirect($back, ($deleted ? '' : "<strong class='error'>Nothing was changed.</strong> ") . h($message));
 	}
 
 	// Nobody can claim an account between the look and the deletion: that would fail, and is tried again.  Null if it failed.
 	private function deleteSome($ids, $condition) {
 		for ($tries = 5; $tries > 0; $tries--) {
 			connection()->query('BEGIN ISOLATION LEVEL REPEATABLE READ');
-			$result = connection()->query("SELECT count(*) FILTER (WHERE outcome = 'deleted') AS deleted, count(*) FILTER (WHERE outcome = 'in_use') AS in_use,"
-				. " array_to_string((array_agg(d.account_id ORDER BY d.account_id) FILTER (WHERE outcome = 'in_use'))[:10], ', ') AS users"
-				. " FROM (SELECT provider, array_agg(account_id) AS ids FROM awspool.accounts WHERE account_id IN ($ids) AND $condition GROUP BY provider) p"
+			$result = connection()->query("SELECT count(*) FILTER (WHERE outcome = 'deleted') AS deleted,"
+				. " count(*) FILTER (WHERE outcome = 'in_use') AS in_use, array_to_string((array_agg(d.account_id || ' (' || d.detail || ')'"
+				. " ORDER BY d.account_id) FILTER (WHERE outcome = 'in_use'))[:" . NAMED . "], ', ') AS users"
+				. ' FROM (SELECT provider, array_agg(account_id) AS ids FROM awspool.accounts'
+				. " WHERE account_id IN ($ids) AND $condition GROUP BY provider) p"
 				. ' CROSS JOIN LATERAL awspool.delete_accounts(p.provider, p.ids) d');
 			$error = connection()->error;
 			if (connection()->query($result ? 'COMMIT' : 'ROLLBACK') && $result) {

@@ -34,17 +34,15 @@ trait AccountForm {
 		if (isset($_GET['where'])) {
 			$shown = $_POST['seen'][$name] ?? (isset($_POST['save']) ? null : $value);
 			$seen = $shown === null ? '' : "<input type='hidden' name='seen[$name]' value='" . h($shown) . "'>";
-			if (!in_array($name, array('marketplace', 'model'))) {
+			if (!$this->mayChange() || !in_array($name, array('marketplace', 'model'))) {
 				return "<output id='f-$name'>" . ($this->selectVal(h($shown), '', $field, $shown) ?: '–') . "</output>$seen";
 			}
 		}
-		switch ($name) {
-			case 'provider':
-				return $this->providerInput($attrs, $value);
-			case 'model':
-				return "<select$attrs>" . optionlist(array('SPAM', 'ECAM'), $value) . "</select>$seen";
+		if ($name == 'provider') {
+			return $this->providerInput($attrs, $value);
 		}
-		return "<input$attrs value='" . h($value) . "' autocomplete='off' autocapitalize='off'>$seen";
+		return ($name == 'model' ? "<select$attrs>" . optionlist(array('SPAM', 'ECAM'), $value) . '</select>'
+			: "<input$attrs value='" . h($value) . "' autocomplete='off' autocapitalize='off'>") . $seen;
 	}
 
 	function editFunctions($field) {
@@ -57,7 +55,8 @@ trait AccountForm {
 	}
 
 	function editRowPrint($table, $fields, $row, $update) {
-		echo '<h2>' . ($update ? 'Account ' . h($_GET['where']['account_id'] ?? '') : 'New Account') . "</h2>\n";
+		echo '<h2>' . ($update ? 'Account ' . h($_GET['where']['account_id']) : 'New Account') . "</h2>\n"
+			. ($this->mayChange() ? '' : "<p class='look'>You may look at accounts, and change nothing.\n");
 		if ($update && !$row) {
 			echo "<p class='error gone'>There is no such account any more.\n";
 		}
@@ -68,12 +67,12 @@ trait AccountForm {
 		return isset($_GET['where']) && !in_array($field['field'], array('marketplace', 'model')) ? false : q($value);
 	}
 
-	// Back to the list that was there, and the truth.
+	// Back to the list that was there, or to the next account, with the truth.
 	private function leaveForm() {
 		$account = 'Account ' . h($_GET['where']['account_id'] ?? $_POST['fields']['account_id']);
 		$done = isset($_POST['delete']) ? 'deleted' : (isset($_GET['where']) ? 'saved' : 'added');
-		$list = preg_match('~^[^?]*\?.*&select=accounts~', $_POST['referer']) ? $_POST['referer'] : ME . 'select=accounts';
-		redirect(isset($_POST['insert']) ? $_SERVER['REQUEST_URI'] : $list, connection()->affected_rows ? "$account was $done."
+		redirect(isset($_POST['insert']) ? remove_from_uri() : $_POST['referer'] ?? ME . 'select=accounts',
+			connection()->affected_rows ? "$account was $done."
 			: "<strong class='error'>Nothing was changed.</strong> $account was changed or deleted by somebody else since this page was shown.");
 	}
 }

@@ -12,64 +12,44 @@
  * Whatever else an address or a form asks for is dropped before Adminer sees
  * it.  The server and the database are those of PGHOST, PGPORT and PGDATABASE.
  *
- * Here are the pages and their tables; form.php has the form of one account,
- * changes.php what the buttons of the list do.
+ * Here are the pages and their tables; request.php has what is dropped,
+ * form.php the form of one account, changes.php what the buttons of the list do.
  */
 
+require __DIR__ . '/request.php';
 require __DIR__ . '/form.php';
 require __DIR__ . '/changes.php';
 
 const ADMINER = '/usr/share/adminer/adminer.php';
 const PAGES = array('accounts' => 'Accounts', 'pool_status' => 'Pool status', 'alerts' => 'Alerts');
+const COLUMNS = array('provider' => 'Provider', 'account_id' => 'Account ID', 'marketplace' => 'Marketplace',
+	'model' => 'Model', 'status' => 'Status', 'order_id' => 'Order', 'position' => 'Added');
 const STATUSES = array('ready', 'provisioning_in_progress', 'allocated', 'provisioning_failed', 'invalid');
-const COLUMNS = array('provider' => 'Provider', 'account_id' => 'Account ID', 'marketplace' => 'Marketplace', 'model' => 'Model',
-	'status' => 'Status', 'order_id' => 'Order', 'position' => 'Added');
+const SEARCHED = array('provider', 'account_id', 'marketplace', 'order_id', 'status');
 
 if (!is_readable(ADMINER) || preg_match('~^namespace ~m', file_get_contents(ADMINER, false, null, 0, 2000))) {
 	exit('This portal needs the package adminer of Debian 12, version 4.8.1.');
 }
-if (!in_array(ini_get('filter.default'), array('', 'unsafe_raw'))) {
-	exit('This portal needs filter.default of PHP to be unsafe_raw: with another, Adminer reads what was sent once more.');
-}
-if (!preg_match('~^[^\0]*$~uD', serialize(array($_GET, $_POST)))) {
-	http_response_code(400);
-	exit('What was sent is no text in UTF-8.');
-}
+restrict_request();
 chdir(__DIR__);    // where Adminer looks for adminer.css
-
-// Adminer shall know of this server, these pages and these fields alone, speak English, and not ask for a newer one.
-$_GET = array_intersect_key($_GET, array_flip(array('username', 'select', 'edit', 'where', 'find', 'order', 'desc', 'page', 'file', 'version')));
-$_POST = array_intersect_key($_POST, array_flip(array('auth', 'token', 'logout', 'check', 'all', 'delete', 'trash', 'import', 'provider',
-	'skip', 'fields', 'seen', 'upto', 'save', 'insert', 'referer')));
-$_COOKIE = array('adminer_lang' => 'en', 'adminer_version' => '1') + $_COOKIE;
-unset($_COOKIE['adminer_permanent']);
-if (isset($_POST['auth'])) {
-	$_POST['auth'] = array('driver' => 'pgsql', 'server' => '', 'db' => getenv('PGDATABASE')) + array_filter((array) $_POST['auth'], 'is_string');
-	unset($_POST['auth']['permanent']);
-}
-if (isset($_GET['username'])) {
-	$_GET += array('pgsql' => '', 'db' => getenv('PGDATABASE'), 'ns' => 'awspool');
-	if (($_GET['edit'] ?? '') === 'accounts') {
-		unset($_GET['select']);
-	} elseif (!in_array($_GET['select'] ?? '', array_keys(PAGES), true) || isset($_GET['edit'])) {
-		header('Location: ?' . http_build_query(array('pgsql' => '', 'username' => $_GET['username'], 'db' => $_GET['db'], 'ns' => 'awspool', 'select' => 'accounts')));
-		exit;
-	}
-}
-// The account of an edit, and what the form showed of it.
-if (isset($_GET['where'])) {
-	$_GET['where'] = array_intersect_key((array) $_GET['where'], array('provider' => 1, 'account_id' => 1))
-		+ array_intersect_key((array) ($_POST['seen'] ?? array()), array('marketplace' => 1, 'model' => 1, 'status' => 1));
-}
+ini_set('session.cookie_samesite', 'Lax');    // somebody else's page cannot send a form in the visitor's session
 
 function adminer_object() {
 	class AwspoolPortal extends Adminer {
 		use AccountForm, AccountChanges;
 
+		private $loggedIn = false;
+		private $forgotten = false;    // a form came, and no session to it
+		private $rowProvider = null;   // of the row that is being shown
+
 		function name() { return 'awspool'; }
 
 		function credentials() {
 			return array(getenv('PGHOST') . ':' . (getenv('PGPORT') ?: '5432'), $_GET['username'], get_password());
+		}
+
+		function login($role, $password) {
+			return $this->loggedIn = $password != '';
 		}
 
 		function csp() {
@@ -78,12 +58,19 @@ function adminer_object() {
 				'frame-src' => "'none'", 'frame-ancestors' => "'none'") + $csp[0]);
 		}
 
+		// A page begins.  Adminer would keep a form until its visitor has logged in and then do
+		// what it says, whoever filled it in: it is forgotten instead.
 		function head() {
+			if (!$this->loggedIn) {
+				$this->forgotten = (bool) $_POST;
+				$_POST = array();
+			}
 			echo "<meta name='viewport' content='width=device-width, initial-scale=1'>\n", script_src('portal.js?' . filemtime('portal.js'));
 			return true;
 		}
 
 		function loginForm() {
+			echo $this->forgotten ? "<p class='error'>Nothing was changed.\n" : '';
 			echo "<p><label for='username'>Role</label><input id='username' name='auth[username]' value='" . h($_GET['username'])
 				. "' autocomplete='username' autocapitalize='off' autofocus>"
 				. "<p><label for='password'>Password</label><input id='password' type='password' name='auth[password]' autocomplete='current-password'>"
@@ -95,7 +82,8 @@ function adminer_object() {
 			if ($missing != 'auth') {
 				echo "<ul id='tables'>";
 				foreach (PAGES as $page => $name) {
-					echo '<li><a href="' . h(ME) . "select=$page\"" . (in_array($page, array($_GET['select'], $_GET['edit'])) ? " aria-current='page'" : '') . ">$name</a>";
+					$here = in_array($page, array($_GET['select'], $_GET['edit'])) ? " aria-current='page'" : '';
+					echo '<li><a href="' . h(ME) . "select=$page\"$here>$name</a>";
 				}
 				echo "</ul><span class='role'>" . h($_GET['username']) . "</span>\n";
 			}
@@ -115,7 +103,7 @@ function adminer_object() {
 
 		private function mayChange() { return $this->providers() || $this->actsForAll(); }
 
-		// What else Adminer would show.
+		// What else Adminer would show, and where it would cut a text.
 		function selectQuery($query, $start, $failed = false) { return ''; }
 		function selectColumnsPrint($select, $columns) {}
 		function selectOrderPrint($order, $columns, $indexes) {}
@@ -124,6 +112,8 @@ function adminer_object() {
 		function selectLengthPrint($length) {}
 		function selectImportPrint() { return false; }
 		function dumpFormat() { return array(); }
+		function selectLengthProcess() { return ''; }
+		function queryTimeout() { return 1; }    // second, in which a list is counted; else its length is a guess
 
 		function tableName($status) {
 			return (string) (PAGES[$status['Name']] ?? '');
@@ -155,21 +145,32 @@ function adminer_object() {
 		}
 
 		function selectVal($val, $link, $field, $original) {
+			$name = $field['field'];
 			if ($val === null) {
 				return '';
 			}
-			if (in_array($field['field'], array('status', 'severity'))) {
+			if (in_array($name, array('status', 'severity'))) {
 				return "<span class='status $val'>" . strtr($val, '_', ' ') . '</span>';
 			}
-			$val = $field['field'] == 'days_left' ? round($val, 1) : $val;
-			$val = preg_match('~^(\d{4}-\d\d-\d\d \d\d:\d\d):[\d.:+-]+$~', $val, $date) ? "<time title='$val'>$date[1]</time>" : $val;
+			if ($name == 'position' || $field['type'] == 'timestamptz') {
+				return "<time title='$val'>" . substr($val, 0, 16) . '</time>';
+			}
+			$val = $name == 'days_left' ? round($val, 1) : $val;
 			return $link ? "<a href='" . h($link) . "'>$val</a>" : $val;
 		}
 
-		// From a pool to its accounts, and from an alert to its account.
+		// From a pool to its accounts, and to an account from an alert, or for who may only look.
+		// Not null: of that, Adminer makes a link if the text looks like one.
 		function selectLink($val, $field) {
-			return $val !== null && $_GET['select'] != 'accounts' && in_array($field['field'], array('marketplace', 'account_id'))
-				? ME . "select=accounts&find[$field[field]]=" . urlencode($val) : null;
+			$name = $field['field'];
+			if ($name == 'provider') {
+				$this->rowProvider = $val;
+			}
+			if ($name == 'marketplace' && $_GET['select'] != 'accounts') {
+				return ME . 'select=accounts&' . http_build_query(array('find' => array('provider' => $this->rowProvider, 'marketplace' => $val)));
+			}
+			return $name == 'account_id' && $val && !($_GET['select'] == 'accounts' && $this->mayChange())
+				? ME . "edit=accounts&where[account_id]=" . urlencode($val) : '';
 		}
 
 		// Whatever changes data comes by here.  What the server objects to is shown without its jargon.
@@ -185,12 +186,7 @@ function adminer_object() {
 		function selectLinks($status, $set = '') {
 			$page = $status['Name'];
 			if ($page != 'alerts') {
-				$alerts = get_rows("SELECT * FROM awspool.alerts ORDER BY severity, since LIMIT 4");
-				foreach (array_slice($alerts, 0, 3) as $alert) {
-					echo "<p role='alert' class='alert " . h($alert['severity']) . "'><strong>" . h("$alert[severity]: $alert[alert]") . '</strong> '
-						. h("$alert[provider] $alert[marketplace] $alert[account_id]") . " <span>" . h($alert['detail']) . "</span>\n";
-				}
-				echo count($alerts) > 3 ? "<p class='alert more'><a href='" . h(ME) . "select=alerts'>All alerts</a>\n" : '';
+				$this->alertsPrint();
 			}
 			echo '<h2>' . PAGES[$page] . "</h2>\n<div class='actions $page" . ($this->mayChange() ? '' : ' look') . "'>";
 			if ($page == 'accounts') {
@@ -200,26 +196,37 @@ function adminer_object() {
 			echo "</div>\n";
 		}
 
+		private function alertsPrint() {
+			$alerts = get_rows('SELECT * FROM awspool.alerts ORDER BY severity, since LIMIT 4');
+			foreach (array_slice($alerts, 0, 3) as $alert) {
+				echo "<p role='alert' class='alert " . h($alert['severity']) . "'><strong>" . h("$alert[severity]: $alert[alert]") . '</strong> '
+					. h("$alert[provider] $alert[marketplace] $alert[account_id]") . ' <span>' . h($alert['detail']) . "</span>\n";
+			}
+			echo count($alerts) > 3 ? "<p class='alert more'><a href='" . h(ME) . "select=alerts'>All alerts</a>\n" : '';
+		}
+
 		function selectSearchPrint($where, $columns, $indexes) {
 			if ($_GET['select'] != 'accounts') {
 				return;
 			}
-			foreach (array('account_id' => 'Account ID', 'marketplace' => 'Marketplace', 'order_id' => 'Order') as $name => $label) {
-				echo "<label>$label <input type='search' name='find[$name]' value='" . h($_GET['find'][$name]) . "'></label>\n";
+			foreach (SEARCHED as $name) {
+				$value = $_GET['find'][$name];
+				if ($name == 'status') {
+					echo "<label>Status <select name='find[status]'><option value=''>any" . optionlist(array_combine(STATUSES,
+						array_map(function ($status) { return strtr($status, '_', ' '); }, STATUSES)), $value) . "</select></label>\n";
+				} elseif ($name != 'provider' || count($this->providers()) != 1) {
+					echo '<label>' . COLUMNS[$name] . " <input type='search' name='find[$name]' value='" . h($value) . "'></label>\n";
+				}
 			}
-			echo "<label>Status <select name='find[status]'><option value=''>any";
-			foreach (STATUSES as $status) {
-				echo "<option value='$status'" . ($_GET['find']['status'] == $status ? ' selected' : '') . '>' . strtr($status, '_', ' ');
-			}
-			echo "</select></label> <input type='submit' value='Search'>" . ($where ? " <a href='" . h(ME) . "select=accounts'>Show all</a>" : '') . "\n";
+			echo "<input type='submit' value='Search'>" . ($where ? " <a href='" . h(ME) . "select=accounts'>Show all</a>" : '') . "\n";
 		}
 
 		function selectSearchProcess($fields, $indexes) {
 			$where = array();
-			foreach ($_GET['select'] == 'accounts' ? array_filter((array) $_GET['find'], 'is_string') : array() as $name => $value) {
-				$value = trim($value);
-				if ($value != '' && in_array($name, array('account_id', 'marketplace', 'order_id', 'status'))) {
-					$where[] = $name == 'account_id' && strlen($value) < 12 ? "strpos(account_id, " . q($value) . ') > 0' : "$name = " . q($value);
+			foreach ($_GET['select'] == 'accounts' ? SEARCHED : array() as $name) {
+				$value = trim((string) $_GET['find'][$name]);
+				if ($value != '') {
+					$where[] = $name == 'account_id' && strlen($value) < 12 ? 'strpos(account_id, ' . q($value) . ') > 0' : "$name = " . q($value);
 				}
 			}
 			return $where;
@@ -241,15 +248,22 @@ function adminer_object() {
 		function backwardKeysPrint($keys, $row) {
 			if ($keys) {
 				$id = h($row['account_id']);
-				$check = http_build_query(array('where' => array_intersect_key($row, array('provider' => 1, 'account_id' => 1, 'status' => 1))));
+				$check = http_build_query(array('where' => array_intersect_key($row, array_flip(array('account_id', 'position', 'status')))));
 				echo "<button class='trash' name='trash' value='" . h($check) . "' data-id='$id' title='Delete $id' aria-label='Delete $id'></button>"
 					. confirm("Delete account $id?", "qsl('button')");
 			}
 		}
 
+		// Below the list: how many there are, which Adminer guesses, and what to do with those that are selected.
 		function selectCommandPrint() {
-			if ($_GET['select'] == 'accounts' && $this->mayChange()) {
-				echo "<input type='hidden' name='upto' value='" . connection()->result('SELECT max(position) FROM awspool.accounts') . "'>"
+			if ($_GET['select'] != 'accounts') {
+				return false;
+			}
+			foreach (slow_query(count_rows('accounts', $this->selectSearchProcess(null, null), false, array())) as $rows) {
+				echo script("wholeResult($rows, '" . format_number($rows) . "');");
+			}
+			if ($this->mayChange()) {
+				echo "<input type='hidden' name='upto' value='" . connection()->result('SELECT position FROM awspool.accounts ORDER BY position DESC LIMIT 1') . "'>"
 					. "<fieldset><legend>Selected <span id='selected'></span></legend><div><input type='submit' name='delete' value='Delete Selected'>"
 					. confirm('Delete the selected accounts? Those that an order is using stay.') . "</div></fieldset>\n";
 			}

@@ -18,3 +18,13 @@ addEventListener('DOMContentLoaded', function () {
 	qs('#all-page').setAttribute('aria-label', 'Select all on this page');
 	qs('#table thead th:last-child').textContent = 'Delete';
 });
+
+// Below the list Adminer guesses how many rows there are: "~ 10,008 rows".
+function wholeResult(rows, text) {
+	var all = qs('[name=all]'), label = all.parentNode.lastChild;
+
+	label.data = label.data.replace(/^~ [\d,]+/, text);
+	all.onclick = function () {
+		selectCount('selected', this.checked ? rows : formChecked(this, /check/));
+	};
+}
