@@ -345,6 +345,7 @@ ask_for_provider(NewAccount **accounts, int n, Purpose purpose)
 static void
 call(NewAccount **accounts, int n, Purpose purpose)
 {
+	const FunctionName *name = named(purpose);
 	Caller		caller;
 	Oid			function;
 	EState	   *estate;
@@ -352,8 +353,12 @@ call(NewAccount **accounts, int n, Purpose purpose)
 	Tuplestorestate *store;
 	TupleTableSlot *slot;
 
+	/* It may have gone since: what was asked for another provider did that. */
+	if (name == NULL)
+		return;
+
 	awspool_begin_queries(&caller);
-	function = find_function(named(purpose));
+	function = find_function(name);
 	estate = CreateExecutorState();
 	TupleDescInitEntry(desc, 1, NULL, TEXTOID, -1, 0);
 	awspool_finish_desc(desc);
