@@ -59,6 +59,13 @@ DROP ROLE regress_awspool_restorer;
 SELECT account_id FROM awspool.add_account('acme', '700000000042', 'MP-0000', 'SPAM');
 SELECT * FROM by_age WHERE account_id LIKE '70000000004_';
 
+-- Many are drawn at once, but not what the session keeps of a CACHE.
+ALTER SEQUENCE awspool.account_position CACHE 20;
+SELECT count(*) FROM awspool.import_csv('acme', (SELECT string_agg(700000000200 + n || ';MP-0000;SPAM', E'\n') FROM generate_series(1, 30) n));
+SELECT account_id FROM awspool.add_account('acme', '700000000043', 'MP-0000', 'SPAM');
+SELECT count(*) - count(DISTINCT position) AS twice FROM by_age;
+ALTER SEQUENCE awspool.account_position CACHE 1;
+
 -- The log.
 SELECT last_value AS last FROM awspool.account_log_log_id_seq \gset
 INSERT INTO awspool.account_log (log_id, provider, account_id, at, actor, event) OVERRIDING SYSTEM VALUE
