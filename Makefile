@@ -110,7 +110,7 @@ DATA = $(sort $(notdir $(wildcard $(here)/awspool--*.sql)))
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md CONTRIBUTING.md LICENSE \
 	doc/awspool.md doc/torture.md doc/failover.md doc/model.md doc/scale.md doc/portal.png \
 	bench/results.md bench/results.svg \
-	$(patsubst %,bench/%/results.md,limit before bare batch instructions reads reads-100) \
+	$(patsubst %,bench/%/results.md,limit before bare batch instructions counts reads reads-100) \
 	$(addprefix test/clients/,psycopg3.py sqlalchemy_orm.py django_orm.py \
 		node_postgres.js drizzle.js typeorm.js Jdbc.java) \
 	$(addprefix contrib/monitoring/,README.md queries.yaml rules.yaml rules-test.yaml psqlrc) \

@@ -491,15 +491,15 @@ scenario_counts()
 	hold_snapshot
 	run awspool claim 8 -T "$held_seconds"
 	time_look pool_status copy "under the snapshot" 50
-	time_look scrape copy "under the snapshot" 50
+	time_look scrape copy "under the snapshot"
 }
 
-# time_look NAME DATABASE WHEN MILLISECONDS
+# time_look NAME DATABASE WHEN [MILLISECONDS]
 time_look()
 {
 	local round
 
-	line "$1 $3, ms" "" "<= $4"
+	line "$1 $3, ms" "" "${4:+<= $4}"
 	for ((round = 1; round <= rounds; round++)); do
 		send_read "$1" awspool "$2" -T "$duration"
 		record $round awspool "$(said "$1" 'latency average =')"
