@@ -63,7 +63,6 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_trigger.h"
-#include "commands/sequence.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_func.h"
