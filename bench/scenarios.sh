@@ -26,27 +26,30 @@ scenario_hot()
 # The first two of these more exactly.
 scenario_limit()
 {
-	scenario "One hot pool, in turns" \
-		"As the hot pool, but both sides keep their database and stay connected; each claims for a quarter of a second while the other one is stopped, then it is the other's turn."
-	stock "limit awspool" $((6 * rounds * $(most_in_turns)))
-	orders=0
-	for_1_8_32 "limit awspool" claim "" "1 1 0.95" take_turns
-	for_1_8_32 "limit awspool" claim_for_order ", with an order id" "1 1 0.95" take_turns
-	stocked=()
+	scenario "One hot pool, in turns" "As the hot pool, but $taking_turns."
+	claim_in_turns "limit awspool" "1 1 0.95"
 }
 
 # Both libraries in one server, which each database chooses from.
 scenario_before()
 {
 	scenario "The release before" \
-		"As the hot pool, side by side with version 1.0, which is the limit here. Both sides keep their database and stay connected; each claims for a quarter of a second while the other one is stopped, then it is the other's turn."
+		"As the hot pool, side by side with version 1.0, which is the limit here, but $taking_turns."
 	make_before
-	stock "before awspool" $((6 * rounds * $(most_in_turns)))
-	orders=0
-	for_1_8_32 "before awspool" claim "" "0.92 0.92 0.92" take_turns
-	for_1_8_32 "before awspool" claim_for_order ", with an order id" "0.92 0.92 0.92" take_turns
-	stocked=()
+	claim_in_turns "before awspool" "0.92 0.92 0.92"
 	count_work_of "before awspool"
+}
+
+taking_turns="both sides keep their database and stay connected; each claims for a quarter of a second while the other one is stopped, then it is the other's turn"
+
+# claim_in_turns "TWO SIDES" "TARGETS"
+claim_in_turns()
+{
+	stock "$1" $((6 * rounds * $(most_in_turns)))
+	orders=0
+	for_1_8_32 "$1" claim "" "$2" take_turns
+	for_1_8_32 "$1" claim_for_order ", with an order id" "$2" take_turns
+	stocked=()
 }
 
 # What is left of the difference without two things that 1.0 does not have.
@@ -655,7 +658,7 @@ count_instructions()
 {
 	local to_begin=$(instructions_of "$1" "SELECT")
 
-	instructions_of "$1" "$(loop_of_claims 100 NULL)" >"$work/warmed"
+	instructions_of "$1" "$(loop_of_claims 100 NULL)" >/dev/null	# to warm up
 	record_instructions "$1" "a claim" 1000 "$(instructions_of "$1" "$(loop_of_claims 1000 NULL)")"
 	record_instructions "$1" "a claim with an order id" 1000 \
 		"$(instructions_of "$1" "$(loop_of_claims 1000 "'order-' || i")")"
