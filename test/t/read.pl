@@ -22,7 +22,7 @@ my $seed = $ENV{SEED} || int(rand(1_000_000)) + 1;
 srand $seed;
 note "seed $seed";
 
-my $node = start_pool('read', conf => "jit = off\nlog_min_duration_statement = 300\nstatement_timeout = 15min");
+my $node = start_pool('read', conf => "jit = off\nautovacuum_naptime = 1s\nlog_min_duration_statement = 300\nstatement_timeout = 15min");
 
 # Every status, with and without an order, of three providers in three pools;
 # positions that are not in the order of ids or times.
@@ -99,7 +99,9 @@ $copies{''} = 'copy_postgres';
 for my $copy (values %copies)
 {
 	$node->safe_psql('postgres',
-		"ANALYZE $copy; CREATE VIEW barrier_$copy WITH (security_barrier) AS
+		"CREATE INDEX ON $copy (account_id); CREATE INDEX ON $copy (order_id);
+		 CREATE INDEX ON $copy (position); VACUUM ANALYZE $copy;
+		 CREATE VIEW barrier_$copy WITH (security_barrier) AS
 			SELECT * FROM $copy WHERE status <> 'allocated' AND left(model, 1) = 'S';
 		 GRANT SELECT ON barrier, $copy, barrier_$copy TO PUBLIC");
 }
