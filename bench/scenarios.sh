@@ -526,7 +526,7 @@ scenario_reads()
 			[[ $name-$n != by_failed_order-0 ]] || continue
 			time_read $name "$n"
 		done
-		count_read_buffers $name "${behind[-1]}"
+		tell_read_buffers $name "${behind[@]}"
 	done
 }
 
@@ -566,28 +566,39 @@ send_read()
 		>"$work/pgbench.$database.$1" 2>&1 || give_up "pgbench failed: $(tail -n 5 "$work/pgbench.$database.$1")"
 }
 
-# count_read_buffers NAME MILLIONS: of executing it the second time in a session,
-# which knows its catalogs then.
-count_read_buffers()
+# tell_read_buffers NAME MILLIONS...: behind the most; where many rows are written,
+# how much more that is than behind the fewest.
+tell_read_buffers()
 {
-	local target buffers
+	local fewest=1 target text="${1//_/ }, buffers"
 
 	case $1 in
 		by_*) target="<= 8" ;;
 		join_*) target="<= 8000" ;;
 		oldest | newest | next_page | ready) target="<= 12" ;;
 		overdue) target="<= 30" ;;
+		move_*)
+			target="<= 1.2"
+			text+=", ${*: -1} to $2 million"
+			fewest=$(read_buffers "$1" "$2")
+			;;
 		*) return 0 ;;
 	esac
-	"read_$1" awspool | sed '/^\\set/d; s/^SELECT/EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) &/
+	line "$text" "" "$target"
+	record 1 awspool "$(awk "BEGIN { print $(read_buffers "$1" "${@: -1}") / $fewest }")"
+}
+
+# read_buffers NAME MILLIONS: of executing it the second time in a session, which
+# knows its catalogs then.
+read_buffers()
+{
+	"read_$1" awspool | sed '/^\\set/d; s/^\(SELECT\|UPDATE\)/EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) &/
 		s/:id/$$200000777777$$/; s/:order/$$777777$$/; s/:failed/$$777780$$/; s/:position/2500000/' \
 		>"$work/explain"
-	buffers=$(in_private psql -XqAt -U app -d "reads-$2" -f "$work/explain" -c '\echo again' -f "$work/explain" |
+	in_private psql -XqAt -U app -d "reads-$2" -f "$work/explain" -c '\echo again' -f "$work/explain" |
 		awk '/^again/ { again = 1 }
 			again && /Buffers: shared/ && !n { gsub(/[^0-9]+/, " "); n = $1 + $2 }
-			END { print n }')
-	line "${1//_/ }, buffers" "" "$target"
-	record 1 awspool "$buffers"
+			END { print n }'
 }
 
 # How much one claim writes and reads.  Without full page writes, which depend

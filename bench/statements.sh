@@ -272,9 +272,11 @@ read_move_a_thousand()
 	if [ "$1" = limit ]; then
 		table=awspool.account provider="provider = '1' AND"
 	fi
-	echo "BEGIN; UPDATE $table SET marketplace = 'MP-0009' WHERE $provider status = 'ready' AND account_id IN (
+	echo "BEGIN;
+UPDATE $table SET marketplace = 'MP-0009' WHERE $provider status = 'ready' AND account_id IN (
 		SELECT account_id FROM $(accounts_of "$1") marketplace = 'MP-0000' AND status = 'ready'
-		ORDER BY position LIMIT 1000);" 'ROLLBACK;'
+		ORDER BY position LIMIT 1000);
+ROLLBACK;"
 }
 
 read_count()
