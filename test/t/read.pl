@@ -22,7 +22,7 @@ my $seed = $ENV{SEED} || int(rand(1_000_000)) + 1;
 srand $seed;
 note "seed $seed";
 
-my $node = start_pool('read', conf => "jit = off\nautovacuum_naptime = 1s\nlog_min_duration_statement = 300\nstatement_timeout = 15min");
+my $node = start_pool('read', conf => "jit = off\nautovacuum = on\nautovacuum_naptime = 1s\nlog_min_duration_statement = 300\nstatement_timeout = 15min");
 
 # Every status, with and without an order, of three providers in three pools;
 # positions that are not in the order of ids or times.
