@@ -125,6 +125,22 @@ SELECT pg_temp.read_by('SELECT * FROM ROWS FROM (awspool.visible_accounts(), gen
 SELECT count(*) FROM (SELECT (awspool.visible_accounts()).account_id FROM json_to_recordset('[{"provider": "acme", "account_id": "900000000001"}]') t (provider text, account_id text)
   WHERE t.account_id = '900000000001') x;
 
+-- Begun again and again, and each time past entries of rows that are gone, at the
+-- head of what each of several providers has
+SET ROLE regress_awspool_both;
+INSERT INTO awspool.accounts (provider, account_id, marketplace, model)
+SELECT p, (910000000000 + 10 * i + length(p))::text, 'MP-0005', 'SPAM' FROM unnest('{acme,other}'::text[]) p, generate_series(1, 3) i;
+DELETE FROM awspool.accounts WHERE account_id IN ('910000000014', '910000000015');
+SELECT n, x.account_id FROM generate_series(0, 3) n CROSS JOIN LATERAL (SELECT account_id FROM awspool.accounts
+  WHERE status = 'ready' AND marketplace = 'MP-0005' AND position > n ORDER BY position LIMIT 1) x;
+DELETE FROM awspool.accounts WHERE marketplace = 'MP-0005';
+
+-- Where there is a marketplace, a status may be a parameter, for ever.
+PREPARE some_of(text, text) AS SELECT account_id FROM awspool.accounts WHERE status = $1 AND marketplace = $2 ORDER BY position LIMIT 5;
+SELECT count(*) FROM generate_series(1, 7) i, LATERAL (SELECT pg_temp.read_by('EXECUTE some_of(''ready'', ''MP-0001'')') OFFSET 0 * i) x;
+SELECT pg_temp.read_by('EXECUTE some_of(''ready'', ''MP-0001'')');
+SET ROLE regress_awspool_acme;
+
 --
 -- Whose accounts: found when the first row is read
 --
@@ -181,6 +197,23 @@ FETCH BACKWARD 1 FROM held;
 COMMIT;
 FETCH ALL FROM held;
 CLOSE held;
+
+-- and not if it may not.  While it is open it holds one lock on the table.
+\set VERBOSITY sqlstate
+BEGIN;
+DECLARE only_forward NO SCROLL CURSOR FOR SELECT account_id FROM awspool.accounts ORDER BY position;
+FETCH 2 FROM only_forward;
+SELECT mode FROM pg_locks WHERE relation = 'awspool.account'::regclass AND pid = pg_backend_pid();
+SAVEPOINT s;
+FETCH BACKWARD 1 FROM only_forward;
+ROLLBACK TO s;
+CLOSE only_forward;
+SELECT mode FROM pg_locks WHERE relation = 'awspool.account'::regclass AND pid = pg_backend_pid();
+DECLARE unsaid CURSOR FOR SELECT account_id FROM awspool.accounts ORDER BY position;
+FETCH 2 FROM unsaid;
+FETCH BACKWARD 1 FROM unsaid;
+ROLLBACK;
+\set VERBOSITY default
 
 -- A cursor and savepoints: what is undone meanwhile is not where it has come to,
 -- also if its first row was read by what is undone.
@@ -281,6 +314,33 @@ FETCH ALL FROM unread;
 SELECT account_id FROM awspool.accounts;
 ROLLBACK;
 \set VERBOSITY default
+
+-- A kept plan is made anew when an index is dropped, and when the table has grown.
+RESET ROLE;
+SET plan_cache_mode = force_generic_plan;
+SET ROLE regress_awspool_acme;
+PREPARE failed AS SELECT account_id FROM awspool.accounts WHERE status IN ('provisioning_failed', 'invalid');
+EXECUTE failed;
+SELECT pg_temp.read_by('EXECUTE failed');
+RESET ROLE;
+BEGIN;
+DROP INDEX awspool.account_failed;
+SET ROLE regress_awspool_acme;
+EXECUTE failed;
+SELECT pg_temp.read_by('EXECUTE failed');
+ROLLBACK;
+BEGIN;
+TRUNCATE awspool.account, awspool.account_log;
+ANALYZE awspool.account;
+PREPARE joined AS SELECT * FROM regress_awspool_order o JOIN awspool.accounts a USING (order_id);
+SELECT pg_temp.read_by('EXECUTE joined');
+INSERT INTO awspool.account (provider, account_id, marketplace, model)
+SELECT 'third', (800000000000 + i)::text, 'MP-0000', 'SPAM' FROM generate_series(1, 20000) i;
+SELECT pg_temp.read_by('EXECUTE joined');
+ANALYZE awspool.account;
+SELECT pg_temp.read_by('EXECUTE joined');
+ROLLBACK;
+RESET plan_cache_mode;
 
 -- Without the index that it needs: the function says which one.
 RESET ROLE;

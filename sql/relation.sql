@@ -21,7 +21,11 @@ FROM (VALUES
   ('awspool.account_pkey', $$SELECT awspool.check_csv('acme', '100000000001;MP-0000;SPAM')$$),
   ('awspool.account_log_used', $$SELECT awspool.import_csv('acme', '100000000002;MP-0000;SPAM')$$),
   ('awspool.account_ready', $$SELECT awspool.claim_account('acme', 'MP-0000')$$),
-  ('awspool.account_order', $$SELECT awspool.claim_account('acme', 'MP-0000', 'O-1')$$)
+  ('awspool.account_order', $$SELECT awspool.claim_account('acme', 'MP-0000', 'O-1')$$),
+  -- what is not needed, and what another one can do as well
+  ('awspool.account_failed', $$SELECT 1 / count(*) FROM awspool.accounts WHERE status = 'ready'$$),
+  ('awspool.account_pkey', $$SELECT 1 / count(*) FROM awspool.accounts WHERE account_id = '100000000001'$$),
+  ('awspool.account_ready', $$SELECT 1 / count(*) FROM awspool.accounts WHERE status = 'ready' AND marketplace = 'MP-0000'$$)
 ) c (index, statement) ORDER BY c.index, c.statement;
 UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'awspool.account_pkey'::regclass;
 SELECT outcome FROM awspool.check_csv('acme', '100000000001;MP-0000;SPAM');

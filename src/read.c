@@ -733,6 +733,7 @@ static void
 begin_sources(Reading *reading)
 {
 	const ReadWay *way = reading->way;
+	MemoryContext caller_context;
 	ListCell   *cell;
 
 	reading->nused = 0;
@@ -761,12 +762,16 @@ begin_sources(Reading *reading)
 
 	reading->merged = binaryheap_allocate(reading->nused, compare_sources,
 										  reading);
+	/* What an index allocates on its way it keeps, for the next rescan, too. */
+	caller_context =
+		MemoryContextSwitchTo(reading->css.ss.ps.state->es_query_cxt);
 	for (int i = 0; i < reading->nused; i++)
 	{
 		if (next_of(reading, &reading->sources[i]))
 			binaryheap_add_unordered(reading->merged,
 									 PointerGetDatum(&reading->sources[i]));
 	}
+	MemoryContextSwitchTo(caller_context);
 	binaryheap_build(reading->merged);
 }
 

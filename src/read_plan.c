@@ -25,6 +25,7 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
@@ -207,6 +208,13 @@ offer_ways(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	if (call == NULL || IS_DUMMY_REL(rel))
 		return;
 
+	/*
+	 * A plan is made anew, as that of a table is, when the table has become
+	 * another one, or ANALYZE finds that it has grown.
+	 */
+	root->glob->relationOids = list_append_unique_oid(root->glob->relationOids,
+													  awspool_relation("account"));
+
 	/* If an index is missing that all can be read by, the function says so. */
 	if (!has_indexes(&awspool_read_ways[READ_ALL]))
 		return;
@@ -279,8 +287,8 @@ is_our_function(Oid function)
 }
 
 /*
- * Whether the indexes of a way are there, with all its columns: the script of
- * version 1.0 made fewer.
+ * Whether the indexes of a way are there, with all its columns, and valid: the
+ * script of version 1.0 made fewer.
  */
 static bool
 has_indexes(const ReadWay *way)
@@ -290,13 +298,8 @@ has_indexes(const ReadWay *way)
 
 	for (size_t i = 0; i < lengthof(way->indexes); i++)
 	{
-		Oid			index;
-
-		if (way->indexes[i] == NULL)
-			continue;
-		index = awspool_find_relation(way->indexes[i]);
-		if (!SearchSysCacheExists2(ATTNUM, ObjectIdGetDatum(index),
-								   Int16GetDatum(columns)))
+		if (way->indexes[i] != NULL &&
+			!awspool_has_index(way->indexes[i], columns))
 			return false;
 	}
 	return true;
@@ -590,7 +593,8 @@ share_of_statuses(const ReadWay *way, double accounts)
 
 /*
  * How many entries an index has, of all providers together, as its size tells;
- * none if there is no such index, in the script of version 1.0.
+ * none if there is no such index, in the script of version 1.0.  For that it
+ * need not be valid.
  *
  * The server knows from a sample, in which of a few accounts among millions
  * there may be none.  To expect too few, and read them once for each row of a
@@ -599,16 +603,18 @@ share_of_statuses(const ReadWay *way, double accounts)
 static double
 count_entries(const char *name, double accounts)
 {
-	Relation	index;
+	Oid			relation = awspool_find_relation(name);
+	Relation	index = NULL;
 	BlockNumber pages;
 	double		entries;
 	double		all_visible;
 
-	if (!OidIsValid(awspool_find_relation(name)))
+	if (OidIsValid(relation))
+		index = try_relation_open(relation, AccessShareLock);
+	if (index == NULL)
 		return 0;
-	index = awspool_open_index(name, AccessShareLock);
 	estimate_rel_size(index, NULL, &pages, &entries, &all_visible);
-	index_close(index, AccessShareLock);
+	relation_close(index, AccessShareLock);
 	return Max(entries, Min((double) pages * ENTRIES_OF_PAGE,
 							accounts * LOST_IN_SAMPLE));
 }

@@ -18,6 +18,7 @@ my $node = start_pool('explain', conf => "jit = off\nenable_hashjoin = off\nenab
 
 $node->safe_psql('postgres', <<'SQL');
 CREATE ROLE regress_awspool_acme;
+CREATE ROLE regress_awspool_nobody;
 SELECT awspool.grant_provider('acme', 'regress_awspool_acme');
 INSERT INTO awspool.accounts (provider, account_id, marketplace, model)
 SELECT 'acme', (900000000000 + i)::text, 'MP-000' || i % 2, 'SPAM' FROM generate_series(1, 300) i;
@@ -54,10 +55,10 @@ my @queries = (
 # All of them twice, so that caches are warm.
 sub plan_of
 {
-	my ($sql) = @_;
+	my ($sql, $role) = @_;
 	my $asked =
 	  "EXPLAIN (ANALYZE, BUFFERS, VERBOSE, TIMING OFF, COSTS OFF, SUMMARY OFF) $sql;\n";
-	my $script = "SET ROLE regress_awspool_acme;\n$asked\\echo again\n$asked";
+	my $script = "SET ROLE $role;\n$asked\\echo again\n$asked";
 	my ($plan) = $node->safe_psql('postgres', $script) =~ /^again\n(.*)/ms;
 
 	$plan =~ s/^Planning:\n(  .*\n?)*//m;
@@ -67,7 +68,11 @@ sub plan_of
 }
 
 $node->safe_psql('postgres', 'VACUUM ANALYZE awspool.account');
-my @alone = map { [ plan_of($_->[1]) ] } @queries;
+my %alone;
+for my $role ('regress_awspool_acme', 'regress_awspool_nobody')
+{
+	$alone{$role} = [ map { [ plan_of($_->[1], $role) ] } @queries ];
+}
 
 # Before and behind the caller's in every index, some of them with ids and
 # orders that are asked for.
@@ -87,12 +92,16 @@ SQL
 for my $n (0 .. $#queries)
 {
 	my ($lookups, $sql) = @{ $queries[$n] };
-	my ($plan, $pages) = plan_of($sql);
-	my ($plan_alone, $pages_alone) = @{ $alone[$n] };
+	my ($plan, $pages) = plan_of($sql, 'regress_awspool_acme');
+	my ($plan_alone, $pages_alone) = @{ $alone{regress_awspool_acme}[$n] };
 
 	is($plan, $plan_alone, "the same plan beside @{[OTHERS]} others: $sql");
 	cmp_ok($pages, '<=', $pages_alone + 3 * $lookups, 'and hardly more pages')
 	  or diag "$pages_alone pages without them";
+
+	# Who may act for nobody reads nothing, whatever there is.
+	is_deeply([ plan_of($sql, 'regress_awspool_nobody') ],
+		$alone{regress_awspool_nobody}[$n], 'and the same pages for who has none');
 }
 
 # What is estimated is the same for what others have very much of as for what nobody has.
