@@ -190,6 +190,7 @@ SELECT FROM awspool.import_csv('acme', file(1, 10));
 SELECT FROM awspool.claim_account('acme', 'MP-0001', 'order-1');
 SELECT FROM awspool.allocate_account('acme', id(1));
 SELECT FROM awspool.claim_account('acme', 'MP-0001', 'order-2');
+SELECT FROM awspool.add_account('other', id(900), 'MP-0001', 'SPAM');
 END
 for my $call (
 	"claim_account('acme', 'MP-0001', 'order-' || 1 + i % 2)",
@@ -201,7 +202,9 @@ for my $call (
 	"import_csv('acme', file(3, 4 + i % 2))",
 	"check_csv('acme', file(3, 4 + i % 2))",
 	"delete_accounts('acme', ARRAY[id(2 + i % 2 * 997)])",
-	"account_history('acme', id(1 + i % 2))")
+	"account_history('acme', id(1 + i % 2))",
+	'accounts a WHERE a.account_id = ANY (ARRAY[id(1 + i % 10), id(2)])',
+	'accounts a WHERE a.position = (SELECT position FROM awspool.accounts WHERE position >= i % 3 ORDER BY position LIMIT 1)')
 {
 	# What each command has counted is kept until the transaction ends, or there
 	# are 65,536 of them (tally.c).
