@@ -2,22 +2,27 @@
 # make bench-scale: what three servers are worth beside one, what PgBouncer's
 # aliases cost, and how long a provider is held up that moves (doc/scale.md).
 # Works on private servers (test/lib.sh) with fsync, on the same disk and the same
-# cores, and ends with a table.
+# cores, and ends with the figures, as tables.
 #
-#	make bench-scale
+#	make bench-scale                             some minutes
 #	make bench-scale DURATION=10 ROUNDS=5 SIZES="100000 1000000"
+#	make bench-scale PUBLISH=yes                 the tables go into doc/scale.md,
+#	                                             in place of the last ones
 #
 # Sides that are compared run one after the other in each round; of the ratios
-# inside a round the median is told.
+# inside a round the median is told.  While a provider moves, clients claim at a
+# rate that its accounts outlast.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/lib.sh
+. test/report.sh
 
 duration=${DURATION:-5}
 rounds=${ROUNDS:-3}
 sizes=${SIZES:-100000 1000000}
-stock=$((duration * rounds * 20000))	# of each provider that sells: four sides, 5,000 a second
+max_tps=${MAX_TPS:-10000}	# more than the machine can do; decides the stock
+claim_rate=500	# claims a second while a provider moves
 
 # port_of SERVER: they are told apart by the names of their sockets.
 port_of()
@@ -118,29 +123,39 @@ claims_of()
 # claim PORT DATABASE PROVIDER CLIENTS: print claims in a second
 claim()
 {
-	in_private pgbench -n -c "$4" -j 1 -T "$duration" -h "$work" -p "$1" -U app -d "$2" \
-		-f "$(claims_of "$3")" | awk '/^tps/ { printf "%.0f\n", $3 }'
+	local tps
+
+	tps=$(in_private pgbench -n -c "$4" -j 1 -T "$duration" -h "$work" -p "$1" -U app \
+		-f "$(claims_of "$3")" "$2" | awk '/^tps/ { printf "%.0f\n", $3 }')
+	[ "${tps:-0}" != 0 ] || give_up "nothing was claimed of $3 in $duration s"
+	echo "$tps"
 }
 
 # claim_all PORTS...: by three providers at once, on these servers; print the sum
 claim_all()
 {
-	local i provider ports=("$@") all=()
+	local i provider pid ports=("$@") all=()
 
 	for i in 0 1 2; do
 		provider=one$i
 		[ "${ports[i]}" = 5431 ] || provider=three$i
-		claim "${ports[i]}" pool $provider \
-			4 >"$work/sum.$i" &
+		claim "${ports[i]}" pool $provider 4 >"$work/sum.$i" &
 		all+=($!)
 	done
-	wait "${all[@]}"
+	for pid in "${all[@]}"; do wait "$pid"; done
 	cat "$work"/sum.[012] | awk '{ sum += $1 } END { print sum }'
 }
 
 median()
 {
 	sort -g | awk '{ v[NR] = $1 } END { printf "%.2f", v[int((NR + 1) / 2)] }'
+}
+
+# check_stock SERVER SETTING: who finds none is faster.
+check_stock()
+{
+	[ "$(sql "$1" -c 'SELECT bool_and(ready > 0) FROM awspool.pool_status')" = t ] ||
+		give_up "a provider on $1 has sold all that it had: this takes larger $2"
 }
 
 compare_throughput()
@@ -160,10 +175,8 @@ compare_throughput()
 		awk "BEGIN { print $b / $a }" >>"$work/alias"
 		awk "BEGIN { print $d / $c }" >>"$work/three"
 	done
-	# who finds none is faster
 	for server in s1 s2 s3; do
-		[ "$(sql $server -c 'SELECT bool_and(ready > 0) FROM awspool.pool_status')" = t ] ||
-			give_up "$server has sold all that it has: this machine needs a larger stock"
+		check_stock $server MAX_TPS
 	done
 	echo "| claims by the alias, of direct ones; 8 clients | $(median <"$work/alias") |"
 	echo "| claims while REPLICA IDENTITY is FULL, of others; 8 clients | $(median <"$work/full") |"
@@ -176,35 +189,52 @@ move_while_selling()
 {
 	local said selling running=()
 
-	in_private pgbench -n -c 4 -j 1 -T 1000 -h "$work" -p 6432 -U app -d "$1" \
-		-f "$(claims_of "$1")" >"$work/errors" 2>&1 &
+	in_private pgbench -n -c 4 -j 1 -T 1000 -R $claim_rate -h "$work" -p 6432 -U app \
+		-f "$(claims_of "$1")" "$1" >"$work/errors" 2>&1 &
 	selling=$!
 	sleep 1
 	said=$(in_private contrib/scale/move ${4-} "$1" "$2" | tee -a "$work/moves" | tail -n 1)
 	note_children $selling
 	kill $selling "${running[@]}" 2>/dev/null || true	# all clients may have ended
 	wait $selling 2>/dev/null || true
+	check_stock "$2" SIZES
 	echo "| $3 | $(awk '{ print $1 }' <<<"$said") s | $(grep -o '[0-9.]* s$' <<<"$said") | $(grep -c ERROR "$work/errors") |"
+}
+
+# A table of the machine, one of throughput and one of moves.
+report()
+{
+	echo "| | |"; echo "|---|---|"
+	echo "| server | $(in_private postgres --version) |"
+	echo "| cores, with fsync on one disk | $(nproc) |"
+	echo "| rounds, seconds for each side | $rounds, $duration |"
+	compare_throughput
+	echo; echo "| a move, while 4 clients claim $claim_rate a second | in all | calls held up | calls that failed |"; echo "|---|---|---|---|"
+	for size in $sizes; do
+		add "size$size" s1 $((size / 2)) $((size / 2))
+		in_private contrib/scale/aliases
+		move_while_selling "size$size" s2 "$size accounts"
+		move_while_selling "size$size" s3 "$size accounts, copied ahead" --ahead
+	done
 }
 
 install_missing $(to_build) $(to_test)
 make_private_place
 in_private make -s "-j$(nproc)" install
 start_all
-for i in 0 1 2; do add one$i s1 $stock 0; done
-add three1 s2 $stock 0
-add three2 s3 $stock 0
+each=$((duration * rounds * max_tps))
+add one0 s1 $((4 * each)) 0	# of which all sides claim
+add one1 s1 $each 0
+add one2 s1 $each 0
+add three1 s2 $each 0
+add three2 s3 $each 0
 in_private env AWSPOOL_POOLER= contrib/scale/aliases
+trap end_children EXIT
 in_private pgbouncer -q "$work/pgbouncer.ini" 2>/dev/null &
 until in_private psql -XqAt -p 6432 -U pgbouncer -d pgbouncer -c 'SHOW VERSION' >/dev/null 2>&1; do sleep 0.1; done
 
-echo "| | |"; echo "|---|---|"
-compare_throughput
-echo; echo "| a move, while 4 clients claim | in all | calls held up | calls that failed |"; echo "|---|---|---|---|"
-for size in $sizes; do
-	add "size$size" s1 $((size / 5)) $((size * 4 / 5))
-	in_private contrib/scale/aliases
-	move_while_selling "size$size" s2 "$size accounts"
-	move_while_selling "size$size" s3 "$size accounts, copied ahead" --ahead
-done
+report | tee "$work/report.md"
 cat "$work/moves" >&2
+if [ -n "${PUBLISH-}" ]; then
+	publish doc/scale.md 'What was measured'
+fi

@@ -16,6 +16,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/lib.sh
+. test/report.sh
 
 fetch_programs()
 {
@@ -23,21 +24,6 @@ fetch_programs()
 		for package in patroni_*.deb etcd-server_*.deb; do
 			dpkg-deb -x "$package" "$programs" || exit
 		done)
-}
-
-# Put the report in place of what is under the first heading of doc/failover.md.
-publish()
-{
-	awk -v report="$1" '
-		/^## / && headings++ < 2 {
-			if (headings == 1) {
-				print $0 "\n"
-				while ((getline line <report) > 0) print line
-				print ""
-			}
-		}
-		headings != 1 { print }' doc/failover.md >"$work/failover.md"
-	cp "$work/failover.md" doc/failover.md
 }
 
 install_missing $(to_build) libdbd-pg-perl libipc-run-perl python3-dateutil \
@@ -49,22 +35,9 @@ quietly fetch_programs ||
 	give_up "the packages could not be fetched"
 in_private make -s install COPT=-Werror
 
-in_private env HA_PROGRAMS="$programs" HA_REPORT="$work/report.md" \
-	HA_OUTAGES="${OUTAGES-}" \
-	make -s prove_installcheck PROVE_FLAGS=--verbose PROVE_TESTS=test/ha.pl 2>&1 |
-	tee "$work/tests" | grep --line-buffered -E '^(#|ok|not ok)' || failed=1
-
-passed=$(grep -c '^ok ' "$work/tests") || true
-broken=$(grep -c '^not ok ' "$work/tests") || true
-[ "$broken" = 0 ] || failed=$broken
-[ "$passed" != 0 ] || failed=$((failed > 0 ? failed : 1))
-if [ "$failed" != 0 ]; then
-	rm -rf .ha
-	cp -R "$work/awspool/tmp_check/log" .ha || true
-	tail -n 20 "$work/tests"
-fi
-cat "$work/report.md" || true
+run_and_report test/ha.pl .ha HA_PROGRAMS="$programs" \
+	HA_OUTAGES="${OUTAGES-}" HA_REPORT="$work/report.md"
 if [ -n "${PUBLISH-}" ] && [ "$failed" = 0 ]; then
-	publish "$work/report.md"
+	publish doc/failover.md 'What was tried'
 fi
 finish

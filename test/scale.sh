@@ -9,6 +9,8 @@
 #	make test-scale MOVES=10     so many of the moves, by chance
 #	make test-scale SECONDS=60   no move begins after that; else all are made, which
 #	                             takes ten minutes or more
+#	make test-scale PUBLISH=yes  the report goes into doc/scale.md, in place of
+#	                             the last one
 #
 # If a rule was broken, what was said and the servers' logs are left in .scale.
 
@@ -16,23 +18,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-}
 . test/lib.sh
+. test/report.sh
 
 install_missing $(to_build) $(to_test) "postgresql-$SERVER-plproxy"
 make_private_place
 in_private make -s "-j$(nproc)" install COPT=-Werror
 
-in_private env SCALE_SEED="${SEED:-}" SCALE_MOVES="${MOVES:-}" \
-	SCALE_SECONDS="$seconds" SCALE_REPORT="$work/report.md" \
-	make -s prove_installcheck PROVE_FLAGS=--verbose \
-	PROVE_TESTS=test/scale/scale.pl 2>&1 | tee "$work/said" |
-	grep --line-buffered -E '^ *(not )?ok |^#' || failed=1
-
-passed=$(grep -c '^ok ' "$work/said") || true
-broken=$(grep -c '^not ok ' "$work/said") || true
-[ "$broken" = 0 ] || failed=$broken
-if [ "$failed" != 0 ]; then
-	rm -rf .scale
-	cp -R "$work/awspool/tmp_check/log" .scale
+run_and_report test/scale/scale.pl .scale \
+	SCALE_SEED="${SEED:-}" SCALE_MOVES="${MOVES:-}" \
+	SCALE_SECONDS="$seconds" SCALE_REPORT="$work/report.md"
+if [ -n "${PUBLISH-}" ] && [ "$failed" = 0 ]; then
+	publish doc/scale.md 'What was tried'
 fi
-cat "$work/report.md" || true
 finish

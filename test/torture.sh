@@ -17,20 +17,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/lib.sh
-
-# Put a table in place of the first one in doc/torture.md.
-publish()
-{
-	awk -v table="$1" '
-		/^\|/ && !done {
-			while ((getline line <table) > 0) print line
-			inside = 1
-			next
-		}
-		inside { done = 1 }
-		{ print }' doc/torture.md >"$work/torture.md"
-	cp "$work/torture.md" doc/torture.md
-}
+. test/report.sh
 
 seconds=${1:-}
 [ -n "$seconds${FAULTS:-}" ] || seconds=300
@@ -39,21 +26,10 @@ install_missing $(to_build) $(to_test)
 make_private_place
 in_private make -s install COPT=-Werror
 
-in_private env TORTURE_SECONDS="$seconds" TORTURE_FAULTS="${FAULTS:-}" \
-	TORTURE_SEED="${SEED:-}" TORTURE_REPORT="$work/report.md" \
-	make -s prove_installcheck PROVE_FLAGS=--verbose \
-	PROVE_TESTS=test/torture/torture.pl 2>&1 | tee "$work/rounds" | grep --line-buffered '^#' ||
-	failed=1
-
-passed=$(grep -c '^ok ' "$work/rounds") || true
-broken=$(grep -c '^not ok ' "$work/rounds") || true
-[ "$broken" = 0 ] || failed=$broken
-if [ "$failed" != 0 ]; then
-	rm -rf .torture
-	cp -R "$work/awspool/tmp_check/log" .torture
-fi
-cat "$work/report.md" || true
+run_and_report test/torture/torture.pl .torture \
+	TORTURE_SECONDS="$seconds" TORTURE_FAULTS="${FAULTS:-}" \
+	TORTURE_SEED="${SEED:-}" TORTURE_REPORT="$work/report.md"
 if [ "${seconds:-0}" -ge 3000 ] && [ -s "$work/report.md" ]; then
-	publish "$work/report.md"
+	publish doc/torture.md 'What was tried'
 fi
 finish

@@ -54,6 +54,7 @@ sub new
 	}, $class;
 
 	srand $self->{seed};
+	$self->{history} = History->new($self->{dir}, 'director');
 	$self->start_servers;
 	$self->start_pooler;
 	return $self;
@@ -164,7 +165,8 @@ sub begin_work
 
 # Moves a provider to some other server.  ahead: by logical replication; after so
 # many lines something happens to the victim: mover, from, to, reader or pooler,
-# in the way that "how" says; back: it is given up then, if it can be.
+# in the way that "how" says; back: it is given up then, if it can be.  As long as
+# that lasts, and no longer, clients may be told that the provider is frozen.
 sub move
 {
 	my ($self, %plan) = @_;
@@ -172,6 +174,8 @@ sub move
 	my $from = $self->server_of($provider);
 	my $to = (grep { $_ ne $from } qw(s1 s2 s3))[ rand 2 ];
 	my $began = time;
+
+	$self->{history}->note_and_sync(0, freezing => (provider => $provider));
 	my ($runs, $lines, $held_up) = run_move(
 		env => $self->{env},
 		log => "$PostgreSQL::Test::Utils::log_path/mover.log",
@@ -182,6 +186,7 @@ sub move
 			sleep rand 0.05;
 			$self->strike($_[0], \%plan, $from, $to);
 		});
+	$self->{history}->note_and_sync(0, 'thawed');
 
 	my $gone_back = $self->server_of($provider) eq $from;
 	push @{ $self->{moves} },
@@ -273,7 +278,7 @@ sub end_work
 	my $crew = $self->{crew};
 
 	$self->{resolved} = $crew->ask_all('rest');
-	History->new($self->{dir}, 'director')->note_and_sync(0, 'quiet');
+	$self->{history}->note_and_sync(0, 'quiet');
 	for my $marketplace (marketplaces())
 	{
 		my @clients = $crew->numbers;
@@ -320,15 +325,16 @@ sub state
 }
 
 # Returns what is broken, in the state in which the clients left it or, if they did
-# not come to an end, that of now.  That a provider is frozen, or the registry of ids does
-# not answer, may be said at any time; how often is in the report.
+# not come to an end, that of now.  That the registry of ids does not answer may be
+# said at any time; how often is in the report.
 sub judge_it
 {
 	my ($self) = @_;
 
 	$self->{judged} = read_history($self->{dir});
 	my $state = $self->{state} // $self->state;
-	my @broken = grep { !/WS00[89]/ } judge($self->{judged}, $state);
+	my @broken =
+	  grep { !/^error: error WS009: / } judge($self->{judged}, $state);
 	$self->{pooler}->stop;
 	push @broken, @{ $self->{broken} }, map { $_->judge_alone } $self->servers;
 	$self->{reader}{primary}->stop;

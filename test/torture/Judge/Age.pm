@@ -6,6 +6,10 @@
 # never overtakes.  With many, there are claims of which nobody knows what they
 # had locked, since they failed or lost their answer: each that was in flight
 # may hide one account.
+#
+# Claims are looked at by the time they were asked.  So an account comes into its
+# pool when it is there, goes when it is no longer ready, and no claim looks at
+# all that ever were: a history may be long.
 
 package Judge::Age;
 
@@ -23,11 +27,18 @@ sub oldest_first
 	my $pools = pools($ledger);
 	my @broken;
 
+	$_ = {
+		coming => [ sort { $a->{from} <=> $b->{from} } @$_ ],
+		here => []
+	  }
+	  for values %$pools;
 	for my $claim (grep { is_new_claim($ledger, $_) } @{ $ledger->{calls} })
 	{
 		my $args = $claim->{args};
-		my $pool = $pools->{"$args->{provider} $args->{marketplace}"} // [];
-		my @overtaken = overtaken($ledger, $pool, $claim) or next;
+		my $pool = $pools->{"$args->{provider} $args->{marketplace}"} or next;
+
+		let_in($pool, $claim->{asked});
+		my @overtaken = overtaken($ledger, $pool->{here}, $claim) or next;
 		my @hidden =
 		  grep { $_->[0] <= $claim->{told} && $_->[1] >= $claim->{asked} }
 		  @{ $ledger->{hidden}{ $args->{provider} } // [] };
@@ -143,27 +154,47 @@ sub is_new_claim
 	return 1;
 }
 
-# The accounts that a claim overtook.  Claims come by the time they were asked,
-# so who is no longer ready then can be forgotten.
+# Those that are there by now take their place in the pool, which is near its end.
+sub let_in
+{
+	my ($pool, $now) = @_;
+	my ($coming, $here) = @$pool{qw(coming here)};
+
+	while (@$coming && $coming->[0]{from} < $now)
+	{
+		my $account = shift @$coming;
+		my $place = @$here;
+
+		$place--
+		  while $place && $here->[ $place - 1 ]{position} > $account->{position};
+		splice @$here, $place, 0, $account;
+	}
+	return;
+}
+
+# The accounts that a claim overtook, of those that are there.  Who is no longer
+# ready when it was asked can be forgotten.
 sub overtaken
 {
-	my ($ledger, $pool, $claim) = @_;
+	my ($ledger, $here, $claim) = @_;
 	my ($row) = @{ $claim->{rows} };
 	my $got = $row && $ledger->{state}{accounts}{ $row->{account_id} };
-	my @overtaken;
+	my $older = 0;
+	my (@ready, @overtaken);
 
 	return if $row && !$got;    # deleted since: nobody knows its age
-	@$pool = grep { $_->{to} > $claim->{asked} } @$pool
-	  if @$pool && $pool->[0]{to} <= $claim->{asked};
-	for my $account (@$pool)
+	for my $account (@$here)
 	{
 		last if $got && $account->{position} >= $got->{position};
+		$older++;
+		next if $account->{to} <= $claim->{asked};
+		push @ready, $account;
 		push @overtaken, $account
-		  if $account->{from} < $claim->{asked}
-		  && $account->{to} > $claim->{told}
+		  if $account->{to} > $claim->{told}
 		  && !grep { $_->[0] <= $claim->{told} && $_->[1] >= $claim->{asked} }
 		  @{ $account->{touched} };
 	}
+	splice @$here, 0, $older, @ready;
 	return @overtaken;
 }
 
