@@ -42,18 +42,18 @@ build_twice()
 	check "links in its documents lead somewhere" links_resolve "$1"
 }
 
+# A document may have no links, all of them together have some.
 links_resolve()
 {
-	local folder=$1/content file link
+	local folder=$1/content file link ok=no
 
 	dpkg-deb -x "$1"/a/*.deb "$folder"
-	cd "$folder/usr/share/doc/postgresql-$SERVER-awspool"
-	find . -name '*.md' -type f | while read -r file; do
-		grep -oE '\]\([^)#]+' "$file" | sed 's/^](//' | grep -v : | while read -r link; do
-			# dpkg has made the changelog one of its own by then.
-			[ -e "${file%/*}/$link" ] || { echo "$file: $link"; exit 1; }
-		done || exit 1
-	done
+	while IFS=: read -r file link; do
+		ok=yes
+		[ -e "${file%/*}/$link" ] || { echo "$file: $link"; return 1; }
+	done < <(grep -roE --include='*.md' '\]\([^):#]+[)#]' "$folder/usr/share/doc" |
+		sed 's/:\](/:/; s/[)#]$//')
+	[ $ok = yes ]
 }
 
 # In the bare folder, as root.
