@@ -490,7 +490,6 @@ extern uint64 awspool_relation_changes(void);
 extern void *awspool_keep(KeptTable *table, bool again);
 extern Oid	awspool_find_relation(const char *name);
 extern Oid	awspool_relation(const char *name);
-extern bool awspool_has_index(const char *name, int columns);
 extern Relation awspool_open_index(const char *name, LOCKMODE lock);
 extern IndexScanDesc awspool_begin_index_scan(Relation rel, Relation index,
 											  Snapshot snapshot, int nkeys,

@@ -298,8 +298,14 @@ has_indexes(const ReadWay *way)
 
 	for (size_t i = 0; i < lengthof(way->indexes); i++)
 	{
-		if (way->indexes[i] != NULL &&
-			!awspool_has_index(way->indexes[i], columns))
+		Oid			index;
+
+		if (way->indexes[i] == NULL)
+			continue;
+		index = awspool_find_relation(way->indexes[i]);
+		if (!SearchSysCacheExists2(ATTNUM, ObjectIdGetDatum(index),
+								   Int16GetDatum(columns)) ||
+			!get_index_isvalid(index))
 			return false;
 	}
 	return true;

@@ -34,14 +34,12 @@
 
 #include "access/amapi.h"
 #include "access/generic_xlog.h"
-#include "access/htup_details.h"
 #include "access/itup.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "commands/sequence.h"
@@ -56,7 +54,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
 /* A row that is looked for, and where to put it and what is told of it. */
 typedef struct Look
@@ -232,26 +229,6 @@ awspool_relation(const char *name)
 				 errhint("It was dropped or renamed. Make it again as the install script of the extension does.") :
 				 errhint("Run CREATE EXTENSION awspool.")));
 	return relation;
-}
-
-/*
- * Whether there is an index, of so many columns at least, that the server
- * keeps.
- */
-bool
-awspool_has_index(const char *name, int columns)
-{
-	Oid			index = awspool_find_relation(name);
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-	Form_pg_index row;
-	bool		has;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	row = (Form_pg_index) GETSTRUCT(tuple);
-	has = row->indisvalid && row->indisready && row->indnatts >= columns;
-	ReleaseSysCache(tuple);
-	return has;
 }
 
 /*
