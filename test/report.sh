@@ -15,6 +15,7 @@ run_and_report()
 	passed=$(grep -c '^ok ' "$work/said") || true
 	broken=$(grep -c '^not ok ' "$work/said") || true
 	[ "$broken" = 0 ] || failed=$broken
+	[ "$passed" != 0 ] || failed=$((failed > 0 ? failed : 1))
 	if [ "$failed" != 0 ]; then
 		rm -rf "$2"
 		cp -R "$work/awspool/tmp_check/log" "$2" || true
