@@ -22,7 +22,14 @@ my $seed = $ENV{SEED} || int(rand(1_000_000)) + 1;
 srand $seed;
 note "seed $seed";
 
-my $node = start_pool('read', conf => "jit = off\nautovacuum = on\nautovacuum_naptime = 1s\nlog_min_duration_statement = 300\nstatement_timeout = 15min");
+# What random queries write is undone, and would pile up without autovacuum.
+my $node = start_pool('read', conf => <<'END');
+jit = off
+autovacuum = on
+autovacuum_naptime = 1s
+log_min_duration_statement = 300
+statement_timeout = 15min
+END
 
 # Every status, with and without an order, of three providers in three pools;
 # positions that are not in the order of ids or times.
