@@ -121,8 +121,12 @@ awspool_is_well_formed(PG_FUNCTION_ARGS)
 bool
 awspool_has_form(AccountField field, const char *value)
 {
-	return value != NULL && forms[field].fits(value, strlen(value)) &&
-		forms[field].is_new(value, strlen(value));
+	size_t		len;
+
+	if (value == NULL)
+		return false;
+	len = strlen(value);
+	return forms[field].fits(value, len) && forms[field].is_new(value, len);
 }
 
 /*

@@ -93,13 +93,14 @@ static const CsvColumns file_columns = {
 /* Where an id came first in a file. */
 typedef struct SeenId
 {
-	int64		id;
+	uint64		id:56;
+	uint64		status:8;
 	uint32		line;
-	char		status;
+	uint32		hash;
 } SeenId;
 
 static inline uint32
-hash_id(int64 id, const void *secret)
+hash_id(uint64 id, const void *secret)
 {
 	return (uint32) hash_bytes_extended((unsigned char *) &id, sizeof(id),
 										*(const uint64 *) secret);
@@ -107,9 +108,11 @@ hash_id(int64 id, const void *secret)
 
 #define SH_PREFIX seen
 #define SH_ELEMENT_TYPE SeenId
-#define SH_KEY_TYPE int64
+#define SH_KEY_TYPE uint64
 #define SH_KEY id
 #define SH_HASH_KEY(table, key) hash_id((key), (table)->private_data)
+#define SH_STORE_HASH
+#define SH_GET_HASH(table, seen_id) ((seen_id)->hash)
 #define SH_EQUAL(table, a, b) ((a) == (b))
 #define SH_SCOPE static inline
 #define SH_DECLARE
@@ -349,7 +352,7 @@ awspool_find_repeated(Batch *batch, seen_hash *seen_ids)
 		if (account->outcome != STORE_PENDING)
 			continue;
 		seen_id = seen_insert(seen_ids,
-							  strtoll(account->account_id, NULL, 10),
+							  pg_strtoint64(account->account_id),
 							  &repeated);
 		if (repeated)
 		{
@@ -696,7 +699,7 @@ judge_stored(Import *import)
 static void
 pass_over(Import *import, const NewAccount *account)
 {
-	uint64		id = strtoull(account->account_id, NULL, 10);
+	uint64		id = pg_strtoint64(account->account_id);
 
 	if (import->passed_over == NULL)
 	{

@@ -166,6 +166,7 @@ typedef struct SeenName
 {
 	const char *name;
 	uint64		line;
+	uint32		hash;
 	char		account_id[13];
 	char		status;
 } SeenName;
@@ -183,6 +184,8 @@ hash_name(const char *name, const void *secret)
 #define SH_KEY_TYPE const char *
 #define SH_KEY name
 #define SH_HASH_KEY(table, key) hash_name((key), (table)->private_data)
+#define SH_STORE_HASH
+#define SH_GET_HASH(table, seen) ((seen)->hash)
 #define SH_EQUAL(table, a, b) (strcmp((a), (b)) == 0)
 #define SH_SCOPE static inline
 #define SH_DECLARE
