@@ -26,14 +26,21 @@ look_for_adminer()
 			"On Debian 12 it also works for a server elsewhere: PGHOST=... make portal"
 }
 
-# The first free port.
-find_port()
+is_used()
+{
+	(: </dev/tcp/127.0.0.1/"$1") 2>/dev/null
+}
+
+# Ports where nobody listens: PORT or the first that is free, and the next free one.
+find_ports()
 {
 	port=${PORT:-8080}
-	while (: </dev/tcp/127.0.0.1/$port) 2>/dev/null; do
+	while is_used $port; do
 		[ -z "${PORT-}" ] || give_up "Something listens on port $port already."
 		port=$((port + 1))
 	done
+	next_port=$((port + 1))
+	while is_used $next_port; do next_port=$((next_port + 1)); done
 }
 
 # Serve the portal, and nothing else that is in its folder; PGHOST and friends are
@@ -53,6 +60,7 @@ serve()
 start_pool()
 {
 	install_missing $(to_build) $packages "$@"
+	look_for_adminer
 	make_private_place
 	slowly "building awspool for PostgreSQL $SERVER (half a minute)" \
 		in_private make "-j$(nproc)" install with_llvm=no
@@ -66,20 +74,48 @@ start_pool()
 	quietly in_private psql -Xq -d pool -f contrib/portal.sql
 }
 
+# recipe FROM TO: these lines of SECURITY.md, with the paths of our place.
+recipe()
+{
+	sed -n "/$1/,/$2/p" SECURITY.md |
+		sed "s,/run/php,$work,; s,/srv/portal,$work/portal,; s,/var/lib/portal,$work/php,; s,db\.example\.org,$work,"
+}
+
+# What SECURITY.md says of php-fpm and nginx, with a certificate that nobody signed.
+serve_recipe()
+{
+	in_private openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
+	{
+		printf '[global]\nerror_log = %s/fpm.log\n' "$work"
+		recipe '\/portal\.conf$' ^php_admin_flag
+	} >"$work/fpm.conf"
+	{
+		echo "pid $work/nginx.pid; error_log $work/nginx.log; events {} http { include /etc/nginx/mime.types;"
+		printf '%s_temp_path %s/nginx;\n' client_body "$work" proxy "$work" fastcgi "$work" uwsgi "$work" scgi "$work"
+		echo "access_log off; server { listen 127.0.0.1:$next_port ssl;"
+		echo "ssl_certificate $work/cert.pem; ssl_certificate_key $work/key.pem;"
+		recipe 'in the server block' '^}' | sed 's,include ,&/etc/nginx/,'
+		echo "} }"
+	} >"$work/nginx.conf"
+	in_private "$(ls /usr/sbin/php-fpm* | tail -1)" -F -y "$work/fpm.conf" >"$work/fpm.out" 2>&1 &
+	in_private nginx -c "$work/nginx.conf" -g 'daemon off;' >"$work/nginx.out" 2>&1 &
+}
+
 # npm's settings are the caller's.
 test_portal()
 {
 	local npm=
 
 	command -v npm >/dev/null || npm=npm
-	start_pool chromium nodejs $npm fonts-dejavu-core
+	start_pool chromium nodejs $npm fonts-dejavu-core php-fpm nginx-light openssl
 	mkdir -p "$work/npm"
 	(cd "$work/npm" && slowly "fetching playwright-core (half a minute)" \
 		npm install --no-save --no-audit --no-fund --cache "$work/npm/cache" playwright-core@1.65)
 	chmod -R a+rX "$work/npm"
 	serve PGHOST="$work" PGPORT=5432 PGDATABASE=pool >"$work/php.log" 2>&1 &
+	serve_recipe
 	add_up in_private env NODE_PATH="$work/npm/node_modules" PGDATABASE=pool \
-		ADDRESS="http://127.0.0.1:$port/" PHP_LOG="$work/php.log" node test/portal.mjs
+		ADDRESS="http://127.0.0.1:$port/" RECIPE="https://127.0.0.1:$next_port/" PHP_LOG="$work/php.log" node test/portal.mjs
 	if [ -n "${SCREENSHOTS-}" ]; then
 		mkdir -p "$SCREENSHOTS"
 		cp "$work"/*.png "$SCREENSHOTS"
@@ -89,7 +125,7 @@ test_portal()
 }
 
 look_for_adminer
-find_port
+find_ports
 if [ "${1-}" = test ]; then
 	test_portal
 elif [ -n "${PGHOST-}" ]; then

@@ -246,20 +246,24 @@ choose_server()
 
 [ -n "${SERVER-}" ] || choose_server
 
-# Debian starts a pooler on port 6432 when it is installed, and at each boot.  Not
-# here.
-install_pooler()
-{
-	local policy=/usr/sbin/policy-rc.d
+# What Debian starts when it is installed, and at each boot.  Not here.
+started="pgbouncer nginx-light php-fpm"
 
+install_stopped()
+{
+	local policy=/usr/sbin/policy-rc.d known service
+
+	known=$(ls /etc/init.d)
 	(
 		trap "as_root rm -f $policy; [ ! -e $policy.awspool ] ||
 			as_root mv $policy.awspool $policy" EXIT
 		[ ! -e $policy ] || as_root mv $policy $policy.awspool
 		as_root install -m 755 /dev/stdin $policy <<<$'#!/bin/sh\nexit 101'
-		apt_install pgbouncer
-	)
-	as_root update-rc.d pgbouncer disable
+		apt_install "$@"
+	) || return
+	for service in $(ls /etc/init.d | grep -vxF "$known"); do
+		as_root update-rc.d "$service" disable
+	done
 }
 
 # Install the Debian packages that are not there yet.
@@ -284,11 +288,11 @@ install_missing()
 
 install_packages()
 {
-	local conf=/etc/postgresql-common/createcluster.conf
+	local conf=/etc/postgresql-common/createcluster.conf package
 
-	if [[ " $* " == *" pgbouncer "* ]]; then
-		install_pooler || return
-	fi
+	for package in $started; do
+		[[ " $* " != *" $package "* ]] || install_stopped "$package" || return
+	done
 	if [[ " $* " != *" postgresql-$SERVER "* ]]; then
 		apt_install "$@"
 		return

@@ -42,7 +42,7 @@ async function test(name, act) {
 async function browser() {
 	const folder = fs.mkdtempSync(`${home}/browser-`);
 	const context = await chromium.launchPersistentContext(folder, { executablePath: '/usr/bin/chromium',
-		headless: true, viewport: { width: 1280, height: 800 }, args: flags });
+		headless: true, ignoreHTTPSErrors: true, viewport: { width: 1280, height: 800 }, args: flags });
 	const page = context.pages()[0] ?? await context.newPage();
 
 	page.setDefaultTimeout(60000);
@@ -793,6 +793,24 @@ await test("make portal, on a pool of one's own", async () => {
 		port.close();
 	}
 	assert.deepEqual(fs.readdirSync(home).filter(name => /^awspool\./.test(name)), [], 'nothing is left of it');
+});
+
+await test('the files of SECURITY.md for php-fpm and nginx', async () => {
+	const ours = address;
+	try {
+		address = process.env.RECIPE;
+		await logIn(other, 'acme_app', 'acme');
+		assert.equal(await other.locator('tbody tr').count(), 50);
+		assert.equal(await row(other, '').first().evaluate(found => getComputedStyle(found.closest('table')).borderCollapse), 'collapse', 'the style sheet came');
+		const cookies = (await other.context().cookies()).filter(({ name }) => name != 'adminer_version');
+		assert.ok(cookies.length >= 2);
+		assert.deepEqual(cookies.filter(({ httpOnly, secure }) => !httpOnly || !secure).map(({ name }) => name), []);
+		for (const file of ['request.php', 'form.php']) {
+			assert.doesNotMatch(await (await other.request.get(address + file)).text(), /<\?php/, file);
+		}
+	} finally {
+		address = ours;
+	}
 });
 
 await test('a PHP that filters what is sent, which Adminer would undo, is refused', async () => {
