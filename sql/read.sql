@@ -89,10 +89,37 @@ INSERT INTO query (query) VALUES
   ('ORDER BY position DESC NULLS LAST LIMIT 5'),
   ('ORDER BY position NULLS FIRST LIMIT 5'),
   ('WHERE status = ''ready'' AND marketplace = ''MP-0000'' ORDER BY position DESC NULLS LAST LIMIT 5'),
-  ('WHERE status = ''provisioning_in_progress'' ORDER BY claimed_at DESC NULLS LAST, position LIMIT 5');
+  ('WHERE status = ''provisioning_in_progress'' ORDER BY claimed_at DESC NULLS LAST, position LIMIT 5'),
+  ('WHERE status IN (''provisioning_in_progress'', ''ready'')'),
+  ('WHERE (status = ''ready'' OR status = ''provisioning_in_progress'') AND marketplace = ''MP-0001'' ORDER BY position LIMIT 5'),
+  ('WHERE status IN (''ready'', ''provisioning_in_progress'', ''invalid'')');
 SELECT q.n, q.query, r.read_by
 FROM query q, pg_temp.read_by('SELECT * FROM awspool.accounts ' || q.query) WITH ORDINALITY r (read_by, line)
 ORDER BY q.n, r.line;
+
+-- What the keys and the index say is not asked of each row again; all else is.
+CREATE FUNCTION pg_temp.asked_of_rows(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) SELECT count(*) FROM awspool.accounts WHERE ' || query LOOP
+    IF line ~ '^ *Filter: ' THEN
+      RETURN QUERY SELECT DISTINCT m[1] FROM regexp_matches(line, '\m(provider|account_id|order_id|status|marketplace|model|reason|position)\M', 'g') m;
+    END IF;
+  END LOOP;
+END $$;
+SELECT query, array(SELECT pg_temp.asked_of_rows(query) ORDER BY 1) AS asked_of_rows FROM unnest(ARRAY[
+  'provider = ''acme''',
+  'provider = ''acme'' AND account_id = ANY (ARRAY(SELECT account_id FROM regress_awspool_order))',
+  'account_id IN (''1'', ''2'') AND (account_id = ''1'' OR account_id = ''3'')',
+  '(account_id = ''1'' OR order_id = ''O-1'') AND reason IS NULL',
+  'account_id = ''1'' AND order_id = ''O-1'' AND status = ''ready''',
+  'account_id = ''1'' OR account_id = ''2'' AND model = ''SPAM''',
+  'status = ''ready'' AND marketplace IN (''MP-0000'', ''MP-0001'')',
+  'status IN (''ready'', ''provisioning_in_progress'') AND marketplace = ''MP-0001''',
+  'status IN (''invalid'', ''provisioning_failed'')',
+  'status = ''invalid''',
+  'position > 1 AND position < 9 AND position <> ALL (''{3,4}'')']) query;
+DROP FUNCTION pg_temp.asked_of_rows(text);
 
 -- By columns of another table
 SELECT pg_temp.read_by('SELECT * FROM regress_awspool_order o JOIN awspool.accounts a USING (order_id)');
@@ -184,6 +211,53 @@ SELECT s.account_id FROM some_accounts s WHERE position > (SELECT min(position) 
   AND position <= (SELECT position FROM some_accounts WHERE account_id = '900000000007') AND position < 2147483647::int ORDER BY position DESC LIMIT 3;
 SELECT account_id FROM some_accounts WHERE position > 5::smallint AND position < 5::int ORDER BY position;
 DROP VIEW some_accounts;
+-- A cursor that was read from has no more rows of who was revoked meanwhile, and finds
+-- none of theirs, whatever it asks for; those of others it has.
+BEGIN;
+DECLARE by_age CURSOR FOR SELECT provider, account_id FROM awspool.accounts ORDER BY position;
+DECLARE by_id CURSOR FOR SELECT provider FROM awspool.accounts WHERE account_id IN ('900000000001', '900000000003', '900000000004', '900000000006');
+DECLARE each CURSOR FOR SELECT 1 FROM awspool.accounts;
+DECLARE asked CURSOR FOR SELECT n, (SELECT a.account_id FROM awspool.accounts a WHERE a.account_id = '90000000000' || n) FROM generate_series(1, 4) n;
+FETCH 2 FROM by_age;
+FETCH 1 FROM by_id;
+FETCH 1 FROM each;
+FETCH 1 FROM asked;
+RESET ROLE;
+SELECT awspool.revoke_provider('acme', 'regress_awspool_both');
+SET ROLE regress_awspool_both;
+FETCH ALL FROM by_age;
+FETCH ALL FROM by_id;
+FETCH ALL FROM each;
+FETCH ALL FROM asked;
+ROLLBACK;
+-- So has one of who saw everybody; who is granted something meanwhile asks again.
+RESET ROLE;
+BEGIN;
+SELECT awspool.grant_provider('*', 'regress_awspool_both');
+SET ROLE regress_awspool_both;
+DECLARE by_age CURSOR FOR SELECT provider FROM awspool.accounts ORDER BY position;
+DECLARE whole CURSOR FOR SELECT provider, account_id FROM awspool.accounts;
+DECLARE by_id CURSOR FOR SELECT provider FROM awspool.accounts WHERE account_id IN ('800000000001', '800000000002', '900000000003');
+FETCH 1 FROM by_age;
+FETCH 1 FROM whole;
+FETCH 1 FROM by_id;
+RESET ROLE;
+SELECT awspool.revoke_provider('*', 'regress_awspool_both');
+SELECT awspool.revoke_provider('acme', 'regress_awspool_both');
+SET ROLE regress_awspool_both;
+FETCH ALL FROM by_age;
+FETCH ALL FROM whole;
+FETCH ALL FROM by_id;
+DECLARE later CURSOR FOR SELECT provider FROM awspool.accounts;
+FETCH 1 FROM later;
+RESET ROLE;
+SELECT awspool.grant_provider('acme', 'regress_awspool_both');
+SET ROLE regress_awspool_both;
+FETCH ALL FROM later;
+SELECT DISTINCT provider FROM awspool.accounts;
+ROLLBACK;
+SET ROLE regress_awspool_both;
+
 -- The row as a whole, and no column at all
 SELECT a FROM (SELECT a.account_id IS NOT NULL AS a FROM awspool.accounts a WHERE a.account_id = '900000000003') x;
 SELECT (a).account_id, a IS NOT NULL AS row FROM awspool.accounts a WHERE status = 'provisioning_in_progress';

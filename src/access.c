@@ -559,6 +559,16 @@ awspool_begin_sight(Sight *sight)
 }
 
 /*
+ * Whether anything has changed since on which that may depend.
+ */
+bool
+awspool_sight_is_old(const Sight *sight)
+{
+	AcceptInvalidationMessages();
+	return sight->heard != heard();
+}
+
+/*
  * Whether that has changed since: whoever read may have waited for a table or
  * an index, and has to read again what the caller may see by now.
  */
@@ -567,8 +577,7 @@ awspool_sight_changed(Sight *sight)
 {
 	Sight		before = *sight;
 
-	AcceptInvalidationMessages();
-	if (before.heard == heard())
+	if (!awspool_sight_is_old(sight))
 		return false;
 	awspool_begin_sight(sight);
 	return sight->all != before.all ||

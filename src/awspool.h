@@ -397,6 +397,7 @@ typedef enum ReadWayNumber
 	READ_BY_EITHER,				/* ids or orders, as alternatives */
 	READ_READY,
 	READ_IN_PROGRESS,
+	READ_OPEN,					/* ready or in progress */
 	READ_FAILED,				/* or invalid */
 	READ_BY_AGE,
 	READ_ALL,					/* as they come */
@@ -417,7 +418,8 @@ typedef struct ReadWay
 
 /*
  * What a plan keeps of it: custom_private is a list of these, and a list of
- * those for each key, whose values are in custom_exprs.
+ * those for each key, whose values are in custom_exprs.  Behind the values are
+ * the conditions that the keys, and the indexes, leave nothing to do.
  */
 enum ReadPlanPlace
 {
@@ -598,6 +600,7 @@ extern char *awspool_default_provider(void);
 extern List *awspool_granted_providers(void);
 extern List *awspool_visible_providers(void);
 extern void awspool_begin_sight(Sight *sight);
+extern bool awspool_sight_is_old(const Sight *sight);
 extern bool awspool_sight_changed(Sight *sight);
 extern void awspool_put_visible(ReturnSetInfo *rsinfo, OwnerQuery *all,
 								OwnerQuery *some);

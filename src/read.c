@@ -16,7 +16,7 @@
  *
  * Nothing is known of the caller when a query is planned, for plans are kept
  * and roles change, nor when it begins, for a cursor may be read later.  Whose
- * accounts are read is found when the first row is.
+ * accounts are read is found when the first row is, and at each rescan.
  *
  * Who asks for an id or an order gets the rows with such an id first, and then
  * those with such an order but for these.
@@ -25,9 +25,15 @@
  * other.  Where the order matters each provider has a scan of its own, and
  * those are merged.
  *
- * All conditions of the query stay conditions of it.  The keys that an index
- * is given leave out what would not pass; so it does not matter, to
- * EvalPlanQual for one, that they are not looked at again.
+ * What the keys that an index is given demand, and the index itself, is not
+ * looked at again in each row: with an array of ten thousand ids it would be
+ * looked through for each.  Only EvalPlanQual does so, which tries what was read
+ * with the newest rows of other tables.  All other conditions of the query stay
+ * conditions of it.
+ *
+ * Whether the caller may still see the rows is asked before each of them, which
+ * costs next to nothing as long as no role, and no relation, has changed: a
+ * cursor may be read on after a revocation.
  *
  *-------------------------------------------------------------------------
  */
@@ -84,6 +90,11 @@ const ReadWay awspool_read_ways[READ_WAYS] =
 		.order = Anum_account_claimed_at,
 		.statuses = {"provisioning_in_progress"}
 	},
+	[READ_OPEN] = {
+		"ready or in progress", {"account_ready", "account_in_progress"},
+		.has_provider = true,
+		.statuses = {"ready", "provisioning_in_progress"}
+	},
 	[READ_FAILED] = {
 		"failed or invalid", {"account_failed"}, .has_provider = true,
 		.statuses = {"provisioning_failed", "invalid"}
@@ -115,13 +126,15 @@ typedef struct Reading
 	bool		is_ordered;		/* across providers */
 	List	   *keys;			/* as in the plan: see ReadKeyPlace */
 	List	   *values;			/* ExprStates of the keys */
+	ExprState  *implied;		/* what rows need not be asked, or NULL */
 	ExprContext *context;		/* for what holds until the next rescan */
 	int			natts;			/* how many columns anybody looks at */
+	int			implied_natts;	/* and for that */
 	TupleDesc	row;			/* of the function */
 
 	/* Found when the first row is read. */
 	bool		open;
-	bool		sees_all;
+	Sight		sight;			/* whom the caller may see */
 	List	   *visible;		/* the caller's providers, or everybody's, if
 								 * they had to be found out */
 	Relation	rel;
@@ -137,6 +150,7 @@ typedef struct Reading
 
 	/* Since the last rescan. */
 	bool		started;
+	bool		has_lost;		/* the caller may see fewer by now */
 	bool		nothing;		/* no row can pass */
 	bool		everybody;		/* whoever it is; then no provider is named */
 	List	   *providers;		/* otherwise: to read, sorted, each once */
@@ -152,6 +166,7 @@ typedef struct Reading
 
 static Node *make_state(CustomScan *plan);
 static void begin_scan(CustomScanState *node, EState *estate, int eflags);
+static int	last_column(Node *expression);
 static TupleTableSlot *exec_scan(CustomScanState *node);
 static void end_scan(CustomScanState *node);
 static void rescan(CustomScanState *node);
@@ -160,6 +175,8 @@ static void explain_scan(CustomScanState *node, List *ancestors,
 static bool is_alternative(const ReadWay *way, int column);
 static TupleTableSlot *read_next(ScanState *node);
 static bool recheck(ScanState *node, TupleTableSlot *slot);
+static TupleTableSlot *next_visible(Reading *reading);
+static bool is_visible(Reading *reading, TupleTableSlot *account);
 static TupleTableSlot *next_account(Reading *reading);
 static TupleTableSlot *next_merged(Reading *reading);
 static void start(Reading *reading);
@@ -170,6 +187,7 @@ static int	compare_texts(const ListCell *a, const ListCell *b);
 static bool is_among(List *texts, Datum text);
 static int	compare_cells(const void *a, const void *b);
 static void open_table(Reading *reading);
+static void look(Reading *reading);
 static bool wants_everybody(const Reading *reading);
 static void choose_providers(Reading *reading, List *wanted);
 static List *all_providers(Reading *reading);
@@ -186,7 +204,8 @@ static bool next_of_ids(Reading *reading, Source *source);
 static bool is_uncounted(const Reading *reading);
 static bool next_uncounted(Reading *reading, Source *source);
 static int	compare_sources(Datum a, Datum b, void *arg);
-static TupleTableSlot *put(Reading *reading, TupleTableSlot *account);
+static TupleTableSlot *put(Reading *reading, TupleTableSlot *account,
+						   int natts);
 
 const CustomScanMethods awspool_read_methods =
 {
@@ -234,27 +253,41 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
 	Oid			function = list_nth_int(linitial(plan->custom_private),
 										READ_PLAN_FUNCTION);
-	Bitmapset  *columns = NULL;
-	int			column = -1;
-	ListCell   *cell;
+	List	   *implied = list_copy_tail(plan->custom_exprs,
+										 list_length(reading->keys));
+	ListCell   *key;
+	ListCell   *value;
 
 	if (awspool_may_execute(function) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION,
 					   get_func_name(function));
 
-	foreach(cell, plan->custom_exprs)
+	forboth(key, reading->keys, value, plan->custom_exprs)
 		reading->values = lappend(reading->values,
-								  ExecInitExpr(lfirst(cell), &node->ss.ps));
-
-	pull_varattnos((Node *) plan->scan.plan.targetlist, INDEX_VAR, &columns);
-	pull_varattnos((Node *) plan->scan.plan.qual, INDEX_VAR, &columns);
-	while ((column = bms_next_member(columns, column)) >= 0)
-		reading->natts = column + FirstLowInvalidHeapAttributeNumber;
+								  ExecInitExpr(lfirst(value), &node->ss.ps));
+	reading->implied = ExecInitQual(implied, &node->ss.ps);
+	reading->natts = Max(last_column((Node *) plan->scan.plan.targetlist),
+						 last_column((Node *) plan->scan.plan.qual));
+	reading->implied_natts = Max(reading->natts, last_column((Node *) implied));
 
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 	reading->context = CreateExprContext(estate);
 	reading->row = lookup_rowtype_tupdesc_copy(get_func_rettype(function), -1);
+}
+
+/* The last column of ours that an expression has; 0: none. */
+static int
+last_column(Node *expression)
+{
+	Bitmapset  *columns = NULL;
+	int			column = -1;
+	int			last = 0;
+
+	pull_varattnos(expression, INDEX_VAR, &columns);
+	while ((column = bms_next_member(columns, column)) >= 0)
+		last = column + FirstLowInvalidHeapAttributeNumber;
+	return last;
 }
 
 static TupleTableSlot *
@@ -357,11 +390,12 @@ is_alternative(const ReadWay *way, int column)
 static TupleTableSlot *
 read_next(ScanState *node)
 {
-	TupleTableSlot *account = next_account((Reading *) node);
+	Reading    *reading = (Reading *) node;
+	TupleTableSlot *account = next_visible(reading);
 
 	(void) ExecClearTuple(node->ss_ScanTupleSlot);
 	return account == NULL ? node->ss_ScanTupleSlot :
-		put((Reading *) node, account);
+		put(reading, account, reading->natts);
 }
 
 /*
@@ -394,8 +428,42 @@ recheck(ScanState *node, TupleTableSlot *slot)
 	(void) ExecClearTuple(slot);
 	if (!EvalPlanQualFetchRowMark(epq, i + 1, reading->rechecked))
 		return false;
-	(void) put(reading, reading->rechecked);
-	return true;
+	node->ps.ps_ExprContext->ecxt_scantuple =
+		put(reading, reading->rechecked, reading->implied_natts);
+	return ExecQual(reading->implied, node->ps.ps_ExprContext);
+}
+
+/*
+ * The next account that the caller may see by now; NULL if there is none.  One
+ * that it may see since has to wait for the next rescan.
+ */
+static TupleTableSlot *
+next_visible(Reading *reading)
+{
+	TupleTableSlot *account;
+
+	if (reading->started && awspool_sight_is_old(&reading->sight))
+	{
+		look(reading);
+		reading->has_lost = true;
+	}
+	do
+	{
+		account = next_account(reading);
+	} while (reading->has_lost && account != NULL &&
+			 !is_visible(reading, account));
+	return account;
+}
+
+static bool
+is_visible(Reading *reading, TupleTableSlot *account)
+{
+	bool		isnull;
+
+	CHECK_FOR_INTERRUPTS();
+	return reading->sight.all ||
+		is_among(reading->visible,
+				 slot_getattr(account, Anum_account_provider, &isnull));
 }
 
 /*
@@ -460,9 +528,12 @@ start(Reading *reading)
 	caller_context =
 		MemoryContextSwitchTo(reading->context->ecxt_per_tuple_memory);
 	reading->started = true;
+	reading->has_lost = false;
 	reading->merged = NULL;
 	if (!reading->open)
 		open_table(reading);
+	else if (awspool_sight_is_old(&reading->sight))
+		look(reading);
 	evaluate(reading);
 	if (!reading->nothing)
 		begin_sources(reading);
@@ -597,18 +668,14 @@ compare_cells(const void *a, const void *b)
 }
 
 /*
- * Opens the table and its indexes, and finds who is asking, again until that is
- * so still: it may have waited for any of them.  Who sees all may need an index
- * more than others.  What is kept beyond a rescan belongs into the memory of
- * the query.
+ * Opens the table and its indexes, and finds who is asking.  What is kept
+ * beyond a rescan belongs into the memory of the query.
  */
 static void
 open_table(Reading *reading)
 {
 	MemoryContext caller_context =
 		MemoryContextSwitchTo(reading->css.ss.ps.state->es_query_cxt);
-	Sight		sight;
-	ListCell   *cell;
 
 	reading->rel = table_open(awspool_relation("account"), AccessShareLock);
 	reading->open = true;
@@ -618,19 +685,36 @@ open_table(Reading *reading)
 			reading->indexes[i] = awspool_open_index(reading->way->indexes[i],
 													 AccessShareLock);
 	}
-	awspool_begin_sight(&sight);
+	MemoryContextSwitchTo(caller_context);
+	look(reading);
+}
+
+/*
+ * Finds whom the caller may see, again until that is so still: we may have
+ * waited for the table or an index.  Who sees all may need an index more than
+ * others.
+ */
+static void
+look(Reading *reading)
+{
+	MemoryContext caller_context =
+		MemoryContextSwitchTo(reading->css.ss.ps.state->es_query_cxt);
+	Sight	   *sight = &reading->sight;
+	ListCell   *cell;
+
+	awspool_begin_sight(sight);
 	do
 	{
-		if (sight.all && reading->by_provider == NULL &&
+		if (sight->all && reading->by_provider == NULL &&
 			wants_everybody(reading))
 			reading->by_provider = awspool_open_index("account_provider",
 													  AccessShareLock);
-	} while (awspool_sight_changed(&sight));
+	} while (awspool_sight_changed(sight));
 
-	reading->sees_all = sight.all;
-	if (!sight.all)
+	reading->visible = NIL;
+	if (!sight->all)
 	{
-		foreach(cell, sight.providers)
+		foreach(cell, sight->providers)
 			reading->visible = lappend(reading->visible,
 									   cstring_to_text(lfirst(cell)));
 		reading->visible = each_once(reading->visible);
@@ -666,12 +750,12 @@ choose_providers(Reading *reading, List *wanted)
 	ListCell   *cell;
 
 	wanted = each_once(wanted);
-	reading->everybody = reading->sees_all && wanted == NIL &&
+	reading->everybody = reading->sight.all && wanted == NIL &&
 		(!reading->way->has_provider || reading->way->whole);
 	reading->providers = NIL;
-	if (reading->sees_all && wanted != NIL)
+	if (reading->sight.all && wanted != NIL)
 		reading->providers = wanted;
-	else if (reading->sees_all && !reading->everybody)
+	else if (reading->sight.all && !reading->everybody)
 	{
 		if (reading->visible == NIL)
 			reading->visible = all_providers(reading);
@@ -957,7 +1041,7 @@ static bool
 is_uncounted(const Reading *reading)
 {
 	return reading->way->has_provider && reading->natts == 0 &&
-		!reading->is_ordered;
+		!reading->is_ordered && !reading->has_lost;
 }
 
 /*
@@ -1009,21 +1093,22 @@ compare_sources(Datum a, Datum b, void *arg)
 
 /*
  * Puts an account, of the table or of the function, where the node wants it:
- * the columns of the function and, behind them, its row as a whole.
+ * the columns of the function and, behind them, its row as a whole; of these
+ * the first "natts", which somebody looks at.
  */
 static TupleTableSlot *
-put(Reading *reading, TupleTableSlot *account)
+put(Reading *reading, TupleTableSlot *account, int natts)
 {
 	TupleTableSlot *slot = reading->css.ss.ss_ScanTupleSlot;
 	int			whole = reading->row->natts;
-	int			n = Min(reading->natts, Min(whole, Natts_accounts));
+	int			n = Min(natts, Min(whole, Natts_accounts));
 
 	if (n > 0)
 		slot_getsomeattrs(account, n);
 	memcpy(slot->tts_values, account->tts_values, n * sizeof(Datum));
 	memcpy(slot->tts_isnull, account->tts_isnull, n * sizeof(bool));
 	memset(slot->tts_isnull + n, true, (whole + 1 - n) * sizeof(bool));
-	if (reading->natts > whole)
+	if (natts > whole)
 	{
 		ExprContext *context = reading->css.ss.ps.ps_ExprContext;
 		MemoryContext caller_context =

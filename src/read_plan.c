@@ -108,6 +108,12 @@ static void offer_orders(const Offer *offer);
 static void offer_order(const Offer *offer, ScanDirection direction,
 						Expr *column, Oid operator);
 static void offer(const Offer *offer, ScanDirection direction, List *pathkeys);
+static List *implied(const Offer *offer, List *conditions);
+static bool is_implied(const Offer *offer, Node *clause);
+static bool is_one_of_keys(const Offer *offer, Node *clause);
+static bool are_all_keys(const Offer *offer, Node *clause, const int *columns);
+static bool is_same_key(const Key *a, const Key *b);
+static bool is_plain(Node *clause);
 static Cost cost_of(const Offer *offer);
 static double count_values(const Offer *offer, int column);
 static double share_of(const Offer *offer, int column, double distinct);
@@ -115,7 +121,9 @@ static double share_of_statuses(const ReadWay *way, double accounts);
 static double count_entries(const char *name, double accounts);
 static List *packed_keys(const Offer *offer, List **values);
 static bool demand_status(const Offer *offer);
-static bool is_offered_status(const Offer *offer, const Key *key);
+static bool has_status(const Offer *offer, Node *clause);
+static bool holds(const ReadWay *way, const char *status);
+static List *statuses_of(const Key *key);
 static List *demand_equal(const Offer *offer, const int *columns);
 static List *equalled(const Offer *offer, Node *clause, const int *columns);
 static List *equalled_by_any(const Offer *offer, List *arms,
@@ -523,10 +531,129 @@ offer(const Offer *offered, ScanDirection direction, List *pathkeys)
 
 	custom->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	custom->custom_private =
-		list_make3(list_make3_int(offered->function, offered->way, direction),
-				   keys, values);
+		list_make4(list_make3_int(offered->function, offered->way, direction),
+				   keys, values,
+				   list_concat(implied(offered, rel->baserestrictinfo),
+							   path->param_info == NULL ? NIL :
+							   implied(offered,
+									   path->param_info->ppi_clauses)));
 	custom->methods = &path_methods;
 	add_path(rel, path);
+}
+
+/* The conditions that each row of an offer fulfils. */
+static List *
+implied(const Offer *offered, List *conditions)
+{
+	List	   *result = NIL;
+	ListCell   *cell;
+
+	foreach(cell, conditions)
+	{
+		RestrictInfo *condition = lfirst(cell);
+
+		if (is_implied(offered, (Node *) condition->clause))
+			result = lappend(result, condition);
+	}
+	return result;
+}
+
+/*
+ * Whether a clause says what the keys say, or what the indexes do.
+ */
+static bool
+is_implied(const Offer *offered, Node *clause)
+{
+	return is_one_of_keys(offered, clause) ||
+		(is_plain(clause) &&
+		 (are_all_keys(offered, clause, provider_column) ||
+		  are_all_keys(offered, clause,
+					   awspool_read_ways[offered->way].equals) ||
+		  has_status(offered, clause)));
+}
+
+/* Of a range: each of its keys has to be fulfilled. */
+static bool
+is_one_of_keys(const Offer *offered, Node *clause)
+{
+	int			column = awspool_read_ways[offered->way].order;
+	Key			key;
+	ListCell   *cell;
+
+	if (column == 0 || !match(offered, clause, column, &key) || key.is_array)
+		return false;
+	foreach(cell, offered->keys)
+	{
+		if (is_same_key(lfirst(cell), &key))
+			return true;
+	}
+	return false;
+}
+
+/* Of what columns have to equal: any of the keys has to be fulfilled. */
+static bool
+are_all_keys(const Offer *offered, Node *clause, const int *columns)
+{
+	List	   *keys = equalled(offered, clause, columns);
+	int			n = 0;
+	ListCell   *cell;
+
+	foreach(cell, offered->keys)
+	{
+		const Key  *key = lfirst(cell);
+
+		if (key->column != columns[0] && key->column != columns[1])
+			continue;
+		if (n == list_length(keys) || !is_same_key(key, list_nth(keys, n)))
+			return false;
+		n++;
+	}
+	return n > 0 && n == list_length(keys);
+}
+
+static bool
+is_same_key(const Key *a, const Key *b)
+{
+	return a->column == b->column && a->operator == b->operator &&
+		a->is_array == b->is_array && equal(a->value, b->value);
+}
+
+/* Whether a clause is a comparison, or alternatives that are. */
+static bool
+is_plain(Node *clause)
+{
+	ListCell   *cell;
+
+	if (!is_orclause(clause))
+		return IsA(clause, OpExpr) || IsA(clause, ScalarArrayOpExpr);
+	foreach(cell, ((BoolExpr *) clause)->args)
+	{
+		if (!is_plain(lfirst(cell)))
+			return false;
+	}
+	return true;
+}
+
+/* Whether a clause is true of every status that the indexes of the way hold. */
+static bool
+has_status(const Offer *offered, Node *clause)
+{
+	const ReadWay *way = &awspool_read_ways[offered->way];
+	List	   *statuses = NIL;
+	ListCell   *cell;
+
+	foreach(cell, equalled(offered, clause, status_column))
+		statuses = list_concat(statuses, statuses_of(lfirst(cell)));
+	for (size_t i = 0; i < lengthof(way->statuses); i++)
+	{
+		bool		found = way->statuses[i] == NULL;
+
+		foreach(cell, statuses)
+			found = found || strcmp(lfirst(cell), way->statuses[i]) == 0;
+		if (!found)
+			return false;
+	}
+	return way->statuses[0] != NULL;
 }
 
 /*
@@ -593,8 +720,16 @@ share_of(const Offer *offered, int column, double distinct)
 static double
 share_of_statuses(const ReadWay *way, double accounts)
 {
-	return way->statuses[0] == NULL ? 1 :
-		Min(count_entries(way->indexes[0], accounts) / Max(accounts, 1), 1);
+	double		entries = 0;
+
+	if (way->statuses[0] == NULL)
+		return 1;
+	for (size_t i = 0; i < lengthof(way->indexes); i++)
+	{
+		if (way->indexes[i] != NULL)
+			entries += count_entries(way->indexes[i], accounts);
+	}
+	return Min(entries / Max(accounts, 1), 1);
 }
 
 /*
@@ -652,27 +787,49 @@ demand_status(const Offer *offered)
 {
 	List	   *keys = demand_equal(offered, status_column);
 	ListCell   *cell;
+	ListCell   *status;
 
 	foreach(cell, keys)
 	{
-		if (!is_offered_status(offered, lfirst(cell)))
+		List	   *statuses = statuses_of(lfirst(cell));
+
+		if (statuses == NIL)
 			return false;
+		foreach(status, statuses)
+		{
+			if (!holds(&awspool_read_ways[offered->way], lfirst(status)))
+				return false;
+		}
 	}
 	return keys != NIL;
 }
 
-/* Only what is known now will do: a plan is kept, a parameter changes. */
 static bool
-is_offered_status(const Offer *offered, const Key *key)
+holds(const ReadWay *way, const char *status)
 {
-	const char *const *statuses = awspool_read_ways[offered->way].statuses;
+	for (size_t i = 0; i < lengthof(way->statuses); i++)
+	{
+		if (way->statuses[i] != NULL && strcmp(way->statuses[i], status) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The statuses that a key allows; NIL if that is not known.  Only what is known
+ * now will do: a plan is kept, a parameter changes.
+ */
+static List *
+statuses_of(const Key *key)
+{
 	Const	   *value = (Const *) key->value;
 	Datum	   *elements;
 	bool	   *isnull;
 	int			n = 1;
+	List	   *statuses = NIL;
 
 	if (!IsA(value, Const) || value->constisnull)
-		return false;
+		return NIL;
 	elements = &value->constvalue;
 	isnull = &value->constisnull;
 	if (key->is_array)
@@ -680,13 +837,10 @@ is_offered_status(const Offer *offered, const Key *key)
 						  false, TYPALIGN_INT, &elements, &isnull, &n);
 	for (int i = 0; i < n; i++)
 	{
-		char	   *status = isnull[i] ? NULL : TextDatumGetCString(elements[i]);
-
-		if (status != NULL && strcmp(status, statuses[0]) != 0 &&
-			(statuses[1] == NULL || strcmp(status, statuses[1]) != 0))
-			return false;
+		if (!isnull[i])
+			statuses = lappend(statuses, TextDatumGetCString(elements[i]));
 	}
-	return true;
+	return statuses;
 }
 
 /*
@@ -901,6 +1055,7 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 	List	   *columns = NIL;
 	Var		   *whole = makeVar(rel->relid, InvalidAttrNumber, type, -1,
 								InvalidOid, 0);
+	ListCell   *cell;
 
 	for (int i = 1; i <= row->natts; i++)
 	{
@@ -915,11 +1070,18 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 											   NULL, false));
 	ReleaseTupleDesc(row);
 
+	/* What is implied is looked at again in EvalPlanQual: behind the values. */
+	foreach(cell, lfourth(path->custom_private))
+		clauses = list_delete_ptr(clauses, lfirst(cell));
+
 	scan->scan.plan.targetlist = tlist;
 	scan->scan.plan.qual = extract_actual_clauses(clauses, false);
 	scan->scan.scanrelid = 0;	/* it is no table */
 	scan->flags = path->flags;
-	scan->custom_exprs = lthird(path->custom_private);
+	scan->custom_exprs =
+		list_concat_copy(lthird(path->custom_private),
+						 extract_actual_clauses(lfourth(path->custom_private),
+												false));
 	scan->custom_private = list_make2(linitial(path->custom_private),
 									  lsecond(path->custom_private));
 	scan->custom_scan_tlist = columns;
