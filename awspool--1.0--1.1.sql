@@ -1327,9 +1327,10 @@ COMMENT ON COLUMN awspool.alerts.account_id IS
 COMMENT ON COLUMN awspool.alerts.order_id IS
   'Of overdue: the order that has the account, if it was claimed for one.';
 COMMENT ON COLUMN awspool.alerts.since IS
-  'Of dry, low and runway: the last claim from the pool, if that is in progress; its hour, if not, and if it was in the last 7 days. Of overdue: when the deadline passed. Of blocked: since when the transaction runs, or is prepared. Of paused: since then. NULL if not known.';
+  'Of dry, low and runway: the last claim from the pool, which is not since when it is so; the time of the latest claim that is in progress, or the beginning of the hour of the last claim within 7 days if that is later, so it goes back to that when the order ends. Of overdue: when the deadline passed. Of blocked: since when the transaction runs, or is prepared. Of paused: since then. NULL if not known.';
 COMMENT ON COLUMN awspool.alerts.detail IS 'The particulars.';
-COMMENT ON COLUMN awspool.alerts.action IS 'The statement to run.';
+COMMENT ON COLUMN awspool.alerts.action IS
+  'What to do: the statement to run. Not complete are those of dry, low and runway, which want the accounts, and of an account that a prepared transaction holds, which are two to choose from; words, if that is not told.';
 
 --
 -- Pools: what is wanted of them, and whether they are open.
