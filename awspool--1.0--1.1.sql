@@ -1244,10 +1244,11 @@ AS $$
   WITH setting AS MATERIALIZED (
     SELECT * FROM awspool.visible_settings()
   ), status AS MATERIALIZED (
-    SELECT p.provider, p.marketplace, p.ready, p.claims_7d, p.last_claim_hour FROM awspool.read_pools() p
+    SELECT p.provider, p.marketplace, p.ready, p.provisioning_in_progress, p.claims_7d, p.last_claim_hour
+    FROM awspool.read_pools() p
   ), pool AS (        -- one that has a setting need not have an account
     SELECT coalesce(p.provider, s.provider) AS provider, coalesce(p.marketplace, s.marketplace) AS marketplace,
-           coalesce(p.ready, 0) AS ready, coalesce(p.claims_7d, 0) AS claims_7d,
+           coalesce(p.ready, 0) AS ready, p.provisioning_in_progress, coalesce(p.claims_7d, 0) AS claims_7d,
            p.ready / nullif(p.claims_7d / 7.0, 0) AS days_left, p.last_claim_hour, s.low_water, s.min_days
     FROM status p FULL JOIN (SELECT * FROM setting WHERE marketplace <> '*') s
       ON p.provider = s.provider AND p.marketplace = s.marketplace
@@ -1265,13 +1266,18 @@ AS $$
              format('%s ready last for %s days at %s claims in 7 days, %s days are wanted',
                     p.ready, round(p.days_left, 1), p.claims_7d, p.min_days)
       WHERE p.days_left < p.min_days) a (severity, alert, detail)
+  ), newest AS (      -- each provider is read once, and only if it is asked for
+    SELECT p.provider, a.marketplace, a.claimed_at
+    FROM (SELECT DISTINCT s.provider FROM stock s WHERE s.provisioning_in_progress > 0) p,
+      LATERAL (
+        SELECT a.marketplace, max(a.claimed_at) AS claimed_at FROM awspool.accounts a
+        WHERE a.provider = p.provider AND a.status = 'provisioning_in_progress'
+        GROUP BY a.marketplace) a
   )
-  SELECT s.severity, s.alert, s.provider, s.marketplace, NULL, NULL,
-         greatest(s.last_claim_hour, (
-           SELECT max(a.claimed_at) FROM awspool.accounts a
-           WHERE a.provider = s.provider AND a.status = 'provisioning_in_progress' AND a.marketplace = s.marketplace)),
+  SELECT s.severity, s.alert, s.provider, s.marketplace, NULL, NULL, greatest(s.last_claim_hour, n.claimed_at),
          s.detail, format('SELECT * FROM awspool.import_csv(%L, ...)', s.provider)
-  FROM stock s
+  FROM stock s LEFT JOIN newest n
+    ON n.provider = s.provider AND n.marketplace = s.marketplace
   UNION ALL
   SELECT 'warning', 'overdue', p.provider, o.marketplace, o.account_id, o.order_id, o.claimed_at + o.deadline,
          format('in progress since %s, deadline %s', o.claimed_at, o.deadline),
@@ -1321,9 +1327,10 @@ COMMENT ON COLUMN awspool.alerts.account_id IS
 COMMENT ON COLUMN awspool.alerts.order_id IS
   'Of overdue: the order that has the account, if it was claimed for one.';
 COMMENT ON COLUMN awspool.alerts.since IS
-  'Of dry, low and runway: the last claim from the pool, if that is in progress; its hour, if not, and if it was in the last 7 days. Of overdue: when the deadline passed. Of blocked: since when the transaction runs, or is prepared. Of paused: since then. NULL if not known.';
+  'Of dry, low and runway: the last claim from the pool, which is not since when it is so; the time of the latest claim that is in progress, or the beginning of the hour of the last claim within 7 days if that is later, so it goes back to that when the order ends. Of overdue: when the deadline passed. Of blocked: since when the transaction runs, or is prepared. Of paused: since then. NULL if not known.';
 COMMENT ON COLUMN awspool.alerts.detail IS 'The particulars.';
-COMMENT ON COLUMN awspool.alerts.action IS 'The statement to run.';
+COMMENT ON COLUMN awspool.alerts.action IS
+  'What to do: the statement to run. Not complete are those of dry, low and runway, which want the accounts, and of an account that a prepared transaction holds, which are two to choose from; words, if that is not told.';
 
 --
 -- Pools: what is wanted of them, and whether they are open.

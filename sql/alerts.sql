@@ -102,12 +102,23 @@ ROLLBACK;
 SELECT pg_temp.add('acme', 'MP-0001', 1, 3);
 SELECT awspool.configure_pool('acme', 'MP-0001', 5, 5, '1 day');
 SELECT account_id FROM awspool.claim_account('acme', 'MP-0001');
-PREPARE last_claim(text, text) AS
-  SELECT max(a.claimed_at) FROM awspool.accounts a WHERE a.provider = $1 AND a.status = 'provisioning_in_progress' AND a.marketplace = $2;
-EXPLAIN (COSTS OFF) EXECUTE last_claim('acme', 'MP-0001');
-SET plan_cache_mode = force_generic_plan;
-EXPLAIN (COSTS OFF) EXECUTE last_claim('acme', 'MP-0001');
-RESET plan_cache_mode;
-DEALLOCATE last_claim;
+CREATE FUNCTION pg_temp.read_by(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    IF line ~ 'Read By' THEN
+      RETURN NEXT ltrim(line);
+    END IF;
+  END LOOP;
+END $$;
+SELECT * FROM pg_temp.read_by($$
+  SELECT p.provider, a.marketplace, a.claimed_at
+  FROM unnest('{acme,other}'::text[]) p (provider),
+    LATERAL (
+      SELECT a.marketplace, max(a.claimed_at) AS claimed_at FROM awspool.accounts a
+      WHERE a.provider = p.provider AND a.status = 'provisioning_in_progress'
+      GROUP BY a.marketplace) a
+$$);
 
 TRUNCATE awspool.account, awspool.account_log, awspool.provider_role, awspool.pool_setting;

@@ -165,6 +165,18 @@ check "a prepared transaction is old, and holds an account" \
 sql "ROLLBACK PREPARED 'forgotten'"
 check "and is decided" eventually is_firing ""
 
+sql "INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_model, claimed_at, claimed_by)
+	VALUES ('acme', '000000000013', 'MP-0004', 'SPAM', 'provisioning_in_progress', 'SPAM', '-infinity', 'somebody')"
+check "an order is stuck since for ever" eventually is_firing "AwspoolOverdue MP-0004"
+sql "SELECT awspool.fail_overdue('acme')"
+check "and ends" eventually is_firing ""
+
+# To whom nothing was granted nothing is shown, which is no error.
+sql "SELECT awspool.revoke_viewer('*', 'awspool_monitor')"
+check "the role may not look any more" eventually is_firing "AwspoolUnknown "
+sql "SELECT awspool.grant_viewer('*', 'awspool_monitor')"
+check "and may again" eventually is_firing ""
+
 in_private pg_ctl -s -D "$work/data" -m fast stop
 check "the database is gone" eventually is_firing "AwspoolUnknown "
 end_children

@@ -1,6 +1,7 @@
 # The statements that the reference has for operators, word for word, on a pool of
 # 100,000 ready accounts behind as many that were sold: each is answered, and
-# looks at no more of the pool than it returns or changes.
+# looks at no more of the pool than it returns or changes.  So is what monitoring
+# asks (contrib/monitoring), also with times that are infinite.
 
 use strict;
 use warnings FATAL => 'all';
@@ -107,5 +108,39 @@ for my $n (10, 1000)
 # The pool is not read once for each account that moves.
 $node->safe_psql('postgres', q{UPDATE pg_class SET reltuples = 0 WHERE oid = 'awspool.account_ready'::regclass});
 cmp_ok(buffers_of($move =~ s/LIMIT 10\b/LIMIT 100/r), '<', 500_000, 'nor when the server believes that none is ready');
+
+# As a role that may look.
+my $monitoring = "$FindBin::RealBin/../../contrib/monitoring";
+my %asks = slurp_file("$monitoring/queries.yaml") =~ /^(\w+):\n  query: \|\n((?:    .*\n)+)/mg;
+my @commands = slurp_file("$monitoring/psqlrc") =~ /^\\set (\w+) /mg;
+
+$node->safe_psql('postgres', <<'SQL');
+CREATE ROLE regress_awspool_monitor LOGIN;
+SELECT awspool.grant_viewer('*', 'regress_awspool_monitor');
+SELECT awspool.configure_pool('acme', 'MP-0009', low_water => 9, deadline => '1 hour');
+SELECT awspool.configure_pool('acme', 'MP-0008', low_water => 9, deadline => '1 hour');
+INSERT INTO awspool.account (provider, account_id, marketplace, model, added_at) VALUES ('acme', '400000000001', 'MP-0009', 'SPAM', '-infinity');
+INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_model, claimed_at, claimed_by)
+VALUES ('acme', '400000000002', 'MP-0009', 'SPAM', 'provisioning_in_progress', 'SPAM', '-infinity', 'somebody'),
+	('acme', '400000000003', 'MP-0008', 'SPAM', 'provisioning_in_progress', 'SPAM', 'infinity', 'somebody');
+SQL
+cmp_ok(keys %asks, '>=', 4, 'there are queries for Prometheus');
+cmp_ok(@commands, '>=', 5, 'and commands for psql');
+
+sub monitor
+{
+	my ($sql) = @_;
+	my ($ret, $out, $err) = $node->psql('postgres', $sql, extra_params => [ '-U', 'regress_awspool_monitor' ]);
+
+	is("$ret$err", '0', 'is answered: ' . substr($sql, -50));
+	return $out;
+}
+
+monitor($asks{$_}) for sort keys %asks;
+monitor("\\i $monitoring/psqlrc\n:$_") for @commands;
+is( monitor("SELECT marketplace, oldest_ready_seconds, oldest_in_progress_seconds FROM ($asks{awspool_pool}) q WHERE marketplace >= 'MP-0008' ORDER BY 1"),
+	"MP-0008||\nMP-0009|Infinity|Infinity", 'what is so for ever is so for ever');
+is( monitor("SELECT alert, marketplace, oldest_seconds FROM ($asks{awspool_alert}) q WHERE marketplace = 'MP-0009' AND alert = 'overdue'"),
+	'overdue|MP-0009|Infinity', 'and longer than its deadline');
 
 done_testing();

@@ -9,7 +9,8 @@ use lib $FindBin::RealBin;
 use Awspool;
 use Test::More;
 
-my $primary = start_pool('primary', init => { allows_streaming => 1 });
+my $primary = start_pool('primary', init => { allows_streaming => 1 },
+	conf => 'max_prepared_transactions = 1');
 
 $primary->safe_psql('postgres', 'CREATE ROLE regress_awspool_seller');
 $primary->safe_psql('postgres',
@@ -63,6 +64,15 @@ is( $standby->safe_psql('postgres',
 		"SELECT account_id, CASE row_number() OVER (ORDER BY position) WHEN 1 THEN 'next' ELSE 'ready' END FROM awspool.accounts WHERE marketplace = 'MP-0001' AND status = 'ready' ORDER BY position"
 	),
 	'explain_claim works');
+
+# Who holds an account is known on the primary alone.
+my $blocked = "SELECT account_id FROM awspool.alerts WHERE alert = 'blocked'";
+
+$primary->safe_psql('postgres', 'BEGIN; ' . claim_sql('held') . "; PREPARE TRANSACTION 'held'");
+$primary->wait_for_catchup($standby);
+is($primary->safe_psql('postgres', $blocked), '900000000003', 'an account is blocked');
+is($standby->safe_psql('postgres', $blocked), '', 'which the standby does not tell');
+$primary->safe_psql('postgres', "ROLLBACK PREPARED 'held'");
 
 # Writing.  A read-only transaction on the primary is refused alike.
 my @calls = (

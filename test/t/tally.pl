@@ -450,6 +450,35 @@ is_counted($node, 'of ten thousand pools', 'newer');
 $node->safe_psql('newer', 'SELECT awspool.recount()');
 is_counted($node, 'made anew', 'newer');
 
+# Each of them is below its low-water mark and has an account in progress: the
+# alerts find its last claim in one pass over those, not in one for each pool.
+sub buffers_of
+{
+	my ($query) = @_;
+	my $plan = $node->safe_psql('newer',
+		"$query; EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) $query");
+	my ($hit, $read) = $plan =~ /Buffers: shared hit=(\d+)(?: read=(\d+))?/ or die $plan;
+
+	return $hit + ($read // 0);
+}
+
+$node->safe_psql('newer', <<'SQL');
+INSERT INTO awspool.pool_setting (provider, marketplace, low_water)
+SELECT provider, marketplace, 2 FROM awspool.pool_status WHERE provider LIKE 'p%';
+INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_model, claimed_at, claimed_by)
+SELECT 'p' || i % 100, 600000000000 + i, 'MP-' || lpad(i::text, 5, '0'), 'SPAM', 'provisioning_in_progress', 'SPAM',
+	now() - i * interval '1 second', 'app'
+FROM generate_series(1, 10000) i;
+SQL
+is( $node->safe_psql('newer',
+		"SELECT count(*), sum((a.since = o.claimed_at)::int) FROM awspool.alerts a
+		JOIN awspool.accounts o USING (provider, marketplace) WHERE alert = 'low' AND o.status = 'provisioning_in_progress'"),
+	'10000|10000', 'each has its alert, and since its last claim');
+my $pages = buffers_of('SELECT count(*) FROM awspool.pool_status');
+cmp_ok(buffers_of('SELECT count(*) FROM awspool.alerts'), '<', 2 * $pages,
+	"and that costs about what pool_status costs: $pages buffers");
+$node->safe_psql('newer', 'TRUNCATE awspool.pool_setting');
+
 # More in a transaction than is kept in memory.
 $node->safe_psql('newer', <<'SQL');
 TRUNCATE awspool.account, awspool.account_log;
