@@ -194,13 +194,17 @@ typedef struct VersionScan
 	Relation	rel;
 	Relation	index;
 	IndexScanDesc scan;
-	ScanKeyData keys[4];
+	ScanKeyData keys[5];
+	int			nkeys;
+	ScanKeyData beyond[4];		/* of a row comparison that is one more key */
 	TupleTableSlot *slot;
 	ScanDirection direction;
 	bool		in_entry;
 	int			n;				/* versions of this entry so far */
 	int			ndead;			/* and how many nobody can see any more */
-	IndexTuple	shown;			/* whose other entries are skipped; or NULL */
+	IndexTuple	skipped;		/* whose other entries are; or NULL */
+	int			nskipped;		/* so far */
+	IndexTuple	sought;			/* beyond which the scan began; or NULL */
 } VersionScan;
 
 /*
@@ -509,7 +513,8 @@ extern void awspool_begin_versions_from(VersionScan *versions, Relation rel,
 										const Datum *values);
 extern bool awspool_next_version(VersionScan *versions);
 extern bool awspool_shows_version(VersionScan *versions, Snapshot snapshot);
-extern void awspool_skip_shown(VersionScan *versions);
+extern bool awspool_sees_deleted(VersionScan *versions, Snapshot snapshot);
+extern void awspool_skip_row(VersionScan *versions);
 extern void awspool_end_versions(VersionScan *versions);
 extern bool awspool_find_present(Relation rel, Relation index, int nkeys,
 								 const Datum *values, const char *not_of,

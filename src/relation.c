@@ -35,6 +35,7 @@
 #include "access/amapi.h"
 #include "access/generic_xlog.h"
 #include "access/itup.h"
+#include "access/nbtree.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -55,6 +56,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+/* Entries with a key that is skipped that are stepped over, one by one. */
+#define MAX_SKIPPED			16
+
 /* A row that is looked for, and where to put it and what is told of it. */
 typedef struct Look
 {
@@ -73,6 +77,7 @@ static void begin_versions(VersionScan *versions, Relation rel,
 						   int nkeys, const Datum *values);
 static bool look(Look *look, Snapshot latest);
 static bool is_present(const Look *look, Snapshot dirty, Snapshot latest);
+static void seek_beyond(VersionScan *versions);
 static bool has_same_key(IndexTuple a, IndexTuple b);
 
 /* The tables whose changes somebody wants to hear of. */
@@ -364,13 +369,15 @@ begin_versions(VersionScan *versions, Relation rel, const char *index,
 {
 	ScanKey		keys = versions->keys;
 
-	Assert(nkeys <= lengthof(versions->keys));
+	Assert(nkeys < lengthof(versions->keys));
 	versions->rel = rel;
 	versions->index = awspool_open_index(index, AccessShareLock);
 	versions->slot = table_slot_create(rel, NULL);
 	versions->direction = direction;
 	versions->in_entry = false;
-	versions->shown = NULL;
+	versions->skipped = NULL;
+	versions->sought = NULL;
+	versions->nkeys = nkeys;
 	for (int i = 0; i < nkeys; i++)
 	{
 		Oid			type = TupleDescAttr(RelationGetDescr(versions->index),
@@ -383,8 +390,10 @@ begin_versions(VersionScan *versions, Relation rel, const char *index,
 							   type == INT8OID ? F_INT8EQ :
 							   F_TIMESTAMPTZ_EQ, values[i]);
 	}
+	/* With room for one more: see seek_beyond. */
 	versions->scan = awspool_index_beginscan(rel, versions->index,
-											 SnapshotAny, nkeys);
+											 SnapshotAny, nkeys + 1);
+	versions->scan->numberOfKeys = nkeys;
 }
 
 /*
@@ -412,11 +421,53 @@ awspool_next_version(VersionScan *versions)
 			return false;
 		scan->kill_prior_tuple = false;
 		scan->xs_heap_continue = false;
-		versions->in_entry = versions->shown == NULL ||
-			!has_same_key(versions->shown, scan->xs_itup);
 		versions->n = 0;
 		versions->ndead = 0;
+		versions->in_entry = versions->skipped == NULL ||
+			!has_same_key(versions->skipped, scan->xs_itup);
+		if (!versions->in_entry && ++versions->nskipped == MAX_SKIPPED)
+			seek_beyond(versions);
 	}
+}
+
+/*
+ * Positions the scan behind all entries with the key that is skipped, or in
+ * front of them if it is read backwards.
+ */
+static void
+seek_beyond(VersionScan *versions)
+{
+	Relation	index = versions->index;
+	ScanKey		header = &versions->keys[versions->nkeys];
+	int			strategy = ScanDirectionIsBackward(versions->direction) ?
+		BTLessStrategyNumber : BTGreaterStrategyNumber;
+	int			natts = IndexRelationGetNumberOfKeyAttributes(index);
+	ScanKey		member = versions->beyond;
+
+	Assert(natts - versions->nkeys <= (int) lengthof(versions->beyond));
+	for (int i = versions->nkeys; i < natts; i++)
+	{
+		bool		isnull;
+		Datum		value = index_getattr(versions->skipped, i + 1,
+										  RelationGetDescr(index), &isnull);
+
+		ScanKeyEntryInitialize(member++,
+							   SK_ROW_MEMBER | (i == natts - 1 ? SK_ROW_END : 0),
+							   i + 1, strategy, InvalidOid,
+							   index->rd_indcollation[i],
+							   index_getprocid(index, i + 1, BTORDER_PROC),
+							   value);
+	}
+	MemSet(header, 0, sizeof(*header));
+	header->sk_flags = SK_ROW_HEADER;
+	header->sk_attno = versions->nkeys + 1;
+	header->sk_strategy = strategy;
+	header->sk_argument = PointerGetDatum(versions->beyond);
+	versions->scan->numberOfKeys = versions->nkeys + 1;
+	index_rescan(versions->scan, versions->keys, versions->nkeys + 1, NULL, 0);
+	if (versions->sought != NULL)
+		pfree(versions->sought);
+	versions->sought = versions->skipped;
 }
 
 /* Whether two entries of an index without NULLs have the same columns. */
@@ -451,26 +502,51 @@ awspool_shows_version(VersionScan *versions, Snapshot snapshot)
 }
 
 /*
- * Notes that the version in "slot" is the one that the caller looks for, of a
- * row with a key of its own.  The other entries with that key are of versions
- * of the same row, or of rows that were there before or after: the caller need
- * not see them.
+ * Whether the version in "slot", which a snapshot does not show, is the last
+ * one of a row that was deleted by then.
+ */
+bool
+awspool_sees_deleted(VersionScan *versions, Snapshot snapshot)
+{
+	BufferHeapTupleTableSlot *slot =
+		(BufferHeapTupleTableSlot *) versions->slot;
+	HeapTupleHeader header = slot->base.tuple->t_data;
+	bool		deleted;
+
+	LockBuffer(slot->buffer, BUFFER_LOCK_SHARE);
+	deleted = (header->t_infomask & HEAP_XMAX_COMMITTED) != 0 &&
+		(header->t_infomask & HEAP_XMAX_IS_MULTI) == 0 &&
+		!HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) &&
+		ItemPointerEquals(&header->t_ctid, &slot->base.tuple->t_self) &&
+		!XidInMVCCSnapshot(HeapTupleHeaderGetRawXmax(header), snapshot);
+	LockBuffer(slot->buffer, BUFFER_LOCK_UNLOCK);
+	return deleted;
+}
+
+/*
+ * Notes that the caller has learnt from the version in "slot" what it wants to
+ * know of a row with a key of its own.  The other entries with that key are of
+ * versions of the same row, or of rows that were there before or after: the
+ * caller need not see them.  Where they are many they are not even read.
  */
 void
-awspool_skip_shown(VersionScan *versions)
+awspool_skip_row(VersionScan *versions)
 {
-	if (versions->shown != NULL)
-		pfree(versions->shown);
-	versions->shown = CopyIndexTuple(versions->scan->xs_itup);
+	if (versions->skipped != NULL && versions->skipped != versions->sought)
+		pfree(versions->skipped);
+	versions->skipped = CopyIndexTuple(versions->scan->xs_itup);
+	versions->nskipped = 0;
 	versions->in_entry = false;
 }
 
 void
 awspool_end_versions(VersionScan *versions)
 {
-	if (versions->shown != NULL)
-		pfree(versions->shown);
 	index_endscan(versions->scan);
+	if (versions->skipped != NULL && versions->skipped != versions->sought)
+		pfree(versions->skipped);
+	if (versions->sought != NULL)
+		pfree(versions->sought);
 	ExecDropSingleTupleTableSlot(versions->slot);
 	index_close(versions->index, AccessShareLock);
 }

@@ -10,9 +10,10 @@
  * What the caller's own transaction has counted and not written yet is added.
  *
  * While some snapshot is held, as many versions of a row stay as it was changed
- * since.  A later version is behind the earlier ones, as a rule, so pools are
- * read backwards: the first one that is shown is the row, and of the others no
- * more is read than their entries.
+ * since, also of fragments that were merged long ago.  A later version is behind
+ * the earlier ones, as a rule, so pools are read backwards: the first one that
+ * is shown is the row, and one that is deleted is its end; the others are
+ * passed by.
  *
  * The oldest accounts of a pool are not counted but looked for: the first entry
  * of an index that the snapshot shows a row of.  Where there are many dead
@@ -85,6 +86,7 @@ static void begin_reading(Reading *reading, Relation rel, const char *index,
 						  ScanDirection direction, const char *provider,
 						  Snapshot snapshot);
 static void step(Reading *reading);
+static bool has_ended(Reading *reading);
 static bool read_part(Reading *reading, Part *part);
 static void end_reading(Reading *reading);
 static int	compare_counts(const void *a, const void *b, void *direction);
@@ -235,7 +237,7 @@ step(Reading *reading)
 	bool		isnull;
 	Datum		claims;
 
-	do
+	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!awspool_next_version(&reading->versions))
@@ -243,9 +245,12 @@ step(Reading *reading)
 			reading->at_end = true;
 			return;
 		}
+		if (awspool_shows_version(&reading->versions, reading->snapshot))
+			break;
+		if (has_ended(reading))
+			awspool_skip_row(&reading->versions);
 	}
-	while (!awspool_shows_version(&reading->versions, reading->snapshot));
-	awspool_skip_shown(&reading->versions);
+	awspool_skip_row(&reading->versions);
 
 	MemoryContextReset(reading->per_row);
 	caller_context = MemoryContextSwitchTo(reading->per_row);
@@ -273,6 +278,20 @@ step(Reading *reading)
 		}
 	}
 	MemoryContextSwitchTo(caller_context);
+}
+
+/*
+ * Whether the version that the reading has come to is the last one of a
+ * fragment that was merged.  There will be no other with its number.
+ */
+static bool
+has_ended(Reading *reading)
+{
+	HeapTuple	tuple =
+		((BufferHeapTupleTableSlot *) reading->versions.slot)->base.tuple;
+
+	return ((TallyRow *) GETSTRUCT(tuple))->part > TALLY_HOUR &&
+		awspool_sees_deleted(&reading->versions, reading->snapshot);
 }
 
 /*
