@@ -470,6 +470,25 @@ is( $node->safe_psql('newer',
 	"70000|70000|0\n10|10|0", 'many hours in one transaction');
 is_counted($node, 'of many hours', 'newer');
 
+# Savepoints that have ended: what they counted cannot be written within another
+# one, so it is added up.  Of what was counted in one pool and two hours, in turns,
+# little is left; and what is rolled back afterwards is not counted.
+my $turns = "INSERT INTO awspool.account (provider, account_id, marketplace, model, added_at) SELECT 'acme', %d + i, 'MP-0002', 'SPAM', '2001-01-01'::timestamptz + i %% 2 * interval '1 hour' FROM generate_series(1, %d) i";
+is( $node->safe_psql(
+		'newer',
+		join ';',
+		'BEGIN',
+		map({ ("SAVEPOINT $_->[0]", sprintf($turns, $_->[1], $_->[2])) }
+			[ 'a', 800000000000, 40000 ], [ 'b', 810000000000, 30000 ]),
+		'RELEASE b', 'RELEASE a', 'SAVEPOINT c',
+		sprintf($turns, 820000000000, 1000),
+		"SELECT used_bytes < 4000000 FROM pg_backend_memory_contexts WHERE name = 'TopTransactionContext'",
+		'ROLLBACK TO c', sprintf($turns, 830000000000, 10), 'COMMIT'),
+	't', 'more in savepoints than is kept in memory');
+is( $node->safe_psql('newer', "SELECT ready FROM awspool.pool_status WHERE marketplace = 'MP-0002'"),
+	'70010', 'which is counted');
+is_counted($node, 'in ended savepoints', 'newer');
+
 $node->stop;
 
 #
