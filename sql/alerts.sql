@@ -98,6 +98,21 @@ SELECT awspool.configure_pool('acme', 'MP-0001', deadline => '1 hour');
 SELECT account_id FROM awspool.fail_overdue('acme');
 ROLLBACK;
 
+-- By the calendar: a deadline in months is over when claimed_at + deadline is,
+-- which may be days away from where now - deadline is.  There are such deadlines
+-- whatever day it is: the first account has passed one, the second has not.
+SELECT deadline AS early FROM (SELECT make_interval(months => m, days => d) AS deadline, m, d FROM generate_series(1, 6) m, generate_series(0, 400) d) x
+WHERE now() - deadline + interval '1 hour' + deadline < now() - interval '1 hour' ORDER BY m, d LIMIT 1 \gset
+SELECT deadline AS late FROM (SELECT make_interval(months => m, days => d) AS deadline, m, d FROM generate_series(1, 6) m, generate_series(0, 400) d) x
+WHERE now() - deadline - interval '1 hour' + deadline > now() + interval '1 hour' ORDER BY m, d LIMIT 1 \gset
+SELECT awspool.configure_pool('acme', 'MP-0001', deadline => :'early'), awspool.configure_pool('acme', 'MP-0002', deadline => :'late');
+INSERT INTO awspool.account (provider, account_id, marketplace, model, status, order_model, claimed_at, claimed_by)
+VALUES ('acme', 830000000001, 'MP-0001', 'SPAM', 'provisioning_in_progress', 'SPAM', now() - interval :'early' + interval '1 hour', 'somebody'),
+       ('acme', 830000000002, 'MP-0002', 'SPAM', 'provisioning_in_progress', 'SPAM', now() - interval :'late' - interval '1 hour', 'somebody');
+SELECT account_id, since < now() AS since_then FROM awspool.alerts WHERE alert = 'overdue';
+SELECT account_id FROM awspool.fail_overdue('acme');
+TRUNCATE awspool.account, awspool.account_log, awspool.pool_setting;
+
 -- What a look reads is in proportion to what is in progress for long.
 SELECT pg_temp.add('acme', 'MP-0001', 1, 3);
 SELECT awspool.configure_pool('acme', 'MP-0001', 5, 5, '1 day');

@@ -707,6 +707,7 @@ extern char *awspool_pause_of(const char *provider, const char *marketplace);
 
 /* holder.c */
 extern Holder *awspool_find_holders(TimestampTz before, int *n);
+extern void awspool_keep_lockers(Holder *holders, int *n, Oid table);
 extern bool awspool_may_know(Oid caller, Oid role);
 extern const Holder *awspool_holder_of(const Holder *holders, int n,
 									   TransactionId xid);

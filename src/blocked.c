@@ -8,9 +8,9 @@
  * that was prepared and forgotten, or a session that does nothing, keeps its
  * accounts from being sold and, as they are the oldest, nothing else shows it.
  *
- * As long as there is no such transaction, which is the usual case, nothing is
- * looked at.  Otherwise the accounts at the head of each pool are: those that
- * claims would come to next.
+ * As long as no such transaction has anything of awspool.account, which is the
+ * usual case, nothing is looked at.  Otherwise the accounts at the head of each
+ * pool are: those that claims would come to next.
  *
  *-------------------------------------------------------------------------
  */
@@ -69,13 +69,16 @@ awspool_blocked_accounts(PG_FUNCTION_ARGS)
 		.provider = provider,
 		.rsinfo = awspool_begin_rows(fcinfo, lengthof(types), types),
 	};
-	TimestampTz old = GetCurrentTimestamp() - OLD;
+	Oid			table = awspool_relation("account");
+	Holder	   *holders = awspool_find_holders(GetCurrentTimestamp() - OLD,
+											   &look.nholders);
 
-	look.holders = awspool_find_holders(old, &look.nholders);
+	awspool_keep_lockers(holders, &look.nholders, table);
 	if (look.nholders == 0)
 		return (Datum) 0;
+	look.holders = holders;
 
-	look.rel = table_open(awspool_relation("account"), AccessShareLock);
+	look.rel = table_open(table, AccessShareLock);
 	look.slot = table_slot_create(look.rel, NULL);
 	look_at_pools(&look);
 	ExecDropSingleTupleTableSlot(look.slot);

@@ -27,7 +27,7 @@
  * unique index account_order stands underneath.
  *
  * A batch of claims is the same for many orders, in one walk: it locks all
- * orders, looks up what each holds, reserves as many accounts as are needed,
+ * orders, then the accounts that they hold, reserves as many as are needed,
  * and changes them.
  *
  * A pool that is paused gives no account; what an order holds already it gets
@@ -56,6 +56,7 @@ typedef struct Order
 {
 	char	   *order_id;		/* NULL: it has no name */
 	struct Order *same;			/* asked before; or itself */
+	char	   *account_id;		/* it seems to hold that */
 	HeapTuple	row;			/* NULL: nothing */
 	bool		is_new;			/* it holds nothing yet */
 } Order;
@@ -65,6 +66,8 @@ static void lock_orders(AccountTable *table, Order *orders, int n);
 static int	compare_orders(const void *a, const void *b);
 static int	look_up_orders(TupleDesc accounts, AccountTable *table,
 						   const char *marketplace, Order *orders, int n);
+static bool see_order(AccountTable *table, Order *order);
+static int	compare_accounts(const void *a, const void *b);
 static void serve_orders(TupleDesc accounts, AccountTable *table,
 						 const char *marketplace, Order *orders, int nnew);
 static HeapTuple held_row(TupleDesc accounts, AccountTable *table,
@@ -207,29 +210,75 @@ compare_orders(const void *a, const void *b)
 }
 
 /*
- * Finds what the orders, which are locked, hold already.  Returns how many
- * hold nothing.
+ * Finds what the orders, which are locked, hold already, and locks that.
+ * Returns how many hold nothing.
+ *
+ * Who deletes many accounts locks them, by their ids, without their orders
+ * (row.c).  So they are locked in that order here, too, or the two could wait
+ * for each other.
  */
 static int
 look_up_orders(TupleDesc accounts, AccountTable *table,
 			   const char *marketplace, Order *orders, int n)
 {
+	Order	  **held = palloc(Max(n, 1) * sizeof(Order *));
+	int			nheld = 0;
 	int			nnew = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		Order	   *order = &orders[i];
-
 		CHECK_FOR_INTERRUPTS();
-		if (order->same != order)
-			continue;
-		if (order->order_id != NULL)
-			order->row = held_row(accounts, table, marketplace,
-								  order->order_id);
-		order->is_new = (order->row == NULL);
-		nnew += order->is_new;
+		if (orders[i].same == &orders[i] && orders[i].order_id != NULL &&
+			see_order(table, &orders[i]))
+			held[nheld++] = &orders[i];
+	}
+	qsort(held, nheld, sizeof(Order *), compare_accounts);
+	for (int i = 0; i < nheld; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		held[i]->row = held_row(accounts, table, marketplace,
+								held[i]->order_id);
+	}
+	pfree(held);
+
+	for (int i = 0; i < n; i++)
+	{
+		orders[i].is_new = orders[i].same == &orders[i] &&
+			orders[i].row == NULL;
+		if (orders[i].is_new && orders[i].order_id != NULL)
+			awspool_check_field(FIELD_ORDER_ID, orders[i].order_id);
+		nnew += orders[i].is_new;
 	}
 	return nnew;
+}
+
+/*
+ * Whether the order seems to hold an account, which is not locked yet, and
+ * which one.
+ */
+static bool
+see_order(AccountTable *table, Order *order)
+{
+	Datum		keys[] = {CStringGetTextDatum(table->provider),
+	CStringGetTextDatum(order->order_id)};
+	Relation	index = awspool_open_index("account_order", RowExclusiveLock);
+	TransactionId inserter;
+	bool		seen = awspool_find_present(table->rel, index, lengthof(keys),
+											keys, NULL, table->found,
+											&inserter);
+
+	index_close(index, NoLock);
+	if (seen)
+		order->account_id = awspool_column(table->found,
+										   Anum_account_account_id);
+	return seen;
+}
+
+static int
+compare_accounts(const void *a, const void *b)
+{
+	return strcmp((*(Order *const *) a)->account_id,
+				  (*(Order *const *) b)->account_id);
 }
 
 /*

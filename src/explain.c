@@ -320,14 +320,17 @@ holder_of(TransactionId xid)
 				   "by a transaction that has just ended");
 }
 
+/* The server does not know since when if track_activities is off. */
 static char *
 describe_session(int pid)
 {
 	char	   *session =
 		describe("SELECT a.usesysid,"
-				 " pg_catalog.format('by process %s of role \"%s\", in a transaction since %s',"
-				 "  a.pid, pg_catalog.pg_get_userbyid(a.usesysid),"
-				 "  pg_catalog.to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SSOF'))"
+				 " pg_catalog.concat("
+				 "  pg_catalog.format('by process %s of role \"%s\"', a.pid,"
+				 "   pg_catalog.pg_get_userbyid(a.usesysid)),"
+				 "  pg_catalog.textcat(', in a transaction since ',"
+				 "   pg_catalog.to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SSOF')))"
 				 " FROM pg_catalog.pg_stat_get_activity($1) a",
 				 INT4OID, Int32GetDatum(pid), "by another session");
 

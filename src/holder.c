@@ -4,13 +4,18 @@
  *	  The transactions that may hold accounts for long: prepared ones, and those
  *	  that sessions began long ago.
  *
- * What a caller may know of them is what the server's own views tell them: of
- * a session, or of who prepared a transaction, only those whose role's
- * privileges the caller has, or of all with those of pg_read_all_stats.  Of
- * the others it is told that there is somebody.
+ * A caller may know of those whose role's privileges the caller has, or of all
+ * with those of pg_read_all_stats: as pg_stat_activity has it of sessions.  Of
+ * the others it is told that there is somebody.  (That is less than anybody
+ * can see of prepared transactions in pg_prepared_xacts.)
  *
  * The server shows a transaction what the sessions were doing when it asked
  * for the first time; so does this.
+ *
+ * Who has changed or locked a row has a lock on its table as well, until the
+ * end of the transaction, also if that is prepared.  So for those who have no
+ * such lock nobody need look at the rows: what is old, as a rule, is about
+ * something else.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,20 +28,25 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
 #include "storage/procarray.h"
 #include "utils/acl.h"
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+static bool is_locker(const Holder *holder,
+					  const VirtualTransactionId *lockers);
 static void add_sessions(Holder *holders, int *n, TimestampTz before);
 static Holder *add_prepared(Holder *holders, int *n);
 static int	compare_holders(const void *a, const void *b);
 
 /*
  * Finds the prepared transactions of this database, and those running ones
- * that have written something and began before that time.  They are in the
- * caller's memory, for awspool_holder_of().
+ * that have written something and began before that time, as far as the server
+ * knows when they did: track_activities may be off.  They are in the caller's
+ * memory, for awspool_holder_of().
  */
 Holder *
 awspool_find_holders(TimestampTz before, int *n)
@@ -50,6 +60,61 @@ awspool_find_holders(TimestampTz before, int *n)
 		holders = add_prepared(holders, n);
 	qsort(holders, *n, sizeof(Holder), compare_holders);
 	return holders;
+}
+
+/*
+ * Leaves those of the holders that have a lock on a table such as it takes to
+ * change or to lock rows.  This transaction does not count.  (On a standby
+ * there are no holders.)
+ */
+void
+awspool_keep_lockers(Holder *holders, int *n, Oid table)
+{
+	VirtualTransactionId *lockers;
+	LOCKTAG		tag;
+	int			nkept = 0;
+
+	if (*n == 0)
+		return;
+
+	/* That conflicts with all of them, and not with what readers have. */
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, table);
+	lockers = GetLockConflicts(&tag, ExclusiveLock, NULL);
+	for (int i = 0; i < *n; i++)
+	{
+		if (is_locker(&holders[i], lockers))
+			holders[nkept++] = holders[i];
+	}
+	*n = nkept;
+}
+
+/*
+ * Whether a holder is among these transactions.
+ */
+static bool
+is_locker(const Holder *holder, const VirtualTransactionId *lockers)
+{
+	bool		is_prepared = (holder->gid != NULL);
+	VirtualTransactionId its = {0};
+	bool		found = false;
+
+	if (!is_prepared)
+	{
+		PGPROC	   *session = BackendPidGetProc(holder->pid);
+
+		if (session == NULL)
+			return false;
+		GET_VXID_FROM_PGPROC(its, *session);
+	}
+	for (; !found && VirtualTransactionIdIsValid(*lockers); lockers++)
+	{
+		bool		others;
+
+		found = is_prepared ?
+			TwoPhaseGetXidByVirtualXID(*lockers, &others) == holder->xid :
+			VirtualTransactionIdEquals(its, *lockers);
+	}
+	return found;
 }
 
 /*
@@ -81,6 +146,7 @@ add_sessions(Holder *holders, int *n, TimestampTz before)
 
 		if (session == NULL || session->st_databaseid != MyDatabaseId ||
 			!TransactionIdIsValid(local->backend_xid) ||
+			session->st_xact_start_timestamp == 0 ||
 			session->st_xact_start_timestamp >= before)
 			continue;
 		holders[(*n)++] = (Holder)

@@ -9,6 +9,12 @@
  * what a look costs is in proportion to what is in progress for longer than
  * the shortest of the provider's deadlines.
  *
+ * An account is overdue once claimed_at + deadline is past, which is what view
+ * alerts shows.  That is not to say that claimed_at is before now - deadline,
+ * as the months are not of one length: a month from 31 October ends on
+ * 30 November, and a month before that is 30 October.  So the scan of the
+ * index goes some days further than that.
+ *
  * Such an account fails and never becomes ready again: its order may have
  * left anything in it.
  *
@@ -33,12 +39,20 @@
 PG_FUNCTION_INFO_V1(awspool_overdue_accounts);
 PG_FUNCTION_INFO_V1(awspool_fail_overdue);
 
+/*
+ * How much later than now - deadline something may have been claimed and yet
+ * have passed it.  Months: up to 3 days for the end of the last one, and 2 for
+ * which ones they are, if there are days as well.  Days: clocks are changed by
+ * an hour or two, and that may be at either end.
+ */
+#define MONTHS_DIFFER	(10 * USECS_PER_DAY)
+#define DAYS_DIFFER		(4 * USECS_PER_HOUR)
+
 /* The deadline of a pool. */
 typedef struct Deadline
 {
 	char	   *marketplace;
 	Datum		interval;
-	TimestampTz passed;			/* for what was claimed before this */
 } Deadline;
 
 /* The deadlines of a provider, in the order of their marketplaces. */
@@ -47,10 +61,12 @@ typedef struct Deadlines
 	const char *provider;
 	int			n;
 	Deadline   *pools;
-	TimestampTz latest;			/* of "passed" */
+	TimestampTz now;
+	TimestampTz latest;			/* what was claimed later has passed none */
 } Deadlines;
 
 static Deadlines read_deadlines(const char *provider);
+static TimestampTz latest_overdue(TimestampTz now, Datum deadline);
 static IndexScanDesc begin_scan(const Deadlines *deadlines, Relation rel,
 								Relation index, Snapshot snapshot);
 static const Deadline *deadline_passed(const Deadlines *deadlines,
@@ -163,8 +179,11 @@ read_deadlines(const char *provider)
 	};
 	MemoryContext context = CurrentMemoryContext;
 	Datum		key = CStringGetTextDatum(provider);
-	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
-	Deadlines	deadlines = {.provider = provider, .latest = DT_NOBEGIN};
+	Deadlines	deadlines = {
+		.provider = provider,
+		.now = GetCurrentTimestamp(),
+		.latest = DT_NOBEGIN
+	};
 	Caller		caller;
 
 	awspool_begin_queries(&caller);
@@ -181,18 +200,33 @@ read_deadlines(const char *provider)
 						  values, isnull);
 		pool->marketplace = TextDatumGetCString(values[0]);
 		pool->interval = datumCopy(values[1], false, sizeof(Interval));
-		pool->passed =
-			DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
-													now, pool->interval));
-		deadlines.latest = Max(deadlines.latest, pool->passed);
+		deadlines.latest = Max(deadlines.latest,
+							   latest_overdue(deadlines.now, pool->interval));
 	}
 	awspool_end_queries(&caller);
 	return deadlines;
 }
 
 /*
- * Begins to scan the accounts of the provider that were claimed before the
- * first of the deadlines, the longest in progress first.
+ * A time such that nothing claimed then, or later, has passed the deadline.
+ */
+static TimestampTz
+latest_overdue(TimestampTz now, Datum deadline)
+{
+	const Interval *interval = DatumGetIntervalP(deadline);
+	TimestampTz before =
+		DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
+												TimestampTzGetDatum(now),
+												deadline));
+
+	if (interval->month != 0)
+		return before + MONTHS_DIFFER;
+	return interval->day != 0 ? before + DAYS_DIFFER : before;
+}
+
+/*
+ * Begins to scan the accounts of the provider that may have passed one of the
+ * deadlines, the longest in progress first.
  */
 static IndexScanDesc
 begin_scan(const Deadlines *deadlines, Relation rel, Relation index,
@@ -229,11 +263,14 @@ deadline_passed(const Deadlines *deadlines, TupleTableSlot *account)
 	bool		isnull;
 	Datum		claimed_at = slot_getattr(account, Anum_account_claimed_at,
 										  &isnull);
+	Datum		over;
 
 	pfree(key.marketplace);
-	if (deadline == NULL || DatumGetTimestampTz(claimed_at) >= deadline->passed)
+	if (deadline == NULL)
 		return NULL;
-	return deadline;
+	over = DirectFunctionCall2(timestamptz_pl_interval, claimed_at,
+							   deadline->interval);
+	return DatumGetTimestampTz(over) < deadlines->now ? deadline : NULL;
 }
 
 static int

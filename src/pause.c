@@ -9,8 +9,10 @@
  * counted, or they look at it again.  So once that is counted, those accounts
  * are looked for that running transactions are claiming, and their ends waited
  * for.  They are the entries of the index of accounts in progress whose rows
- * are not committed: few, however large the stock is, and no other change of
- * an account looks so.
+ * are not committed: few, however large the stock is.  Only an edit of an
+ * account in progress looks so, too, but the account is in progress by what is
+ * committed then.  Once that is so its claim has ended, for good, as it never
+ * becomes ready again.
  *
  * Waiting is for the transactions only, prepared ones included.  There is no
  * lock for others to queue behind, so claims of other pools go on.  A pause
@@ -45,6 +47,8 @@ typedef struct Claims
 
 static void wait_for_claims(const char *provider, const char *marketplace);
 static void find_claims(Claims *claims, Relation rel);
+static bool is_found(const Claims *claims, TransactionId xid);
+static bool is_committed(Relation rel, TupleTableSlot *claimed);
 static void add_claim(Claims *claims, TransactionId xid);
 static int	compare_xids(const void *a, const void *b);
 static void tell_prepared(const Claims *claims);
@@ -177,7 +181,7 @@ wait_for_claims(const char *provider, const char *marketplace)
 
 /*
  * Finds the claims: what a dirty snapshot shows as being inserted among the
- * accounts in progress.
+ * accounts in progress, unless it is there already.
  */
 static void
 find_claims(Claims *claims, Relation rel)
@@ -198,7 +202,8 @@ find_claims(Claims *claims, Relation rel)
 		if (TransactionIdIsValid(dirty.xmin) &&
 			(claims->marketplace == NULL ||
 			 awspool_column_is(slot, Anum_account_marketplace,
-							   claims->marketplace)))
+							   claims->marketplace)) &&
+			!is_found(claims, dirty.xmin) && !is_committed(rel, slot))
 			add_claim(claims, dirty.xmin);
 	}
 	index_endscan(scan);
@@ -212,6 +217,37 @@ find_claims(Claims *claims, Relation rel)
 			claims->xids[n++] = claims->xids[i];
 	}
 	claims->n = n;
+}
+
+/* Whether a transaction was the last that was found: batches have many. */
+static bool
+is_found(const Claims *claims, TransactionId xid)
+{
+	return claims->n > 0 && claims->xids[claims->n - 1] == xid;
+}
+
+/*
+ * Whether the claim of the account in the slot is committed by now.  Looks at
+ * every version, since a search with a snapshot leaves traces for serializable
+ * transactions to stumble over.
+ */
+static bool
+is_committed(Relation rel, TupleTableSlot *claimed)
+{
+	Datum		key = CStringGetTextDatum(awspool_column(claimed,
+														 Anum_account_account_id));
+	Snapshot	latest = RegisterSnapshot(GetLatestSnapshot());
+	VersionScan versions;
+	bool		committed = false;
+
+	awspool_begin_versions(&versions, rel, "account_pkey",
+						   ForwardScanDirection, 1, &key, false);
+	while (!committed && awspool_next_version(&versions))
+		committed = awspool_shows_version(&versions, latest) &&
+			awspool_status_of(versions.slot) == STATUS_IN_PROGRESS;
+	awspool_end_versions(&versions);
+	UnregisterSnapshot(latest);
+	return committed;
 }
 
 static void

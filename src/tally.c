@@ -55,7 +55,10 @@ PG_FUNCTION_INFO_V1(awspool_keep_tally);
 /* Pools that are remembered between transactions, at most. */
 #define MAX_POOLS		4096
 
-/* What is gathered in memory, at most; then it is written before the end. */
+/*
+ * What is gathered in memory, at most, besides what is left of outer levels of
+ * savepoints when there is so much; then it is written before the end.
+ */
 #define MAX_PENDING		65536
 
 /* Fragments that are merged when a transaction inserts one, at most. */
@@ -139,6 +142,8 @@ static LogEntry log_entry_of(TupleTableSlot *entry);
 static void count_log_entry(const LogEntry *entry, int sign, CommandId cid);
 static void complete_life(TupleTableSlot *deletion);
 static void write_pending(int level, bool at_end);
+static void fold_pending(void);
+static int	compare_levels(const void *a, const void *b);
 static bool add_up(Pending **pending, int n, int *i, TallyRow *sum);
 static int	compare_pending(const void *a, const void *b);
 static void merge_written(Relation rel);
@@ -421,7 +426,8 @@ counts_of(TallyPool *pool, TimestampTz hour, CommandId cid)
 	if (npending >= max_pending)
 	{
 		write_pending(level, false);
-		max_pending = npending + MAX_PENDING;	/* of outer levels */
+		fold_pending();
+		max_pending = npending + MAX_PENDING;
 	}
 	pending = MemoryContextAllocZero(TopTransactionContext, sizeof(Pending));
 	pending->pool = pool;
@@ -691,6 +697,58 @@ write_pending(int level, bool at_end)
 	for (int i = 0; i < n; i++)
 		pfree(written[i]);
 	pfree(written);
+}
+
+/*
+ * Adds up, in memory, what was counted at each of the levels, which are all
+ * around this one: what is written in a savepoint might be rolled back with it.
+ * An open cursor shows nothing of it then, as of what was written.
+ */
+static void
+fold_pending(void)
+{
+	Pending   **all = palloc(Max(npending, 1) * sizeof(Pending *));
+	Pending   **next = &pendings;
+	Pending    *sum = NULL;
+	int			n = 0;
+
+	for (Pending *pending = pendings; pending != NULL; pending = pending->next)
+	{
+		pending->pool->last = NULL;
+		all[n++] = pending;
+	}
+	qsort(all, n, sizeof(Pending *), compare_levels);
+	for (int i = 0; i < n; i++)
+	{
+		if (sum != NULL && compare_levels(&sum, &all[i]) == 0)
+		{
+			for (int j = 0; j < TALLY_COUNTS; j++)
+				sum->row.n[j] += all[i]->row.n[j];
+			sum->cid = Max(sum->cid, all[i]->cid);
+			pfree(all[i]);
+			npending--;
+			continue;
+		}
+		sum = all[i];
+		*next = sum;
+		next = &sum->next;
+	}
+	*next = NULL;
+	pfree(all);
+}
+
+/* Inner levels first. */
+static int
+compare_levels(const void *a, const void *b)
+{
+	const Pending *x = *(Pending *const *) a;
+	const Pending *y = *(Pending *const *) b;
+
+	if (x->level != y->level)
+		return x->level > y->level ? -1 : 1;
+	if (x->table != y->table)
+		return x->table < y->table ? -1 : 1;
+	return compare_pending(a, b);
 }
 
 /*

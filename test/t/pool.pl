@@ -184,13 +184,47 @@ is( $node->safe_psql('postgres', "SELECT DISTINCT provider FROM awspool.alerts",
 	'acme', 'nobody sees those of other providers');
 $node->safe_psql('postgres', "ROLLBACK PREPARED '$_'") for qw(deletion lock key stock foreign);
 
+# Ready accounts are looked at only while such a transaction has any.
+sub looks
+{
+	return $node->safe_psql('postgres', <<'SQL');
+BEGIN;
+DO 'BEGIN PERFORM awspool.blocked_accounts($$acme$$); END';
+SELECT pg_stat_get_xact_numscans('awspool.account_ready'::regclass) > 0;
+COMMIT;
+SQL
+}
+
+is(looks(), 't', 'ready accounts are looked at');
 $pauser = session();
 begin_waiting($pauser, "SELECT awspool.pause_pool('acme', 'MP-0001')");
 $node->safe_psql('postgres', "COMMIT PREPARED 'claim'");
 like(refusal($pauser, 'SELECT 1'), qr/waiting for prepared transaction "claim"/, 'the session that pauses is told as well');
 is_paused('once that is committed, the pool is paused');
 is($node->safe_psql('postgres', $blocked), '', 'and nothing is blocked');
+prepare('other', 'CREATE TABLE public.other AS SELECT count(*) FROM awspool.account');
+is(looks(), 'f', 'nor looked at for a transaction that is about something else');
+$node->safe_psql('postgres', "ROLLBACK PREPARED 'other'");
+prepare('lock', "SELECT FROM awspool.account WHERE account_id = '910000000010' FOR UPDATE");
+$node->restart;
+is(looks(), 't', 'but for one that was there before a restart');
+is( $node->safe_psql('postgres', $blocked),
+	"910000000010|t|held by prepared transaction 'lock'|ROLLBACK PREPARED 'lock', or COMMIT PREPARED",
+	'which is named');
+$node->safe_psql('postgres', "ROLLBACK PREPARED 'lock'");
 $node->safe_psql('postgres', "SELECT awspool.resume_pool('acme')");
+
+# When a transaction began is not known where track_activities is off.
+my $unknown = session();
+$unknown->query_safe("SET track_activities = off; BEGIN; $claim_2");
+is($node->safe_psql('postgres', $blocked), '', 'a session that does not tell when it began is no alert');
+like($node->safe_psql('postgres', "SELECT detail FROM awspool.explain_claim('acme', 'MP-0002') WHERE verdict = 'claimed'"),
+	qr/^by process \d+ of role "\w+"$/, 'and is told of without that');
+$unknown->query_safe('RESET track_activities; COMMIT; BEGIN');
+$unknown->query_safe($claim_2);
+like($node->safe_psql('postgres', "SELECT detail FROM awspool.explain_claim('acme', 'MP-0002') WHERE verdict = 'claimed'"),
+	qr/^by process \d+ of role "\w+", in a transaction since \d{4}-/, 'otherwise with it');
+$unknown->quit;
 
 # A pause that is prepared closes the pool, in every session, and over a restart.
 prepare('pause', "SELECT awspool.pause_pool('acme', 'MP-0001')");

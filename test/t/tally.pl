@@ -288,7 +288,44 @@ for my $sql (
 $owner->quit;
 $node->safe_psql('postgres', 'DROP SEQUENCE late');
 
-# Nor does a provider that is forgotten leave what is merged meanwhile: by a
+# While a snapshot is held, nothing that was replaced goes.  A reader passes it by,
+# also when it has ended: what it reads does not grow with what was counted.
+
+sub pages_of_status
+{
+	my ($plan) = $node->safe_psql('postgres', 'EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) '
+		. "SELECT * FROM awspool.pool_status WHERE provider = 'held'") =~ /Buffers: shared hit=(\d+)/;
+	return $plan;
+}
+
+my $holder = $node->background_psql('postgres', on_error_stop => 0);
+my $count = sub {
+	my ($n, $from) = @_;
+
+	$node->safe_psql('postgres', "DO \$\$ BEGIN FOR i IN 1..$n LOOP
+		INSERT INTO awspool.account (provider, account_id, marketplace, model, added_at)
+		VALUES ('held', $from + i, 'MP-0000', 'SPAM', date_trunc('hour', now()) - interval '40 hours');
+		COMMIT;
+	END LOOP; END \$\$");
+};
+$count->(1, 870000000000);
+$holder->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT');
+$owner = $node->background_psql('postgres', on_error_stop => 0);
+$owner->query_safe("BEGIN; SELECT FROM awspool.tally WHERE part = 0 AND provider = 'held' FOR UPDATE");
+$count->(200, 870000001000);
+my $few = pages_of_status();
+$count->(3000, 870000002000);
+is($node->safe_psql('postgres', "SELECT count(*) FROM awspool.tally WHERE provider = 'held' AND part > 1"), '1', 'one fragment grows');
+cmp_ok(pages_of_status(), '<', 1.5 * $few, "what it was before is passed by, $few pages");
+$owner->query_safe('ROLLBACK');
+$count->(1, 870000009000);
+is($node->safe_psql('postgres', "SELECT count(*) FROM awspool.tally WHERE provider = 'held' AND part > 1"), '0', 'it is merged');
+cmp_ok(pages_of_status(), '<', 1.5 * $few, 'and passed by as a whole');
+is_counted($node, 'rightly');
+$holder->query_safe('ROLLBACK');
+$_->quit for $holder, $owner;
+
+# A provider that is forgotten does not leave what is merged meanwhile: by a
 # session that still has that to do, and whose commit waits for a standby.
 
 my ($leaving, $ready) = map {
@@ -498,6 +535,25 @@ is( $node->safe_psql('newer',
 		'SELECT ready, (SELECT count(*) FROM awspool.pool_activity a WHERE a.marketplace = s.marketplace), (SELECT count(*) FROM awspool.tally t WHERE t.marketplace = s.marketplace AND part > 1) FROM awspool.pool_status s ORDER BY marketplace'),
 	"70000|70000|0\n10|10|0", 'many hours in one transaction');
 is_counted($node, 'of many hours', 'newer');
+
+# Savepoints that have ended: what they counted cannot be written within another
+# one, so it is added up.  Of what was counted in one pool and two hours, in turns,
+# little is left; and what is rolled back afterwards is not counted.
+my $turns = "INSERT INTO awspool.account (provider, account_id, marketplace, model, added_at) SELECT 'acme', %d + i, 'MP-0002', 'SPAM', '2001-01-01'::timestamptz + i %% 2 * interval '1 hour' FROM generate_series(1, %d) i";
+is( $node->safe_psql(
+		'newer',
+		join ';',
+		'BEGIN',
+		map({ ("SAVEPOINT $_->[0]", sprintf($turns, $_->[1], $_->[2])) }
+			[ 'a', 800000000000, 40000 ], [ 'b', 810000000000, 30000 ]),
+		'RELEASE b', 'RELEASE a', 'SAVEPOINT c',
+		sprintf($turns, 820000000000, 1000),
+		"SELECT used_bytes < 4000000 FROM pg_backend_memory_contexts WHERE name = 'TopTransactionContext'",
+		'ROLLBACK TO c', sprintf($turns, 830000000000, 10), 'COMMIT'),
+	't', 'more in savepoints than is kept in memory');
+is( $node->safe_psql('newer', "SELECT ready FROM awspool.pool_status WHERE marketplace = 'MP-0002'"),
+	'70010', 'which is counted');
+is_counted($node, 'in ended savepoints', 'newer');
 
 $node->stop;
 
