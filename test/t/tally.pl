@@ -300,25 +300,25 @@ sub pages_of_status
 
 my $holder = $node->background_psql('postgres', on_error_stop => 0);
 my $count = sub {
-	my ($n, $from) = @_;
+	my ($n, $from, $hours) = @_;
 
 	$node->safe_psql('postgres', "DO \$\$ BEGIN FOR i IN 1..$n LOOP
 		INSERT INTO awspool.account (provider, account_id, marketplace, model, added_at)
-		VALUES ('held', $from + i, 'MP-0000', 'SPAM', date_trunc('hour', now()) - interval '40 hours');
+		VALUES ('held', $from + i, 'MP-0000', 'SPAM', date_trunc('hour', now()) - interval '$hours hours');
 		COMMIT;
 	END LOOP; END \$\$");
 };
-$count->(1, 870000000000);
+$count->(1, 870000000000, 40);
 $holder->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT');
 $owner = $node->background_psql('postgres', on_error_stop => 0);
 $owner->query_safe("BEGIN; SELECT FROM awspool.tally WHERE part = 0 AND provider = 'held' FOR UPDATE");
-$count->(200, 870000001000);
+$count->(200, 870000001000, 40);
 my $few = pages_of_status();
-$count->(3000, 870000002000);
+$count->(3000, 870000002000, 40);
 is($node->safe_psql('postgres', "SELECT count(*) FROM awspool.tally WHERE provider = 'held' AND part > 1"), '1', 'one fragment grows');
 cmp_ok(pages_of_status(), '<', 1.5 * $few, "what it was before is passed by, $few pages");
 $owner->query_safe('ROLLBACK');
-$count->(1, 870000009000);
+$count->(1, 870000009000, 39);
 is($node->safe_psql('postgres', "SELECT count(*) FROM awspool.tally WHERE provider = 'held' AND part > 1"), '0', 'it is merged');
 cmp_ok(pages_of_status(), '<', 1.5 * $few, 'and passed by as a whole');
 is_counted($node, 'rightly');
