@@ -521,7 +521,7 @@ scenario_reads()
 		stock_reads "$n"
 	done
 	for name in by_id by_order by_failed_order join_by_order join_by_id oldest newest \
-		next_page ready overdue move_a_thousand count; do
+		next_page ready overdue count move_a_thousand; do
 		for n in "${behind[@]}"; do
 			[[ $name-$n != by_failed_order-0 ]] || continue
 			time_read $name "$n"
