@@ -74,11 +74,11 @@ start_pool()
 	quietly in_private psql -Xq -d pool -f contrib/portal.sql
 }
 
-# recipe FROM TO: these lines of SECURITY.md, with the paths of our place.
+# recipe FROM TO: these lines of SECURITY.md, with the paths and the user of our place.
 recipe()
 {
 	sed -n "/$1/,/$2/p" SECURITY.md |
-		sed "s,/run/php,$work,; s,/srv/portal,$work/portal,; s,/var/lib/portal,$work/php,; s,db\.example\.org,$work,"
+		sed "s,www-data,$(in_private id -un),; s,/run/php,$work,; s,/srv/portal,$work/portal,; s,/var/lib/portal,$work/php,; s,db\.example\.org,$work,"
 }
 
 # What SECURITY.md says of php-fpm and nginx, with a certificate that nobody signed.
