@@ -108,7 +108,7 @@ static void offer_orders(const Offer *offer);
 static void offer_order(const Offer *offer, ScanDirection direction,
 						Expr *column, Oid operator);
 static void offer(const Offer *offer, ScanDirection direction, List *pathkeys);
-static List *implied(const Offer *offer, List *conditions);
+static List *implied_of(const Offer *offer, List *conditions);
 static bool is_implied(const Offer *offer, Node *clause);
 static bool is_one_of_keys(const Offer *offer, Node *clause);
 static bool are_all_keys(const Offer *offer, Node *clause, const int *columns);
@@ -533,17 +533,17 @@ offer(const Offer *offered, ScanDirection direction, List *pathkeys)
 	custom->custom_private =
 		list_make4(list_make3_int(offered->function, offered->way, direction),
 				   keys, values,
-				   list_concat(implied(offered, rel->baserestrictinfo),
+				   list_concat(implied_of(offered, rel->baserestrictinfo),
 							   path->param_info == NULL ? NIL :
-							   implied(offered,
-									   path->param_info->ppi_clauses)));
+							   implied_of(offered,
+										  path->param_info->ppi_clauses)));
 	custom->methods = &path_methods;
 	add_path(rel, path);
 }
 
 /* The conditions that each row of an offer fulfils. */
 static List *
-implied(const Offer *offered, List *conditions)
+implied_of(const Offer *offered, List *conditions)
 {
 	List	   *result = NIL;
 	ListCell   *cell;
@@ -1055,7 +1055,7 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 	List	   *columns = NIL;
 	Var		   *whole = makeVar(rel->relid, InvalidAttrNumber, type, -1,
 								InvalidOid, 0);
-	ListCell   *cell;
+	List	   *implied = lfourth(path->custom_private);
 
 	for (int i = 1; i <= row->natts; i++)
 	{
@@ -1071,17 +1071,14 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 	ReleaseTupleDesc(row);
 
 	/* What is implied is looked at again in EvalPlanQual: behind the values. */
-	foreach(cell, lfourth(path->custom_private))
-		clauses = list_delete_ptr(clauses, lfirst(cell));
-
 	scan->scan.plan.targetlist = tlist;
-	scan->scan.plan.qual = extract_actual_clauses(clauses, false);
+	scan->scan.plan.qual =
+		extract_actual_clauses(list_difference_ptr(clauses, implied), false);
 	scan->scan.scanrelid = 0;	/* it is no table */
 	scan->flags = path->flags;
 	scan->custom_exprs =
 		list_concat_copy(lthird(path->custom_private),
-						 extract_actual_clauses(lfourth(path->custom_private),
-												false));
+						 extract_actual_clauses(implied, false));
 	scan->custom_private = list_make2(linitial(path->custom_private),
 									  lsecond(path->custom_private));
 	scan->custom_scan_tlist = columns;
