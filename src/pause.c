@@ -227,26 +227,21 @@ is_found(const Claims *claims, TransactionId xid)
 }
 
 /*
- * Whether the claim of the account in the slot is committed by now.  Looks at
- * every version, since a search with a snapshot leaves traces for serializable
- * transactions to stumble over.
+ * Whether the claim of the account in the slot is committed by now.
  */
 static bool
 is_committed(Relation rel, TupleTableSlot *claimed)
 {
 	Datum		key = CStringGetTextDatum(awspool_column(claimed,
 														 Anum_account_account_id));
-	Snapshot	latest = RegisterSnapshot(GetLatestSnapshot());
-	VersionScan versions;
-	bool		committed = false;
+	Relation	index = awspool_open_index("account_pkey", AccessShareLock);
+	TupleTableSlot *present = table_slot_create(rel, NULL);
+	bool		committed = awspool_find_present(rel, index, 1, &key, NULL,
+												 present, NULL) &&
+		awspool_status_of(present) == STATUS_IN_PROGRESS;
 
-	awspool_begin_versions(&versions, rel, "account_pkey",
-						   ForwardScanDirection, 1, &key, false);
-	while (!committed && awspool_next_version(&versions))
-		committed = awspool_shows_version(&versions, latest) &&
-			awspool_status_of(versions.slot) == STATUS_IN_PROGRESS;
-	awspool_end_versions(&versions);
-	UnregisterSnapshot(latest);
+	ExecDropSingleTupleTableSlot(present);
+	index_close(index, AccessShareLock);
 	return committed;
 }
 
