@@ -11,7 +11,9 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
 our @EXPORT =
-  qw(start_pool add_accounts claim claim_sql claim_buffers sqlstate statuses sample server_version);
+  qw(start_pool add_accounts claim claim_sql claim_buffers plan_again buffers_in sqlstate statuses sample server_version);
+
+use constant EXPLAIN => 'EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF)';
 
 # Start a server with the extension; the rest are lines of postgresql.conf.
 sub start_pool
@@ -60,8 +62,27 @@ sub claim_sql
 sub claim_buffers
 {
 	my ($session) = @_;
-	my $plan = $session->query_safe(
-		"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT awspool.claim_account('acme', 'MP-0001')");
+
+	return buffers_in($session->query_safe(EXPLAIN . " SELECT awspool.claim_account('acme', 'MP-0001')"));
+}
+
+# How a query is answered the second time in a session, whose caches are warm
+# then: in a database, after what is to come before.
+sub plan_again
+{
+	my ($node, $query, %params) = @_;
+	my $explain = EXPLAIN . " $query;\n";
+	my $said = $node->safe_psql($params{dbname} // 'postgres',
+		($params{before} // '') . ";\n$explain\\echo again\n$explain");
+	my ($plan) = $said =~ /^again\n(.*)/ms or die $said;
+
+	return $plan;
+}
+
+# How many buffers the whole of a plan touched.
+sub buffers_in
+{
+	my ($plan) = @_;
 	my ($buffers) = $plan =~ /Buffers: (.*)/ or die $plan;
 	my $sum = 0;
 

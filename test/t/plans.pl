@@ -65,14 +65,11 @@ my @queries = (
 sub costs
 {
 	my ($query, $mode) = @_;
-	my $explain = 'EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE q';
-	my ($again) = $node->safe_psql('postgres',
-		"SET ROLE regress_awspool_acme; SET plan_cache_mode = $mode; PREPARE q AS $query; $explain;\n\\echo again\n$explain")
-	  =~ /^again\n(.*)/ms;
-	my ($rows) = $again =~ /rows=(\d+)/;
-	my ($hit, $read) = $again =~ /Buffers: shared hit=(\d+)(?: read=(\d+))?/;
+	my $plan = plan_again($node, 'EXECUTE q',
+		before => "SET ROLE regress_awspool_acme; SET plan_cache_mode = $mode; PREPARE q AS $query");
+	my ($rows) = $plan =~ /rows=(\d+)/;
 
-	return ($rows, $hit + ($read // 0), $again);
+	return ($rows, buffers_in($plan), $plan);
 }
 
 sub try

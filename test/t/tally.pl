@@ -293,11 +293,7 @@ $node->safe_psql('postgres', 'DROP SEQUENCE late');
 
 sub pages_of_status
 {
-	my $explain = 'EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM awspool.pool_status';
-	my ($pages) = $node->safe_psql('postgres',
-		"SET ROLE regress_awspool_held; $explain;\n\\echo again\n$explain") =~ /^again\n.*?Buffers: shared hit=(\d+)/ms;
-
-	return $pages;
+	return buffers_in(plan_again($node, 'SELECT * FROM awspool.pool_status', before => 'SET ROLE regress_awspool_held'));
 }
 
 $node->safe_psql('postgres', "CREATE ROLE regress_awspool_held; SELECT awspool.grant_viewer('held', 'regress_awspool_held')");
@@ -497,12 +493,7 @@ is_counted($node, 'made anew', 'newer');
 # alerts find its last claim in one pass over those, not in one for each pool.
 sub buffers_of
 {
-	my ($query) = @_;
-	my $plan = $node->safe_psql('newer',
-		"$query; EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) $query");
-	my ($hit, $read) = $plan =~ /Buffers: shared hit=(\d+)(?: read=(\d+))?/ or die $plan;
-
-	return $hit + ($read // 0);
+	return buffers_in(plan_again($node, $_[0], dbname => 'newer'));
 }
 
 $node->safe_psql('newer', <<'SQL');
